@@ -1,0 +1,326 @@
+"""What is true of one account after a line of events: the fold that every decision stands on."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from core import events
+from core.codec import Recorded
+from core.keyed import Keyed
+from core.orders import (
+    DOUBTFUL_PHASES,
+    CancelPhase,
+    Order,
+    OrderSpec,
+    OrderType,
+    Phase,
+    Side,
+    TimeInForce,
+)
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """A preview that may still be submitted."""
+
+    preview_id: str
+    spec: OrderSpec
+    reason: str
+    digest: str
+    correlation_id: str
+    expires_at: datetime
+    all_passed: bool
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    """One account. `handled` maps a command id to the order or preview it led to ("" if none).
+
+    `positions` are the broker's quantities by symbol, moved by each fill recorded since.
+    """
+
+    account: str = ""
+    opened: events.AccountOpened | None = None
+    run_id: str = ""
+    is_stale: bool = True
+    reconciled_at: datetime | None = None
+    frozen_cause: str = ""
+    is_halted: bool = False
+    halted_symbols: frozenset[str] = frozenset()
+    previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
+    orders: Keyed[Order] = msgspec.field(default_factory=lambda: Keyed[Order]())
+    open_orders: frozenset[str] = frozenset()
+    watched_orders: frozenset[str] = frozenset()
+    by_tiger_id: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    by_mark: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    numbers: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    handled: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    positions: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    position_figures: tuple[events.PositionFigure, ...] | None = None
+    balances: events.AccountBalancesObserved | None = None
+
+    def open_of(self, symbol: str) -> tuple[Order, ...]:
+        """Return the open orders of a symbol, oldest first."""
+        found = (self.orders[order_id] for order_id in self.open_orders)
+        return tuple(
+            sorted(
+                (order for order in found if order.spec.symbol == symbol),
+                key=lambda order: (order.started_at, order.order_id),
+            )
+        )
+
+    def doubtful_of(self, symbol: str) -> Order | None:
+        """Return an order of the symbol that nobody knows the fate of, if there is one."""
+        return next((o for o in self.open_of(symbol) if o.phase in DOUBTFUL_PHASES), None)
+
+
+def evolve(state: AccountState, recorded: Recorded) -> AccountState:
+    """Return what is true after one more event; never fails on an event that was stored."""
+    event = recorded.data
+    match event:
+        case events.OrderPreviewed():
+            return _previewed(state, event, recorded)
+        case events.OrderRefused():
+            return replace(state, handled=_handled(state, event.command_id, event.order_id))
+        case events.OrderSubmissionStarted():
+            return _started(state, event, recorded)
+        case events.OrderExternalObserved():
+            return _external(state, event)
+        case events.OrderFillRecorded():
+            return _filled_more(state, event)
+        case (
+            events.AccountOpened()
+            | events.AccountWorkerStarted()
+            | events.AccountReconciled()
+            | events.AccountStale()
+            | events.AccountFrozen()
+            | events.AccountHalted()
+            | events.AccountResumed()
+            | events.AccountPositionsObserved()
+            | events.AccountBalancesObserved()
+        ):
+            return _account(state, event, recorded)
+        case events.CommandUnreadable() | events.AccountAdded():
+            return state
+        case _:
+            return _order(state, event)
+
+
+def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded) -> AccountState:
+    match event:
+        case events.AccountOpened():
+            return replace(state, account=recorded.account, opened=event)
+        case events.AccountWorkerStarted():
+            return replace(state, run_id=event.run_id, is_stale=True)
+        case events.AccountReconciled():
+            return replace(state, is_stale=False, reconciled_at=recorded.recorded_at)
+        case events.AccountStale():
+            return replace(state, is_stale=True)
+        case events.AccountFrozen():
+            return replace(state, frozen_cause=event.cause)
+        case events.AccountHalted(symbol=""):
+            return replace(state, is_halted=True, handled=_handled(state, event.command_id, ""))
+        case events.AccountHalted():
+            return replace(
+                state,
+                halted_symbols=state.halted_symbols | {event.symbol},
+                handled=_handled(state, event.command_id, ""),
+            )
+        case events.AccountResumed():
+            return replace(
+                state,
+                is_halted=state.is_halted and bool(event.symbol),
+                frozen_cause=state.frozen_cause if event.symbol else "",
+                halted_symbols=state.halted_symbols - {event.symbol},
+                handled=_handled(state, event.command_id, ""),
+            )
+        case events.AccountPositionsObserved():
+            positions = Keyed[Decimal]()
+            for figure in event.positions:
+                positions = positions.put(figure.symbol, figure.quantity)
+            return replace(state, positions=positions, position_figures=event.positions)
+        case events.AccountBalancesObserved():
+            return replace(state, balances=event)
+        case _:
+            assert_never(event)
+
+
+def _previewed(
+    state: AccountState, event: events.OrderPreviewed, recorded: Recorded
+) -> AccountState:
+    previews = state.previews
+    for old in state.previews.values():
+        if old.expires_at < recorded.recorded_at:
+            previews = previews.without(old.preview_id)
+    preview = Preview(
+        preview_id=event.preview_id,
+        spec=event.spec,
+        reason=event.reason,
+        digest=event.digest,
+        correlation_id=recorded.correlation_id,
+        expires_at=event.expires_at,
+        all_passed=all(check.passed for check in event.checks),
+    )
+    return replace(
+        state,
+        previews=previews.put(event.preview_id, preview),
+        handled=_handled(state, event.command_id, event.preview_id),
+    )
+
+
+def _started(
+    state: AccountState, event: events.OrderSubmissionStarted, recorded: Recorded
+) -> AccountState:
+    order = Order(
+        order_id=event.order_id,
+        spec=event.spec,
+        phase=Phase.SUBMITTING,
+        started_at=recorded.recorded_at,
+        arrives_by=event.arrives_by,
+        order_number=event.order_number,
+        mark=event.mark,
+        preview_id=event.preview_id,
+        command_id=event.command_id,
+        correlation_id=recorded.correlation_id,
+        reason=event.reason,
+    )
+    return replace(
+        _put(state, order),
+        by_mark=state.by_mark.put(event.mark, event.order_id),
+        numbers=state.numbers.put(event.order_number, event.order_id),
+        handled=_handled(state, event.command_id, event.order_id),
+    )
+
+
+def _external(state: AccountState, event: events.OrderExternalObserved) -> AccountState:
+    # A type we do not trade ourselves (a stop from the phone app) still has size and side; the
+    # figures that a worst case needs are kept, and the listing's own words are in the event.
+    limit_price = event.limit_price if event.order_type is OrderType.LIMIT else None
+    order = Order(
+        order_id=event.order_id,
+        spec=OrderSpec(
+            symbol=event.symbol,
+            market=event.market,
+            currency=event.currency,
+            side=event.side,
+            order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
+            quantity=event.quantity,
+            limit_price=limit_price,
+            time_in_force=TimeInForce.DAY,
+            outside_regular_hours=False,
+        ),
+        phase=Phase.ACCEPTED,
+        started_at=event.opened_at,
+        arrives_by=event.opened_at,
+        tiger_order_id=event.tiger_order_id,
+        is_external=True,
+    )
+    return replace(
+        _put(state, order),
+        by_tiger_id=state.by_tiger_id.put(event.tiger_order_id, event.order_id),
+    )
+
+
+def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> AccountState:
+    order = state.orders[event.order_id]
+    held = state.positions.get(event.symbol) or Decimal(0)
+    moved = event.quantity if event.side is Side.BUY else -event.quantity
+    changed = replace(
+        order,
+        executions=(*order.executions, event.execution_id),
+        recorded_quantity=order.recorded_quantity + event.quantity,
+    )
+    return replace(
+        _put(state, changed),
+        positions=state.positions.put(event.symbol, held + moved),
+    )
+
+
+def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
+    order = state.orders[event.order_id]
+    match event:
+        case events.OrderAccepted():
+            changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+        case events.OrderNotSent():
+            changed = replace(order, phase=Phase.NOT_SENT)
+        case events.OrderOutcomeUnknown():
+            changed = replace(order, phase=Phase.UNKNOWN)
+        case events.OrderNotFound():
+            changed = replace(order, phase=Phase.NOT_FOUND)
+        case events.OrderReleased():
+            changed = replace(order, phase=Phase.RELEASED)
+        case events.OrderWorking():
+            changed = replace(order, phase=Phase.WORKING, filled_quantity=event.filled_quantity)
+        case events.OrderFilled():
+            changed = _done(order, Phase.FILLED, event)
+        case events.OrderCancelled():
+            changed = _done(order, Phase.CANCELLED, event)
+        case events.OrderExpired():
+            changed = _done(order, Phase.EXPIRED, event)
+        case events.OrderRejected():
+            changed = replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
+        case _:
+            return _cancel(state, order, event)
+    indexed = _put(state, changed)
+    if changed.tiger_order_id and changed.tiger_order_id != order.tiger_order_id:
+        by_tiger_id = state.by_tiger_id.put(changed.tiger_order_id, order.order_id)
+        return replace(indexed, by_tiger_id=by_tiger_id)
+    if isinstance(event, events.OrderReleased):
+        return replace(indexed, handled=_handled(state, event.command_id, event.order_id))
+    return indexed
+
+
+def _done(
+    order: Order,
+    phase: Phase,
+    event: events.OrderFilled | events.OrderCancelled | events.OrderExpired,
+) -> Order:
+    return replace(
+        order,
+        phase=phase,
+        filled_quantity=event.filled_quantity,
+        average_price=event.average_price,
+    )
+
+
+def _cancel(state: AccountState, order: Order, event: events.OrderEvent) -> AccountState:
+    match event:
+        case events.OrderCancelStarted():
+            phase = CancelPhase.STARTED
+        case events.OrderCancelWanted():
+            phase = CancelPhase.WANTED
+        case events.OrderCancelRequested():
+            phase = CancelPhase.REQUESTED
+        case events.OrderCancelRefused():
+            phase = CancelPhase.REFUSED
+        case events.OrderCancelUnknown():
+            phase = CancelPhase.UNKNOWN
+        case _:
+            raise AssertionError(f"no rule for {type(event).__name__}")
+    changed = replace(order, cancel=phase)
+    if isinstance(event, events.OrderCancelStarted | events.OrderCancelWanted):
+        commands = (*order.cancel_commands, event.command_id)
+        changed = replace(changed, cancel_commands=commands)
+        state = replace(state, handled=_handled(state, event.command_id, order.order_id))
+    return _put(state, changed)
+
+
+def _handled(state: AccountState, command_id: str, led_to: str) -> Keyed[str]:
+    # A halt by the local file has no command.
+    return state.handled.put(command_id, led_to) if command_id else state.handled
+
+
+def _put(state: AccountState, order: Order) -> AccountState:
+    return replace(
+        state,
+        orders=state.orders.put(order.order_id, order),
+        open_orders=_member(state.open_orders, order.order_id, wanted=order.is_open),
+        watched_orders=_member(state.watched_orders, order.order_id, wanted=order.is_watched),
+    )
+
+
+def _member(ids: frozenset[str], order_id: str, *, wanted: bool) -> frozenset[str]:
+    if wanted == (order_id in ids):
+        return ids
+    return ids | {order_id} if wanted else ids - {order_id}

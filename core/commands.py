@@ -1,0 +1,137 @@
+"""What a model (`cmd.`) or a person (`ctl.`) asks for, sealed in a signed envelope.
+
+The signature covers the subject and the exact bytes of the envelope, so that a message moved to
+another account's subject, or altered by anyone between, is refused by the worker.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from core.errors import CommandError
+from core.ids import derived_id
+from core.orders import OrderType, Side, TimeInForce
+
+REASON_LENGTH_MAX: Final = 500
+SYMBOL_PATTERN: Final = r"[A-Z0-9][A-Z0-9.\-]{0,19}"
+# A worker takes nothing longer than this; the stream refuses more than 64 KiB by itself.
+MESSAGE_BYTES_MAX: Final = 32 * 1024
+
+
+class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Show the exact order that these terms would make; sends nothing."""
+
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: str
+    limit_price: str | None
+    time_in_force: TimeInForce
+    outside_regular_hours: bool
+    reason: str
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Send the order of a preview; holds no terms, so nothing else can be sent than was shown."""
+
+    preview_id: str
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask the broker to cancel one order."""
+
+    order_id: str
+
+
+class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stop sending and cancel what is open; `symbol` empty means the whole account."""
+
+    symbol: str
+    detail: str
+
+
+class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lift a halt of the same scope, and a freeze."""
+
+    symbol: str
+
+
+class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take an order in doubt off the books, on a person's word."""
+
+    order_id: str
+
+
+ModelCommand = PreviewOrder | SubmitOrder | CancelOrder
+PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder
+Command = ModelCommand | PersonCommand
+
+COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
+    "order.preview": PreviewOrder,
+    "order.submit": SubmitOrder,
+    "order.cancel": CancelOrder,
+}
+CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
+    "account.halt": HaltAccount,
+    "account.resume": ResumeAccount,
+    "order.release": ReleaseOrder,
+}
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command with who asked, when, until when it may act, and the ids that tie it together.
+
+    `principal` is the MCP client's own name for a model's command, the person's for a control.
+    """
+
+    command_id: str
+    correlation_id: str
+    principal: str
+    issued_at: datetime
+    expires_at: datetime
+    body: msgspec.Raw
+
+    def __post_init__(self) -> None:
+        if self.issued_at.tzinfo is None or self.expires_at.tzinfo is None:
+            raise ValueError("expected moments with a zone")
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What travels: the exact envelope bytes, and a signature over subject, zero byte and them."""
+
+    key_id: str
+    signature: str  # base64 of the 64 bytes of Ed25519
+    envelope: msgspec.Raw
+
+
+def signed_bytes(message_subject: str, envelope: bytes) -> bytes:
+    """Return the bytes that a signature covers."""
+    return message_subject.encode() + b"\0" + envelope
+
+
+def submit_command_id(account: str, preview_id: str) -> str:
+    """Return the id of the one submit that a preview can have, whoever repeats it."""
+    return derived_id("cmd", account, "order.submit", preview_id)
+
+
+def cancel_command_id(account: str, order_id: str, attempt: str) -> str:
+    """Return the id of a cancel; a repeated call with the same `attempt` is the same command."""
+    return derived_id("cmd", account, "order.cancel", order_id, attempt)
+
+
+def parse_body(kind_classes: dict[str, type[Command]], name: str, body: bytes) -> Command:
+    """Read a command's own fields.
+
+    Raises:
+        CommandError: for a name that is not served, or fields that do not fit.
+    """
+    command_class = kind_classes.get(name)
+    if command_class is None:
+        raise CommandError(f"expected one of {sorted(kind_classes)}, was {name!r}", field="type")
+    try:
+        return msgspec.json.decode(body, type=command_class)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"{name}: {error}", field="body") from error
+    except msgspec.DecodeError as error:
+        raise CommandError(f"{name}: not JSON", field="body") from error

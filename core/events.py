@@ -1,0 +1,385 @@
+"""The facts that the ledger stores, one class per fact.
+
+A stored event never changes: a new shape gets a new schema number and a pure upgrade in
+`core.codec`. Names are fixed strings, given in `core.codec.EVENT_CLASSES`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from core.money import Money
+from core.orders import OrderSpec, OrderType, Side
+from core.refusals import Refusal
+
+
+class Environment(StrEnum):
+    """To which world an account is bound, for ever."""
+
+    SANDBOX = "sandbox"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Mode(StrEnum):
+    """What a model may do on an account; set by a person only."""
+
+    READ_ONLY = "read_only"
+    AUTO = "auto"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One pre-trade check of a preview: its name, whether it held, and what was compared."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class QuoteUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The quote a preview was made with; prices in the order's currency, `at` by the broker."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    at: datetime
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order would cost, by the broker's own preview; amounts in `currency`."""
+
+    notional: Money
+    commission: Money | None
+    initial_margin: Money | None
+    message: str
+
+
+class OrderPreviewed(msgspec.Struct, frozen=True, kw_only=True):
+    """An exact order was shown to the caller; `digest` binds a later submit to it."""
+
+    preview_id: str
+    command_id: str
+    spec: OrderSpec
+    reason: str
+    checks: tuple[Check, ...]
+    quote: QuoteUsed | None
+    estimate: Estimate | None
+    digest: str
+    expires_at: datetime
+
+
+class OrderRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """A command was refused before anything was sent."""
+
+    command_id: str
+    code: Refusal
+    detail: str
+    preview_id: str = ""
+    order_id: str = ""
+
+
+class OrderSubmissionStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The intention to send one order; stored before the broker is called.
+
+    `send_by`: after it the order must not be sent. `arrives_by`: after it a send that began in
+    time can no longer reach the broker.
+    """
+
+    order_id: str
+    command_id: str
+    preview_id: str
+    spec: OrderSpec
+    reason: str
+    order_number: str
+    mark: str
+    send_by: datetime
+    arrives_by: datetime
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker has the order; `evidence` is `reply` or `listing`."""
+
+    order_id: str
+    tiger_order_id: str
+    evidence: str
+
+
+class OrderNotSent(msgspec.Struct, frozen=True, kw_only=True):
+    """The order was surely never sent; only the process that wrote the intent may say so."""
+
+    order_id: str
+    cause: str
+
+
+class OrderOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
+    """The order may or may not be live; evidence or a person resolves it, never a time-out."""
+
+    order_id: str
+    cause: str
+
+
+class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete listings begun after every send could have arrived do not show the order."""
+
+    order_id: str
+    listings: int
+    first_listing_at: datetime
+
+
+class OrderReleased(msgspec.Struct, frozen=True, kw_only=True):
+    """A named person took an order in doubt off the books; a later sighting reopens it."""
+
+    order_id: str
+    command_id: str
+    person: str
+
+
+class OrderWorking(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing shows the order live; `filled_quantity` is the broker's cumulative figure."""
+
+    order_id: str
+    tiger_order_id: str
+    filled_quantity: Decimal
+
+
+class OrderFillRecorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of an order, keyed by the broker's execution id."""
+
+    order_id: str
+    execution_id: str
+    side: Side
+    symbol: str
+    quantity: Decimal
+    price: Money
+    executed_at: datetime
+
+
+class OrderFilled(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's listing shows the order wholly filled."""
+
+    order_id: str
+    filled_quantity: Decimal
+    average_price: Decimal | None
+
+
+class OrderCancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's listing shows the order cancelled, perhaps after partial fills."""
+
+    order_id: str
+    filled_quantity: Decimal
+    average_price: Decimal | None
+
+
+class OrderExpired(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's listing shows that the order's time ran out."""
+
+    order_id: str
+    filled_quantity: Decimal
+    average_price: Decimal | None
+
+
+class OrderRejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A definite no of the broker, by its reply (`code` set) or later by its listing."""
+
+    order_id: str
+    code: int | None
+    detail: str
+    filled_quantity: Decimal = Decimal(0)
+
+
+class OrderCancelStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The intention to ask the broker to cancel; stored before the call."""
+
+    order_id: str
+    command_id: str
+    tiger_order_id: str
+
+
+class OrderCancelWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A cancel of an order in doubt: executed when the order is sighted."""
+
+    order_id: str
+    command_id: str
+
+
+class OrderCancelRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker took the request to cancel; the order is not cancelled until a listing says so."""
+
+    order_id: str
+
+
+class OrderCancelRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker refused to cancel, or the request was surely not sent."""
+
+    order_id: str
+    code: int | None
+    detail: str
+
+
+class OrderCancelUnknown(msgspec.Struct, frozen=True, kw_only=True):
+    """The request to cancel may or may not have arrived; it is safe to ask again."""
+
+    order_id: str
+    cause: str
+
+
+class OrderExternalObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that this service did not send, such as one from the phone app."""
+
+    order_id: str
+    tiger_order_id: str
+    symbol: str
+    market: str
+    currency: str
+    side: Side
+    order_type: OrderType | None
+    quantity: Decimal
+    limit_price: Decimal | None
+    source: str
+    opened_at: datetime
+
+
+class AccountOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """First event of every account: binds the alias to its environment and its ledger for ever."""
+
+    environment: Environment
+    mode: Mode
+    ledger_id: str
+    login: str
+
+
+class AccountWorkerStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker took the account: nothing is known of the broker until it is reconciled."""
+
+    run_id: str
+
+
+class AccountReconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders, executions, positions and cash were read completely and are in the ledger."""
+
+    orders_read: int
+    orders_since: datetime
+
+
+class AccountStale(msgspec.Struct, frozen=True, kw_only=True):
+    """Something may have been missed (a gap, a sleep): no opening order until reconciled."""
+
+    cause: str
+
+
+class AccountFrozen(msgspec.Struct, frozen=True, kw_only=True):
+    """Something at the broker contradicts this ledger; openings stop until a person resumes."""
+
+    cause: str
+    detail: str
+
+
+class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
+    """Trading was stopped by a person; `symbol` empty means the whole account."""
+
+    command_id: str
+    person: str
+    symbol: str
+    detail: str
+
+
+class AccountResumed(msgspec.Struct, frozen=True, kw_only=True):
+    """A person allowed trading again; lifts a halt of the same scope, and a freeze."""
+
+    command_id: str
+    person: str
+    symbol: str
+
+
+class PositionFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """One position by the broker's word; prices in `currency`, quantity negative when short."""
+
+    symbol: str
+    market: str
+    currency: str
+    quantity: Decimal
+    average_cost: Decimal
+    market_price: Decimal | None
+    unrealized_profit: Decimal | None
+
+
+class AccountPositionsObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """The complete list of stock positions by the broker's word; stored when it changes."""
+
+    positions: tuple[PositionFigure, ...]
+    observed_at: datetime
+
+
+class CashFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash of one currency by the broker's word."""
+
+    currency: str
+    balance: Decimal
+    available: Decimal | None
+
+
+class AccountBalancesObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash and margin by the broker's word; stored when a cash figure changes."""
+
+    currency: str
+    net_liquidation: Decimal | None
+    buying_power: Decimal | None
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    cash: tuple[CashFigure, ...]
+    observed_at: datetime
+
+
+class CommandUnreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A message on the account's command subjects could not be read; it was set aside."""
+
+    code: Refusal
+    subject: str
+    stream: str
+    sequence: int
+    body_digest: str
+    detail: str
+
+
+class AccountAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """System ledger: an account exists under a login (alias, never the broker's number)."""
+
+    alias: str
+    login: str
+    environment: Environment
+
+
+OrderEvent = (
+    OrderSubmissionStarted
+    | OrderAccepted
+    | OrderNotSent
+    | OrderOutcomeUnknown
+    | OrderNotFound
+    | OrderReleased
+    | OrderWorking
+    | OrderFillRecorded
+    | OrderFilled
+    | OrderCancelled
+    | OrderExpired
+    | OrderRejected
+    | OrderCancelStarted
+    | OrderCancelWanted
+    | OrderCancelRequested
+    | OrderCancelRefused
+    | OrderCancelUnknown
+    | OrderExternalObserved
+)
+AccountEvent = (
+    AccountOpened
+    | AccountWorkerStarted
+    | AccountReconciled
+    | AccountStale
+    | AccountFrozen
+    | AccountHalted
+    | AccountResumed
+    | AccountPositionsObserved
+    | AccountBalancesObserved
+)
+Event = OrderPreviewed | OrderRefused | OrderEvent | AccountEvent | CommandUnreadable | AccountAdded

@@ -1,0 +1,43 @@
+"""Identifiers: their shapes, and the few that are derived from others.
+
+Random identifiers come in from outside (`core.ports.Ids`); what is here is a function of its input.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from core.errors import CommandError
+
+ACCOUNT_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
+_ACCOUNT: Final = re.compile(ACCOUNT_PATTERN)
+# Names of the system's own lines of events; no account may take them.
+RESERVED_ALIASES: Final = frozenset({"system"})
+_DIGEST_CHARACTERS: Final = 32
+
+
+def is_alias(text: str) -> bool:
+    """Say whether `text` may name an account or a login (1 to 32 of a-z, 0-9 and inner '-')."""
+    return _ACCOUNT.fullmatch(text) is not None and text not in RESERVED_ALIASES
+
+
+def parse_alias(text: str, *, field: str = "account") -> str:
+    """Return `text` if it may name an account.
+
+    Raises:
+        CommandError: naming `field`.
+    """
+    if not is_alias(text):
+        raise CommandError(
+            f"expected {field} as 1 to 32 of a-z, 0-9 and '-', was {text[:40]!r}", field=field
+        )
+    return text
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """Return `prefix-<32 hex>`, the same for the same parts for ever.
+
+    Parts are joined by a zero byte, so that ("ab", "c") and ("a", "bc") differ.
+    """
+    digest = hashlib.sha256("\0".join((prefix, *parts)).encode()).hexdigest()
+    return f"{prefix}-{digest[:_DIGEST_CHARACTERS]}"

@@ -1,0 +1,234 @@
+"""What a desk takes, one at a time: commands, the broker's answers and sightings, and timers."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from core.commands import Command
+from core.events import CashFigure, Environment, Mode, PositionFigure
+from core.money import Money
+from core.orders import OrderType, Side
+from core.refusals import Refusal
+
+
+class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A command whose signature was checked; `number` is an order number held for a submit."""
+
+    command: Command
+    command_id: str
+    principal: str
+    expires_at: datetime
+    number: str = ""
+
+
+class ContractFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker says of a stock; `tick_sizes` are (from price, step), ascending."""
+
+    symbol: str
+    market: str
+    currency: str
+    lot_size: Decimal
+    is_tradeable: bool
+    tick_sizes: tuple[tuple[Decimal, Decimal], ...]
+
+
+class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Best bid, ask and last trade by the broker; `at` is its time of them."""
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    at: datetime
+
+
+class EstimateFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's own preview of an order."""
+
+    passed: bool
+    message: str
+    commission: Money | None
+    initial_margin: Money | None
+
+
+class PreviewAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """All reads that a preview needs came back; None means the broker has no such thing.
+
+    `failed` names the read that failed, which is something else than an empty answer.
+    """
+
+    item: CommandItem
+    contract: ContractFacts | None
+    quote: QuoteFacts | None
+    estimate: EstimateFacts | None
+    failed: str = ""
+
+
+class Outcome(StrEnum):
+    """How a call that changes something at the broker ended."""
+
+    DONE = "done"
+    REFUSED = "refused"  # a definite no, from the closed list
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+class PlaceAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The one call that places an order ended."""
+
+    order_id: str
+    outcome: Outcome
+    tiger_order_id: str = ""
+    code: int | None = None
+    detail: str = ""
+
+
+class CancelAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that asks for a cancel ended."""
+
+    order_id: str
+    outcome: Outcome
+    code: int | None = None
+    detail: str = ""
+
+
+class ActAbandoned(msgspec.Struct, frozen=True, kw_only=True):
+    """At start: the ledger says that an act had begun, and nobody knows how it ended."""
+
+    order_id: str
+
+
+class SeenPhase(StrEnum):
+    """Our reading of the broker's status word in a listing."""
+
+    LIVE = "live"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+
+class ExecutionSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution in a listing."""
+
+    execution_id: str
+    quantity: Decimal
+    price: Money
+    executed_at: datetime
+
+
+class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One order in a listing, with all its executions if it has any fill."""
+
+    tiger_order_id: str
+    order_number: str
+    mark: str
+    symbol: str
+    market: str
+    currency: str
+    side: Side
+    order_type: OrderType | None
+    quantity: Decimal
+    limit_price: Decimal | None
+    phase: SeenPhase
+    status_word: str
+    remark: str
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    source: str
+    opened_at: datetime
+    executions: tuple[ExecutionSeen, ...] = ()
+
+
+class AbsenceConfirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete listings, the first begun at `first_listing_at` by the broker's clock, lack it."""
+
+    order_id: str
+    listings: int
+    first_listing_at: datetime
+
+
+class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete list of positions."""
+
+    positions: tuple[PositionFigure, ...]
+    observed_at: datetime
+
+
+class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete reading of cash and margin."""
+
+    currency: str
+    net_liquidation: Decimal | None
+    buying_power: Decimal | None
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    cash: tuple[CashFigure, ...]
+    observed_at: datetime
+
+
+class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders, executions, positions and cash were all read completely, after every earlier item."""
+
+    orders_read: int
+    orders_since: datetime
+
+
+class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
+    """Something may have been missed: the machine slept, a connection was lost."""
+
+    cause: str
+
+
+class HaltFileSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A person put the local halt file in place, as works without NATS."""
+
+    detail: str
+
+
+class AccountBegins(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's line is empty: bind it."""
+
+    environment: Environment
+    mode: Mode
+    ledger_id: str
+    login: str
+
+
+class WorkerStarts(msgspec.Struct, frozen=True, kw_only=True):
+    """This process took the account."""
+
+    run_id: str
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is no command of ours."""
+
+    code: Refusal
+    subject: str
+    stream: str
+    sequence: int
+    body_digest: str
+    detail: str
+
+
+Item = (
+    CommandItem
+    | PreviewAnswered
+    | PlaceAnswered
+    | CancelAnswered
+    | ActAbandoned
+    | OrderSeen
+    | AbsenceConfirmed
+    | PositionsSeen
+    | BalancesSeen
+    | RoundCompleted
+    | GapNoticed
+    | HaltFileSeen
+    | AccountBegins
+    | WorkerStarts
+    | Unreadable
+)

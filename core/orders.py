@@ -1,0 +1,148 @@
+"""An order: what is asked, and what is true of it; the words of the trade live here.
+
+The phases and who may change them are in DESIGN: from `WORKING` on, only the broker's listings
+change a phase; `UNKNOWN` and `NOT_FOUND` are never terminal.
+"""
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from core.money import check_precision
+
+
+class Side(StrEnum):
+    """Direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """How the price is found."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stands: the exchange's day, or until cancelled."""
+
+    DAY = "day"
+    GOOD_TILL_CANCELLED = "gtc"
+
+
+class OrderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The exact terms of one order of a stock.
+
+    `quantity` is in shares; `limit_price` in whole units of `currency`, set for limit orders alone.
+    """
+
+    symbol: str
+    market: str
+    currency: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None
+    time_in_force: TimeInForce
+    outside_regular_hours: bool
+
+    def __post_init__(self) -> None:
+        check_precision(self.quantity, field="quantity")
+        if (self.limit_price is None) == (self.order_type is OrderType.LIMIT):
+            raise ValueError("expected limit_price for a limit order and for no other")
+        if self.limit_price is not None:
+            check_precision(self.limit_price, field="limit_price")
+
+    def digest(self, account: str) -> str:
+        """Return the hex SHA-256 that binds a submit to exactly these terms on this account."""
+        return hashlib.sha256(account.encode() + b"\0" + msgspec.json.encode(self)).hexdigest()
+
+
+class Phase(StrEnum):
+    """Where an order is in its life."""
+
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    NOT_FOUND = "not_found"
+    RELEASED = "released"
+
+
+# The broker will not change these any more, as far as its listings have shown.
+FINAL_PHASES: Final = frozenset(
+    {Phase.FILLED, Phase.CANCELLED, Phase.EXPIRED, Phase.REJECTED, Phase.NOT_SENT}
+)
+# Nobody knows whether the order is live: its symbol is closed for opening orders.
+DOUBTFUL_PHASES: Final = frozenset({Phase.UNKNOWN, Phase.NOT_FOUND})
+OPEN_PHASES: Final = frozenset(
+    {Phase.SUBMITTING, Phase.ACCEPTED, Phase.WORKING, Phase.UNKNOWN, Phase.NOT_FOUND}
+)
+
+
+class CancelPhase(StrEnum):
+    """Where the wish to cancel an order is."""
+
+    NONE = "none"
+    WANTED = "wanted"  # recorded while the order is in doubt; executed at its first sighting
+    STARTED = "started"
+    REQUESTED = "requested"  # the broker took the request; the order is not yet cancelled
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger says of one order.
+
+    Quantities are in shares. `filled_quantity` is the broker's own cumulative figure,
+    `recorded_quantity` the sum of the fills recorded, whose execution ids are `executions`.
+    """
+
+    order_id: str
+    spec: OrderSpec
+    phase: Phase
+    started_at: datetime
+    # Latest moment at which a send of this order can still reach the broker, by the broker's clock.
+    arrives_by: datetime
+    order_number: str = ""
+    mark: str = ""
+    preview_id: str = ""
+    command_id: str = ""
+    correlation_id: str = ""
+    reason: str = ""
+    tiger_order_id: str = ""
+    is_external: bool = False
+    filled_quantity: Decimal = Decimal(0)
+    average_price: Decimal | None = None
+    recorded_quantity: Decimal = Decimal(0)
+    executions: tuple[str, ...] = ()
+    cancel: CancelPhase = CancelPhase.NONE
+    cancel_commands: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order may still trade, as far as anybody knows."""
+        return self.phase in OPEN_PHASES
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the broker must still be asked: it may trade, or fills are not all recorded."""
+        return self.is_open or self.recorded_quantity < self.filled_quantity
+
+    @property
+    def remaining_quantity(self) -> Decimal:
+        """Shares that may still trade in the worst case."""
+        if not self.is_open:
+            return Decimal(0)
+        return self.spec.quantity - max(self.filled_quantity, self.recorded_quantity)

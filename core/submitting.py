@@ -1,0 +1,108 @@
+"""Whether a previewed order may be sent now: every gate between a submit and its intent."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from core import events, items
+from core.account_state import AccountState
+from core.commands import SubmitOrder
+from core.context import CLOCK_SKEW_MAX_S, Context
+from core.events import Event, Mode
+from core.ids import derived_id
+from core.orders import OrderSpec, Side
+from core.refusals import NEXT_STEP, Refusal
+
+
+class No(NamedTuple):
+    """A gate that is shut: why, in a closed word and in a sentence."""
+
+    code: Refusal
+    detail: str
+
+
+def decide_submit(
+    state: AccountState, item: items.CommandItem, command: SubmitOrder, context: Context
+) -> Event:
+    """Return the intent to send, or the refusal."""
+    no = _preview_gate(state, command, context)
+    preview = state.previews.get(command.preview_id)
+    if no is None and preview is not None:
+        no = shut_gate(state, preview.spec, context)
+        if no is None and not preview.all_passed:
+            no = No(Refusal.CHECK_FAILED, "a check of the preview failed")
+        if no is None and (not item.number.strip("0") or item.number in state.numbers):
+            no = No(Refusal.NO_CAPACITY, "the broker gave no new order number")
+    if no is not None or preview is None or state.opened is None:
+        code, detail = no or No(Refusal.PREVIEW_UNKNOWN, "there is no such preview")
+        return events.OrderRefused(
+            command_id=item.command_id,
+            code=code,
+            detail=f"{detail}. {NEXT_STEP[code]}",
+            preview_id=command.preview_id,
+        )
+    order_id = derived_id("ord", state.account, command.preview_id)
+    send_by = context.now + timedelta(seconds=context.timing.send_window_s)
+    return events.OrderSubmissionStarted(
+        order_id=order_id,
+        command_id=item.command_id,
+        preview_id=command.preview_id,
+        spec=preview.spec,
+        reason=preview.reason,
+        order_number=item.number,
+        mark=f"{state.opened.ledger_id}.{order_id}",
+        send_by=send_by,
+        arrives_by=send_by + timedelta(seconds=context.timing.deadline_s + context.timing.skew_s),
+    )
+
+
+def _preview_gate(state: AccountState, command: SubmitOrder, context: Context) -> No | None:
+    preview = state.previews.get(command.preview_id)
+    if preview is None:
+        return No(Refusal.PREVIEW_UNKNOWN, "there is no such preview, or it is long expired")
+    if derived_id("ord", state.account, command.preview_id) in state.orders:
+        return No(Refusal.PREVIEW_USED, "the preview was submitted before")
+    if preview.expires_at < context.now:
+        return No(Refusal.PREVIEW_EXPIRED, f"the preview expired at {preview.expires_at}")
+    if preview.digest != preview.spec.digest(state.account):
+        return No(Refusal.CHECK_FAILED, "the stored preview does not fit its digest")
+    return None
+
+
+def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | None:
+    """Return the first gate of the account that stands against an order of these terms."""
+    if state.opened is None or state.opened.mode is Mode.READ_ONLY:
+        return No(Refusal.ACCOUNT_READ_ONLY, "the account is read-only")
+    if state.is_halted or spec.symbol in state.halted_symbols:
+        scope = "the account" if state.is_halted else spec.symbol
+        return No(Refusal.ACCOUNT_HALTED, f"{scope} is halted")
+    if state.is_stale:
+        return No(Refusal.ACCOUNT_STALE, "the account is not yet reconciled with the broker")
+    if is_reducing(state, spec):
+        return None
+    if state.frozen_cause:
+        return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
+    doubtful = state.doubtful_of(spec.symbol)
+    if doubtful is not None:
+        return No(
+            Refusal.SYMBOL_IN_DOUBT,
+            f"order {doubtful.order_id} of {spec.symbol} is {doubtful.phase}",
+        )
+    if abs(context.clock_skew_s) > CLOCK_SKEW_MAX_S:
+        return No(Refusal.CLOCK_SKEWED, f"clocks differ by {context.clock_skew_s:.1f} s")
+    return None
+
+
+def is_reducing(state: AccountState, spec: OrderSpec) -> bool:
+    """Say whether an order brings its position nearer to zero however all open orders end.
+
+    Every open or doubtful order on the same side counts as if it filled whole, and those on the
+    other side as if they never filled.
+    """
+    held = state.positions.get(spec.symbol) or Decimal(0)
+    same_side = sum(
+        (o.remaining_quantity for o in state.open_of(spec.symbol) if o.spec.side is spec.side),
+        start=Decimal(0),
+    )
+    size = held if spec.side is Side.SELL else -held
+    return size - same_side >= spec.quantity
