@@ -1,0 +1,277 @@
+"""The sandbox's home: logins with keys and accounts, the gateway's own key, ports, the lock.
+
+Made on first use and never changed afterwards, except that new logins can be added. Each home has
+its own ids, so that a demo, a test and a running cluster do not meet.
+"""
+
+import base64
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from infra.sandbox.records import AccountKind
+
+# Tiger's own examples use 1024 bits, and a 2048-bit signature costs the client 0.8 ms per call.
+# These keys guard nothing: they sign play money on loopback.
+KEY_BITS = 1024
+REGISTRY_FILE = "registry.json"
+GATEWAY_KEY_FILE = "gateway_private_key.pem"
+GATEWAY_PUBLIC_KEY_FILE = "gateway_public_key"
+PROPERTIES_FILE = "tiger_openapi_config.properties"
+LOGIN_FILE = "login.json"
+PORTS_FILE = "sandbox.json"
+# Held for the life of a sandbox process.
+LOCK_FILE = "sandbox.lock"
+# Held while the home's files are made, which may happen beside a running sandbox.
+MAKING_LOCK_FILE = "making.lock"
+
+
+class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that a login is to have."""
+
+    alias: str
+    kind: AccountKind
+
+
+class LoginSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A login that a home is to have."""
+
+    name: str
+    accounts: tuple[AccountSpec, ...]
+
+
+class LoginAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of a login, with its number."""
+
+    alias: str
+    account: str
+    kind: AccountKind
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A developer login as the gateway knows it."""
+
+    name: str
+    tiger_id: str
+    accounts: tuple[LoginAccount, ...]
+    tiger_public_key: str  # the gateway's, for checking replies; base64 of DER
+    developer_public_key: str  # for checking requests; base64 of DER
+
+
+class LoginFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a login's own folder says beside Tiger's properties file."""
+
+    tiger_id: str
+    accounts: tuple[LoginAccount, ...]
+    tiger_public_key: str
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a running sandbox listens; also the line it prints when it is ready."""
+
+    ready: bool
+    http: int
+    control: int
+    pid: int
+
+
+class SandboxHomeError(Exception):
+    """The home can not be used: in use by another process, or other logins than asked for."""
+
+
+DEFAULT_LOGINS = (
+    LoginSpec(
+        name="desk",
+        accounts=(
+            AccountSpec(alias="main", kind="prime"),
+            AccountSpec(alias="paper", kind="paper"),
+        ),
+    ),
+    LoginSpec(name="second", accounts=(AccountSpec(alias="second", kind="paper"),)),
+)
+
+
+def create_home(path: Path, logins: Sequence[LoginSpec] = ()) -> tuple[Login, ...]:
+    """Make a home, or add the missing logins to one, and return all its logins.
+
+    Args:
+        path: the folder; made if it is missing.
+        logins: what it must have; none asked means `DEFAULT_LOGINS` for a new home, and whatever
+            is there for an old one.
+
+    Raises:
+        SandboxHomeError: a login exists with other accounts.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (path / MAKING_LOCK_FILE).open("a+b") as lock:
+        _lock(lock.fileno(), is_patient=True)
+        return _make(path, logins)
+
+
+def gateway_key(path: Path) -> rsa.RSAPrivateKey:
+    """Return the gateway's private key, made on first use."""
+    file = path / GATEWAY_KEY_FILE
+    if not file.exists():
+        _write(file, _private_pem(_new_key()))
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SandboxHomeError(f"expected an RSA key in {GATEWAY_KEY_FILE}")
+    return key
+
+
+def login_folder(path: Path, name: str) -> Path:
+    """Return the folder that holds a login's own files."""
+    return path / "logins" / name
+
+
+def read_ports(path: Path) -> Ports | None:
+    """Return where the sandbox of this home last said it listens; None if it never ran."""
+    try:
+        return msgspec.json.decode((path / PORTS_FILE).read_bytes(), type=Ports)
+    except FileNotFoundError:
+        return None
+
+
+def write_ports(path: Path, ports: Ports) -> None:
+    """Say where the running sandbox listens."""
+    _write(path / PORTS_FILE, msgspec.json.encode(ports))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the home for this process; the system gives it back when the process ends.
+
+    Raises:
+        SandboxHomeError: another process holds it.
+    """
+    with (path / LOCK_FILE).open("a+b") as file:
+        try:
+            _lock(file.fileno(), is_patient=False)
+        except OSError:
+            raise SandboxHomeError("another sandbox runs on this home") from None
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int, *, is_patient: bool) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK if is_patient else msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int, *, is_patient: bool) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_patient else fcntl.LOCK_NB))
+
+
+def _make(path: Path, logins: Sequence[LoginSpec]) -> tuple[Login, ...]:
+    gateway_public_key = _public_text(gateway_key(path))
+    known = {login.name: login for login in _registry(path)}
+    for spec in logins or (() if known else DEFAULT_LOGINS):
+        if spec.name not in known:
+            known[spec.name] = _new_login(path, spec, gateway_public_key)
+        elif _spec_of(known[spec.name]) != spec:
+            raise SandboxHomeError(f"expected login {spec}, was {_spec_of(known[spec.name])}")
+    every = tuple(known.values())
+    _write(path / GATEWAY_PUBLIC_KEY_FILE, gateway_public_key.encode())
+    _write(path / REGISTRY_FILE, msgspec.json.encode(every))
+    return every
+
+
+def _registry(path: Path) -> tuple[Login, ...]:
+    file = path / REGISTRY_FILE
+    return msgspec.json.decode(file.read_bytes(), type=tuple[Login, ...]) if file.exists() else ()
+
+
+def _spec_of(login: Login) -> LoginSpec:
+    accounts = tuple(AccountSpec(alias=item.alias, kind=item.kind) for item in login.accounts)
+    return LoginSpec(name=login.name, accounts=accounts)
+
+
+def _new_login(path: Path, spec: LoginSpec, gateway_public_key: str) -> Login:
+    key = _new_key()
+    login = Login(
+        name=spec.name,
+        tiger_id=f"2015{_digits(4)}",
+        accounts=tuple(
+            LoginAccount(alias=item.alias, account=_account_number(item.kind), kind=item.kind)
+            for item in spec.accounts
+        ),
+        tiger_public_key=gateway_public_key,
+        developer_public_key=_public_text(key),
+    )
+    folder = login_folder(path, spec.name)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(folder / PROPERTIES_FILE, _properties(login, key).encode())
+    own = LoginFile(
+        tiger_id=login.tiger_id,
+        accounts=login.accounts,
+        tiger_public_key=gateway_public_key,
+    )
+    _write(folder / LOGIN_FILE, msgspec.json.encode(own))
+    return login
+
+
+def _properties(login: Login, key: rsa.RSAPrivateKey) -> str:
+    # No licence: with one, an SDK that looks domains up would replace the sandbox's address by
+    # production's. Tiger's own file carries both key formats.
+    pk1 = _private_text(key, serialization.PrivateFormat.TraditionalOpenSSL)
+    pk8 = _private_text(key, serialization.PrivateFormat.PKCS8)
+    lines = (
+        f"private_key_pk1={pk1}",
+        f"private_key_pk8={pk8}",
+        f"tiger_id={login.tiger_id}",
+        f"account={login.accounts[0].account}",
+        "license=",
+        "env=PROD",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _account_number(kind: AccountKind) -> str:
+    # A paper account has 17 digits, and the SDK tells it by that.
+    return f"2026{_digits(13)}" if kind == "paper" else f"5{_digits(8)}"
+
+
+def _digits(count: int) -> str:
+    return "".join(secrets.choice("0123456789") for _ in range(count))
+
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+
+
+def _public_text(key: rsa.RSAPrivateKey) -> str:
+    der = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(der).decode()
+
+
+def _private_text(key: rsa.RSAPrivateKey, form: serialization.PrivateFormat) -> str:
+    der = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
+    return base64.b64encode(der).decode()
+
+
+def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(file: Path, content: bytes) -> None:
+    # Written beside and renamed, so that nobody reads half a file; private from its first byte.
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    beside.replace(file)

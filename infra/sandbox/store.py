@@ -1,0 +1,57 @@
+"""The book on disk: one line of JSON per record, appended and flushed before it is acted upon.
+
+A flushed line survives the process (kill -9), not the machine: this is a simulator, and an fsync
+per order would cost more than the order. A torn last line is a record that nobody was told of; it
+is cut off at start.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from infra.sandbox.records import Record
+
+BOOK_FILE = "book.jsonl"
+
+
+class StoredBookError(Exception):
+    """The stored book does not decode; the sandbox does not start."""
+
+
+class BookStore:
+    """The append-only file of a home's book."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / BOOK_FILE
+        self._encoder = msgspec.json.Encoder()
+        self._file = self._path.open("ab", buffering=0)
+
+    def replay(self, restore: Callable[[Record], None]) -> None:
+        """Hand every stored record to `restore`, oldest first.
+
+        Raises:
+            StoredBookError: a whole line does not decode.
+        """
+        decoder = msgspec.json.Decoder(Record)
+        size_good = 0
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    restore(decoder.decode(line))
+                except msgspec.MsgspecError as error:
+                    raise StoredBookError(
+                        f"expected a record in line {number}, was {error}"
+                    ) from None
+                size_good += len(line)
+        self._file.truncate(size_good)
+
+    def save(self, record: Record) -> None:
+        """Append one record."""
+        self._file.write(self._encoder.encode(record) + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,98 @@
+"""What goes over the control port, in both directions: shared by `control` and `client`."""
+
+from decimal import Decimal
+
+import msgspec
+
+from infra.sandbox.book import Position
+from infra.sandbox.faults import ActiveFault
+from infra.sandbox.records import AccountKind, Fill, Order, Side
+from infra.sandbox.request_journal import RequestEntry
+
+
+class BookView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account as the broker has it."""
+
+    account: str
+    kind: AccountKind
+    orders: tuple[Order, ...]  # oldest first
+    fills: tuple[Fill, ...]  # oldest first
+    positions: dict[str, Position]  # by symbol; closed ones have quantity 0
+    cash: dict[str, Decimal]  # by currency
+    opening_cash: dict[str, Decimal]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """That the sandbox runs, and for whom."""
+
+    ready: bool
+    accounts: tuple[str, ...]
+    held_count: int
+
+
+class JournalView(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests in the order of their arrival."""
+
+    entries: tuple[RequestEntry, ...]
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many."""
+
+    count: int
+
+
+class WaitCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wait until `count` requests of a method have arrived since the start."""
+
+    method: str | None = None
+    count: int
+    timeout_s: float = 5.0
+
+
+class WaitResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a wait ended."""
+
+    reached: bool
+    count: int
+
+
+class FaultsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules in force."""
+
+    faults: tuple[ActiveFault, ...]
+
+
+class FaultAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """The id of a new rule."""
+
+    fault_id: int
+
+
+class PriceCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put a stock at a price."""
+
+    symbol: str
+    price: Decimal
+
+
+class ExternalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order as somebody places it in the phone app."""
+
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    limit_price: Decimal | None = None  # none: at the market
+
+
+class AdvanceCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Move prices, settle deferred cancels, match."""
+
+    step_count: int = 1
+
+
+class ErrorView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a control request was refused."""
+
+    error: str
