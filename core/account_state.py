@@ -242,6 +242,10 @@ def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
     match event:
         case events.OrderAccepted():
             changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+        case events.OrderAnswerObserved():
+            changed = order
+            if event.tiger_order_id and not order.tiger_order_id:
+                changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
         case events.OrderNotSent():
             changed = replace(order, phase=Phase.NOT_SENT)
         case events.OrderOutcomeUnknown():

@@ -47,7 +47,7 @@ class AskFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What travels back: exactly one of the two."""
+    """What travels back: `data`, the JSON null unless the question was answered, or `fault`."""
 
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
     fault: AskFault | None = None

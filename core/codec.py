@@ -32,6 +32,7 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "order.cancelled": events.OrderCancelled,
     "order.expired": events.OrderExpired,
     "order.rejected": events.OrderRejected,
+    "order.answer_observed": events.OrderAnswerObserved,
     "order.cancel_started": events.OrderCancelStarted,
     "order.cancel_wanted": events.OrderCancelWanted,
     "order.cancel_requested": events.OrderCancelRequested,

@@ -189,6 +189,19 @@ class OrderRejected(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal = Decimal(0)
 
 
+class OrderAnswerObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that had lost the account still held the broker's answer to its call.
+
+    `outcome` is a value of `core.items.Outcome`; appended at the new tail, then that worker ends.
+    """
+
+    order_id: str
+    outcome: str
+    tiger_order_id: str
+    code: int | None
+    detail: str
+
+
 class OrderCancelStarted(msgspec.Struct, frozen=True, kw_only=True):
     """The intention to ask the broker to cancel; stored before the call."""
 
@@ -364,6 +377,7 @@ OrderEvent = (
     | OrderCancelled
     | OrderExpired
     | OrderRejected
+    | OrderAnswerObserved
     | OrderCancelStarted
     | OrderCancelWanted
     | OrderCancelRequested

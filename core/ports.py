@@ -55,6 +55,15 @@ class StoredRecord(NamedTuple):
     body: bytes
 
 
+class CommandMessage(NamedTuple):
+    """One message of a command stream, verbatim, and where it lies."""
+
+    subject: str
+    body: bytes
+    stream: str
+    sequence: int
+
+
 class EventMessage(NamedTuple):
     """A republished fact, its headers checked against its subject."""
 

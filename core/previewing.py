@@ -33,7 +33,7 @@ def decide_preview(
     try:
         spec = spec_of(command, answer.contract)
     except CommandError as error:
-        return _no(item, Refusal.COMMAND_UNREADABLE, str(error))
+        return _no(item, Refusal.INVALID_TERMS, str(error))
     checks = _checks(state, spec, answer, context)
     return events.OrderPreviewed(
         preview_id=derived_id("prv", state.account, item.command_id),

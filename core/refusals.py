@@ -10,6 +10,7 @@ class Refusal(StrEnum):
     COMMAND_EXPIRED = "command_expired"
     COMMAND_UNREADABLE = "command_unreadable"
     SIGNATURE_INVALID = "signature_invalid"
+    INVALID_TERMS = "invalid_terms"
     UNKNOWN_SYMBOL = "unknown_symbol"
     NOT_TRADEABLE = "not_tradeable"
     QUANTITY_NOT_A_LOT = "quantity_not_a_lot"
@@ -36,6 +37,7 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.COMMAND_EXPIRED: "Nothing was sent. Ask again.",
     Refusal.COMMAND_UNREADABLE: "Nothing was sent. The client and the worker differ in version.",
     Refusal.SIGNATURE_INVALID: "Nothing was sent. Run `tiger-mcp doctor` on the server.",
+    Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
     Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits.",
     Refusal.NOT_TRADEABLE: "Tiger does not trade this symbol on this account; choose another.",
     Refusal.QUANTITY_NOT_A_LOT: "Preview again with a whole number of lots.",

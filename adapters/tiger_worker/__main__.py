@@ -1,0 +1,321 @@
+"""`python -P -m adapters.tiger_worker --home H --login NAME`: the worker of one Tiger login."""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+
+from adapters.tiger_worker.account import AccountPlan, AccountWorker, LoginPlan, World
+from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.login import Ending, begin, end
+from adapters.tiger_worker.parts import Ledger
+from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
+from adapters.tiger_worker.reconcile import Pace
+from adapters.tiger_worker.session import LoginAccess, Session
+from adapters.tiger_worker.watchdog import exit_now
+from core.asks import AskFault, AskReply
+from core.context import Timing
+from core.errors import ConfigError, ServiceError
+from core.events import Environment
+from core.ports import StoredRecord
+from core.subjects import (
+    COMMANDS_STREAM,
+    CONTROL_STREAM,
+    Kind,
+    history_consumer,
+    ledger_stream,
+    work_consumer,
+)
+from infra import logs
+from infra.access import link_settings
+from infra.clock import RandomIds, SystemClock
+from infra.config import Settings, drop_sdk_settings, load_settings
+from infra.home import Home, LoginSettings
+from infra.keyring import command_keys, control_keys
+from infra.ledger.append import AccountWriter
+from infra.ledger.desk_ledger import DeskLedger
+from infra.ledger.history import LedgerReader
+from infra.nats.home_lock import HomeLock, LockOwner
+from infra.nats.link import LoopThread, connect
+from infra.nats.responder import Responder
+from infra.nats.topology import worker_role
+from infra.nats.work_queue import WorkQueue
+from infra.sandbox.home import LOGIN_FILE, LoginFile, read_ports
+from infra.version import code_version
+
+log = structlog.get_logger()
+# `EX_TEMPFAIL`: another process holds this login.
+EXIT_LOGIN_IN_USE: Final = 75
+EXIT_CONFIG: Final = 78
+READ_THREADS: Final = 6
+HISTORY_LIMIT_S: Final = 600.0
+CONNECT_LIMIT_S: Final = 10.0
+STOP_LIMIT_S: Final = 5.0
+_SANDBOX_PACE: Final = Pace(watching_s=0.2, idle_s=2.0, figures_s=2.0)
+# Well under Tiger's 120 listings a minute, with the watched orders of several accounts.
+_TIGER_PACE: Final = Pace(watching_s=2.0, idle_s=20.0, figures_s=30.0)
+
+MakeBroker = Callable[[Session, str], AccountBroker]
+MakeLedger = Callable[[LoopThread, AccountWriter], Ledger]
+
+
+def main() -> None:
+    """Run until told to stop; the exit code says why it ended."""
+    arguments = parse_arguments(sys.argv[1:])
+    run(load_settings(home=arguments.home), arguments.login)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return `home` and `login`."""
+    parser = argparse.ArgumentParser(description="The worker of one Tiger login.")
+    parser.add_argument("--home", type=Path, required=True, help="folder of the installation")
+    parser.add_argument("--login", required=True, help="name of the login in the installation")
+    return parser.parse_args(arguments)
+
+
+def tiger_broker(session: Session, number: str) -> AccountBroker:
+    """Return the broker of an account behind the real SDK."""
+    return AccountBroker(session, number=number, clock=SystemClock())
+
+
+def run(
+    settings: Settings,
+    login_name: str,
+    *,
+    timing: Timing | None = None,
+    make_broker: MakeBroker = tiger_broker,
+    make_ledger: MakeLedger = DeskLedger,
+) -> None:
+    """Run one login's worker in this process, which ends with it.
+
+    Args:
+        timing: the limits of time; none means those of the service.
+        make_broker: makes an account's broker; tests hand in one that dies at a chosen step.
+        make_ledger: likewise for its ledger.
+    """
+    logs.configure(f"worker-{login_name}", settings.log_level)
+    drop_sdk_settings()
+    try:
+        code = _Login(settings, login_name, timing or Timing(), make_broker, make_ledger).run()
+    except ServiceError as error:
+        log.error("worker.not_started", reason=str(error))
+        code = EXIT_CONFIG if isinstance(error, ConfigError) else 1
+    sys.stderr.flush()
+    # A thread that hangs in the SDK would hold up a normal exit.
+    exit_now(code)
+
+
+class _Login:
+    def __init__(
+        self,
+        settings: Settings,
+        login_name: str,
+        timing: Timing,
+        make_broker: MakeBroker,
+        make_ledger: MakeLedger,
+    ) -> None:
+        self._settings = settings
+        self._home = Home(settings.home)
+        self._installation = self._home.load()
+        self._login = self._installation.login(login_name)
+        self._timing = timing
+        self._make_broker = make_broker
+        self._make_ledger = make_ledger
+        self._ending = Ending()
+        self._loop = LoopThread(f"nats-{login_name}")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._queues: list[WorkQueue] = []
+        self._known: list[AccountWorker] = []
+
+    def run(self) -> int:
+        access = _access(self._home, self._login)
+        session = Session(access, timeout_s=self._timing.sdk_timeout_s)
+        lock = take_login_lock(session.tiger_id)
+        if lock is None:
+            log.error("worker.login_in_use", login=self._login.name)
+            return EXIT_LOGIN_IN_USE
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self._ending.stop())
+        nc = self._loop.run(self._connect(), CONNECT_LIMIT_S)
+        world = self._world(session, lock, access.environment)
+        accounts = self._accounts(nc, world)
+        for account in accounts:
+            self._loop.run(self._restore(nc, account), HISTORY_LIMIT_S)
+        self._known = accounts
+        begin(accounts)
+        self._loop.run(self._take_messages(nc, accounts, world.reads), CONNECT_LIMIT_S)
+        sys.stdout.write('{"ready": true}\n')
+        sys.stdout.flush()
+        code = self._ending.wait()
+        end(
+            accounts,
+            stop_taking=lambda: self._loop.run(self._stop_taking(), STOP_LIMIT_S),
+            open_act_wait_s=self._timing.deadline_s,
+        )
+        self._loop.run(self._leave(nc), STOP_LIMIT_S)
+        return code
+
+    async def _connect(self) -> Client:
+        role = worker_role(self._login.name)
+        return await connect(
+            link_settings(self._settings, role=role, name=role),
+            on_error=lambda error: log.error("nats.error", reason=repr(error)),
+            on_closed=self._ending.lost_link,
+        )
+
+    def _world(self, session: Session, lock: HomeLock, environment: Environment) -> World:
+        is_sandbox = environment is Environment.SANDBOX
+        clock = SystemClock()
+        keys = self._settings.keys
+        return World(
+            session=session,
+            make_broker=lambda number: self._make_broker(session, number),
+            budget=RateBudget(NO_BUDGETS if is_sandbox else TIGER_BUDGETS),
+            contracts=ContractBook(clock),
+            reads=ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read"),
+            clock=clock,
+            ids=RandomIds(),
+            verifiers={Kind.COMMAND: command_keys(keys), Kind.CONTROL: control_keys(keys)},
+            is_lock_held=lambda: is_same_file(lock),
+            is_number_used=lambda number: any(number in a.state.numbers for a in self._known),
+            on_failure=self._ending.fail,
+        )
+
+    def _accounts(self, nc: Client, world: World) -> list[AccountWorker]:
+        login = LoginPlan(
+            name=self._login.name,
+            ledger_id=self._installation.ledger_id,
+            run_id=world.ids.new("run"),
+            code_version=code_version(),
+            timing=self._timing,
+            pace=_SANDBOX_PACE if world.budget.is_unlimited else _TIGER_PACE,
+        )
+        return [
+            AccountWorker(
+                AccountPlan(
+                    alias=account.alias,
+                    number=account.number,
+                    environment=account.environment,
+                    mode=account.mode,
+                    halt_file=self._home.halt_file(account.alias),
+                ),
+                login,
+                world,
+                ledger=self._make_ledger(
+                    self._loop,
+                    AccountWriter(nc, stream=ledger_stream(login.name), account=account.alias),
+                ),
+            )
+            for account in self._login.accounts
+        ]
+
+    async def _restore(self, nc: Client, account: AccountWorker) -> None:
+        reader = LedgerReader(
+            nc,
+            stream=ledger_stream(self._login.name),
+            consumer=history_consumer(account.alias),
+            is_filtered=True,
+        )
+        async with aclosing(reader.batches(0, until_caught_up=True)) as batches:
+            async for batch in batches:
+                account.restore(StoredRecord(r.subject, r.sequence, r.body) for r in batch)
+        account.check_binding()
+
+    async def _take_messages(
+        self, nc: Client, accounts: list[AccountWorker], reads: ThreadPoolExecutor
+    ) -> None:
+        busy = AskReply(fault=AskFault(code="busy", message="too many questions at once"))
+        for account in accounts:
+            for stream in (CONTROL_STREAM, COMMANDS_STREAM):
+                queue = WorkQueue(
+                    nc,
+                    stream=stream,
+                    consumer=work_consumer(account.alias),
+                    take=account.take,
+                )
+                self._queues.append(queue)
+                self._start(queue.run())
+            responder = Responder(
+                nc,
+                subject_filter=f"{Kind.ASK}.{account.alias}.>",
+                answer=account.asks.answer,
+                busy=msgspec.json.encode(busy),
+                pool=reads,
+            )
+            await responder.start()
+        await nc.flush()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._note_end)
+        self._tasks.append(task)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("queue.failed", reason=repr(error))
+            self._ending.fail(error)
+
+    async def _stop_taking(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _leave(self, nc: Client) -> None:
+        for queue in self._queues:
+            await queue.flush()
+        if not nc.is_closed:
+            await nc.close()
+
+
+def _access(home: Home, login: LoginSettings) -> LoginAccess:
+    properties = home.path / login.properties
+    environments = {account.environment for account in login.accounts}
+    if Environment.SANDBOX not in environments:
+        first = min(environments)
+        return LoginAccess(properties=properties, environment=first)
+    if len(environments) > 1:
+        raise ConfigError(f"login {login.name} has sandbox accounts beside others")
+    ports = read_ports(home.sandbox)
+    if ports is None:
+        raise ConfigError("expected a running sandbox broker; run `tiger-mcp up`")
+    file = msgspec.json.decode((properties.parent / LOGIN_FILE).read_bytes(), type=LoginFile)
+    return LoginAccess(
+        properties=properties,
+        environment=Environment.SANDBOX,
+        server_url=f"http://127.0.0.1:{ports.http}/gateway",
+        gateway_key=file.tiger_public_key,
+    )
+
+
+def take_login_lock(tiger_id: str) -> HomeLock | None:
+    """Take the lock of a Tiger login for the life of this process, or None if another has it.
+
+    It lies in a place of the user, not of a home: two homes with one login exclude each other.
+    """
+    name = hashlib.sha256(tiger_id.encode()).hexdigest()[:32]
+    path = Path.home() / ".local" / "state" / "tiger-mcp" / "logins" / f"{name}.lock"
+    return HomeLock.try_acquire(path, owner=LockOwner(pid=os.getpid(), purpose="worker"))
+
+
+def is_same_file(lock: HomeLock) -> bool:
+    """Say whether the lock still stands at its path: a removed file would let another in."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), lock.path.stat())
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

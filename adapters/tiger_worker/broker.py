@@ -1,0 +1,264 @@
+"""The broker as the worker sees it: two calls that change something, and complete readings.
+
+A call that changes something is made once and its end is read strictly: done, a definite no from a
+closed list, surely not sent, or unknown. A reading is complete, or it failed; never half.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import urllib3.exceptions
+from tigeropen.common.exceptions import ApiException, RequestException, ResponseException
+from tigeropen.common.request import OpenApiRequest
+from tigeropen.common.util.contract_utils import stock_contract
+from tigeropen.trade.domain.order import Order as SdkOrder
+
+from adapters.tiger_worker import rows, words
+from adapters.tiger_worker.session import Session
+from adapters.tiger_worker.words import Row
+from core.asks import Quote
+from core.errors import BrokerUnavailableError, CorruptRecordError
+from core.events import PositionFigure
+from core.items import (
+    BalancesSeen,
+    ContractFacts,
+    EstimateFacts,
+    ExecutionSeen,
+    Outcome,
+    QuoteFacts,
+)
+from core.orders import OrderSpec
+from core.ports import Clock
+
+PAGE_ROWS: Final = 100
+# A listing of this many pages is not one that this service could have made.
+PAGES_MAX: Final = 200
+# No connection was made, so nothing was sent. Source: urllib3 2, `urllib3/exceptions.py`.
+_NEVER_CONNECTED: Final = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+)
+
+
+class Ended(NamedTuple):
+    """How a call that changes something ended."""
+
+    outcome: Outcome
+    tiger_order_id: str = ""
+    code: int | None = None
+    detail: str = ""
+
+
+class Listing(NamedTuple):
+    """A complete listing of orders, and a moment by the broker's clock before it was begun."""
+
+    rows: tuple[Row, ...]
+    begun_at: datetime | None
+
+
+class _Parameters:
+    """A request's own fields, in the shape in which the SDK asks for them."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def to_openapi_dict(self) -> dict[str, Any]:
+        return self._fields
+
+
+class AccountBroker:
+    """One account at the broker. Calls block, and may come from several threads."""
+
+    def __init__(self, session: Session, *, number: str, clock: Clock) -> None:
+        self._session = session
+        self._number = number
+        self._clock = clock
+        self._broker_time: datetime | None = None
+        self.clock_skew_s = 0.0
+
+    def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> SdkOrder:
+        """Return the SDK's own order of these terms; a fresh one, because a call changes it."""
+        quantity, scale = _whole_and_scale(spec.quantity)
+        order = SdkOrder(
+            self._number,
+            stock_contract(spec.symbol, spec.currency),
+            words.SIDE_WORDS[spec.side],
+            words.TYPE_WORDS[spec.order_type],
+            quantity,
+            limit_price=None if spec.limit_price is None else float(spec.limit_price),
+            time_in_force=words.FORCE_WORDS[spec.time_in_force],
+            outside_rth=spec.outside_regular_hours,
+            order_id=int(order_number) if order_number else None,
+        )
+        order.quantity_scale = scale
+        order.user_mark = mark or None
+        return order
+
+    def place(self, order: SdkOrder) -> Ended:
+        """Send a prepared order, once; never raises."""
+        try:
+            tiger_order_id = self._session.client.place_order(order)
+        except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
+            return _end_of(error)
+        # An empty body or an empty id is no answer.
+        if not tiger_order_id:
+            return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
+        return Ended(Outcome.DONE, tiger_order_id=str(tiger_order_id))
+
+    def cancel(self, tiger_order_id: str) -> Ended:
+        """Ask for a cancel, once; never raises."""
+        try:
+            answered = self._session.client.cancel_order(
+                account=self._number, id=int(tiger_order_id)
+            )
+        except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
+            return _end_of(error)
+        if not answered:
+            return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
+        return Ended(Outcome.DONE)
+
+    def reserve_number(self) -> str:
+        """Return an order number that the broker just made for this account."""
+        data = self._read("order_no", {})
+        return words.text(data, "orderId")
+
+    def orders(self, *, since: datetime) -> Listing:
+        """Return every order opened since a moment, all pages."""
+        begun_at = self._broker_time
+        fields = {"start_date": _ms(since), "limit": PAGE_ROWS}
+        return Listing(tuple(self._pages("orders", fields)), begun_at)
+
+    def open_orders(self) -> tuple[Row, ...]:
+        """Return every order that the broker calls active, however old."""
+        data = self._read("active_orders", {"limit": PAGE_ROWS})
+        return tuple(_items(data))
+
+    def executions(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
+        """Return all executions of one order."""
+        fields = {"order_id": int(tiger_order_id), "limit": PAGE_ROWS}
+        return tuple(rows.execution_of(row) for row in self._pages("order_transactions", fields))
+
+    def positions(self) -> tuple[PositionFigure, ...]:
+        """Return every stock position."""
+        fields = {"sec_type": "STK", "market": "ALL", "currency": "ALL"}
+        data = self._read("positions", fields)
+        return tuple(rows.position_of(row) for row in _items(data))
+
+    def balances(self) -> BalancesSeen:
+        """Return cash and margin."""
+        data = self._read("prime_assets", {"consolidated": True})
+        return rows.balances_of(data, self._clock.now())
+
+    def contracts(self, symbols: Sequence[str]) -> tuple[ContractFacts, ...]:
+        """Return the stocks among `symbols` that the broker knows."""
+        fields = {"symbols": list(symbols), "sec_type": "STK"}
+        data = self._read("contracts", fields)
+        return tuple(rows.contract_of(row) for row in _items(data))
+
+    def quote_facts(self, symbol: str) -> QuoteFacts | None:
+        """Return a stock's quote, or None if the broker has none."""
+        found = self._quote_rows([symbol])
+        return rows.quote_facts_of(found[0]) if found else None
+
+    def quotes(self, contracts: Sequence[ContractFacts]) -> tuple[Quote, ...]:
+        """Return the quotes of known stocks."""
+        known = {contract.symbol: contract for contract in contracts}
+        if not known:
+            return ()
+        found = self._quote_rows(list(known))
+        return tuple(rows.quote_of(row, known[words.text(row, "symbol")]) for row in found)
+
+    def estimate(self, spec: OrderSpec) -> EstimateFacts:
+        """Return the broker's own preview of an order; sends none."""
+        order = self.prepare(spec, order_number="", mark="")
+        try:
+            return rows.estimate_of(self._session.client.preview_order(order))
+        except ApiException as error:
+            if words.is_definite_no(error.code, str(error.msg)):
+                return EstimateFacts(
+                    passed=False,
+                    message=words.broker_text(error.msg),
+                    commission=None,
+                    initial_margin=None,
+                )
+            raise BrokerUnavailableError(f"preview_order failed with {error.code}") from None
+        except (RequestException, ResponseException, ValueError, AttributeError) as error:
+            raise BrokerUnavailableError(f"preview_order failed: {type(error).__name__}") from None
+
+    def _quote_rows(self, symbols: list[str]) -> list[Row]:
+        data = self._read("quote_real_time", {"symbols": symbols})
+        return _items(data)
+
+    def _pages(self, method: str, fields: dict[str, Any]) -> Iterator[Row]:
+        page_token = ""
+        for _ in range(PAGES_MAX):
+            data = self._read(method, {**fields, "page_token": page_token})
+            yield from _items(data)
+            page_token = words.text(data, "nextPageToken")
+            if not page_token:
+                return
+        raise BrokerUnavailableError(f"{method} has no last page after {PAGES_MAX}")
+
+    def _read(self, method: str, fields: dict[str, Any]) -> Row:
+        """Return the data of a successful reply.
+
+        Raises:
+            BrokerUnavailableError: any other end; it says nothing about what the broker has.
+        """
+        parameters = _Parameters({"account": self._number, "lang": "en_US", **fields})
+        request = OpenApiRequest(method, biz_model=parameters)
+        try:
+            reply = self._session.client.execute(request, url=self._session.server_url)
+            self._note_time(reply)
+            if reply.get("code") != 0:
+                raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
+            data = reply.get("data")
+            parsed = json.loads(data) if isinstance(data, str) else data
+        except (RequestException, ResponseException, ValueError, AttributeError) as error:
+            # The text of these holds the signed request.
+            raise BrokerUnavailableError(f"{method} failed: {type(error).__name__}") from None
+        if isinstance(parsed, list):
+            return {"items": parsed}
+        if not isinstance(parsed, dict):
+            raise BrokerUnavailableError(f"{method} was answered without data")
+        return parsed
+
+    def _note_time(self, reply: dict[str, Any]) -> None:
+        stamp = reply.get("timestamp")
+        if isinstance(stamp, int):
+            self._broker_time = datetime.fromtimestamp(stamp / 1000, UTC)
+            self.clock_skew_s = (self._clock.now() - self._broker_time).total_seconds()
+
+
+def _items(data: Row) -> list[Row]:
+    found = data.get("items", [])
+    if not isinstance(found, list):
+        raise CorruptRecordError("expected a list of items in the broker's reply")
+    return found
+
+
+def _end_of(error: Exception) -> Ended:
+    if isinstance(error, ApiException):
+        detail = words.broker_text(error.msg)
+        if isinstance(error.code, int) and words.is_definite_no(error.code, str(error.msg)):
+            return Ended(Outcome.REFUSED, code=error.code, detail=detail)
+        return Ended(Outcome.UNKNOWN, detail=f"answered with code {error.code}: {detail}")
+    # The SDK raises its own error while it handles the transport's, without naming it as cause.
+    if isinstance(error.__context__, _NEVER_CONNECTED):
+        return Ended(Outcome.NOT_SENT, detail="no connection to the broker was made")
+    return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+
+
+def _whole_and_scale(quantity: Decimal) -> tuple[int, int]:
+    exponent = quantity.normalize().as_tuple().exponent
+    assert isinstance(exponent, int), "a quantity is finite"
+    scale = max(0, -exponent)
+    return int(quantity.scaleb(scale)), scale
+
+
+def _ms(when: datetime) -> int:
+    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

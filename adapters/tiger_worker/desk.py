@@ -1,0 +1,310 @@
+"""One account's desk: takes one item at a time, decides, stores, and sets acts going.
+
+Steps 4 to 10 of the way of an order. The rules of this file:
+- The intention is stored before the act, the outcome after it, the message is acknowledged last.
+- At most one event per decision; what an event leads to is a further item.
+- A desk never waits for the broker. What cannot be decided yet is parked, in order.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from adapters.tiger_worker.parts import Acts, Intent, Ledger, Work
+from core import codec, events, items
+from core.account_state import AccountState, evolve
+from core.codec import EMPTY_TAIL, Recorded, Tail
+from core.commands import CancelOrder, SubmitOrder
+from core.context import Context, Timing
+from core.desk import decide, waits, wants_reads
+from core.errors import VersionConflictError
+from core.ids import derived_id
+from core.orders import CancelPhase, Order, Phase
+from core.ports import Clock, Ids
+from core.subjects import Kind, subject
+
+log = structlog.get_logger()
+# One sighting brings an order, its fills and its end; an order of more fills takes more rounds.
+EVENTS_OF_A_SIGHTING_MAX: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskSettings:
+    """What a desk is told once."""
+
+    account: str
+    login: str
+    timing: Timing
+    code_version: str
+
+
+class Desk:
+    """Decides for one account; every call comes from one thread.
+
+    Attributes:
+        state: what is true now; other threads may read it, it is replaced and never changed.
+        clock_skew_s: set from outside as the broker's replies tell.
+    """
+
+    def __init__(
+        self, settings: DeskSettings, *, ledger: Ledger, acts: Acts, clock: Clock, ids: Ids
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._acts = acts
+        self._clock = clock
+        self._ids = ids
+        self._tail: Tail = EMPTY_TAIL
+        self._parked: deque[Work] = deque()
+        self._placing: dict[str, Work] = {}
+        self._cancelling: dict[str, Work] = {}
+        self._follow_ups: deque[Work] = deque()
+        self.state = AccountState(account=settings.account)
+        self.clock_skew_s = 0.0
+
+    def restore(self, log_subject: str, body: bytes, *, sequence: int) -> None:
+        """Fold one record of the account's past; all of them, in order, before the first item.
+
+        Raises:
+            CorruptRecordError: a gap, a fork, or bytes that do not decode.
+        """
+        recorded, self._tail = codec.follow(self._tail, log_subject, body, sequence=sequence)
+        self.state = evolve(self.state, recorded)
+
+    def take(self, work: Work) -> None:
+        """Carry one item through, and all that follows from it at once.
+
+        Raises:
+            VersionConflictError: another writer owns the account; this worker must end.
+        """
+        self._step(work)
+        while self._follow_ups:
+            self._step(self._follow_ups.popleft())
+        self._retry_parked()
+
+    def retry_parked(self) -> None:
+        """Look again at what had to wait: capacity may be there, or its time may be up."""
+        self._retry_parked()
+
+    @property
+    def open_acts(self) -> int:
+        """Number of calls to the broker whose end is not recorded yet."""
+        return len(self._placing) + len(self._cancelling)
+
+    def _retry_parked(self) -> None:
+        for _ in range(len(self._parked)):
+            self._step(self._parked.popleft())
+            while self._follow_ups:
+                self._step(self._follow_ups.popleft())
+
+    def _step(self, work: Work) -> None:
+        item = work.item
+        context = self._context()
+        is_expired = isinstance(item, items.CommandItem) and item.expires_at < context.now
+        if not is_expired and waits(self.state, item):
+            self._parked.append(work)
+            return
+        if not is_expired and wants_reads(self.state, item):
+            assert isinstance(item, items.CommandItem)
+            self._acts.read_for_preview(item, work)
+            return
+        held = ""
+        if self._is_new_submit(item) and not is_expired:
+            held = self._acts.hold() or ""
+            if not held:
+                self._parked.append(work)
+                return
+            assert isinstance(item, items.CommandItem)
+            item = replace(item, number=held)
+        try:
+            self._decide(item, work, context, held=held)
+        except VersionConflictError:
+            self._observe_at_new_tail(item)
+            raise
+
+    def _is_new_submit(self, item: items.Item) -> bool:
+        return (
+            isinstance(item, items.CommandItem)
+            and isinstance(item.command, SubmitOrder)
+            and item.command_id not in self.state.handled
+            and item.command.preview_id in self.state.previews
+        )
+
+    def _decide(self, item: items.Item, work: Work, context: Context, *, held: str) -> None:
+        boot_s = self._clock.boot_s()
+        event = decide(self.state, item, context)
+        if held and not isinstance(event, events.OrderSubmissionStarted):
+            self._acts.give_back(held)
+        is_open = False
+        for _ in range(EVENTS_OF_A_SIGHTING_MAX):
+            if event is None:
+                break
+            is_clean = self._record(event, work)
+            is_open = self._act_on(event, work, boot_s=boot_s, is_clean=is_clean)
+            if not isinstance(item, items.OrderSeen):
+                break
+            event = decide(self.state, item, context)
+        self._settle(item, work, is_open=is_open)
+
+    def _record(self, event: events.Event, work: Work) -> bool:
+        last_at = self._tail.recorded_at
+        now = self._clock.now()
+        causation_id, correlation_id = self._links(event, work)
+        recorded = Recorded(
+            type=codec.type_name(event),
+            event_id=self._ids.new("evt"),
+            account=self._settings.account,
+            n=self._tail.n + 1,
+            # Never back in time, whatever the wall clock does.
+            recorded_at=now if last_at is None else max(now, last_at),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            actor=work.actor or f"worker:{self._settings.login}",
+            code_version=self._settings.code_version,
+            data=event,
+        )
+        log_subject, body = codec.encode(recorded, prev=self._tail.prev)
+        appended = self._ledger.append(
+            subject=log_subject,
+            body=body,
+            event_id=recorded.event_id,
+            expected_sequence=self._tail.sequence,
+        )
+        self._tail = Tail(
+            recorded.n,
+            codec.digest(log_subject, body),
+            appended.sequence,
+            recorded.recorded_at,
+        )
+        self.state = evolve(self.state, replace(recorded, sequence=appended.sequence))
+        log.info("event.recorded", account=recorded.account, type=recorded.type, n=recorded.n)
+        return appended.clean
+
+    def _links(self, event: events.Event, work: Work) -> tuple[str, str]:
+        # Causation is the command that led here, so that whoever sent it finds what became of it.
+        command_id: str = getattr(event, "command_id", "")
+        order = self.state.orders.get(getattr(event, "order_id", ""))
+        if isinstance(event, events.OrderSubmissionStarted):
+            preview = self.state.previews.get(event.preview_id)
+            return command_id, preview.correlation_id if preview else work.correlation_id
+        if order is None:
+            return command_id, work.correlation_id
+        if not command_id:
+            command_id = order.command_id
+            if type(event) in _ENDS_OF_A_CANCEL and order.cancel_commands:
+                command_id = order.cancel_commands[-1]
+        return command_id, order.correlation_id or work.correlation_id
+
+    def _act_on(self, event: events.Event, work: Work, *, boot_s: float, is_clean: bool) -> bool:
+        """Set going what an event leads to; True if its message must be kept until an answer."""
+        match event:
+            case events.OrderSubmissionStarted():
+                self._placing[event.order_id] = work
+                intent = Intent(
+                    order_id=event.order_id,
+                    spec=event.spec,
+                    order_number=event.order_number,
+                    mark=event.mark,
+                    send_by=event.send_by,
+                    send_by_boot_s=boot_s + self._settings.timing.send_window_s,
+                    is_clean=is_clean,
+                )
+                self._acts.place(intent)
+                return True
+            case events.OrderCancelStarted():
+                self._cancelling[event.order_id] = work
+                self._acts.cancel(event.order_id, event.tiger_order_id)
+                return True
+            case events.OrderAccepted() | events.OrderWorking():
+                order = self.state.orders[event.order_id]
+                if order.cancel is CancelPhase.WANTED:
+                    self._follow_ups.append(self._own_cancel(order))
+                self._acts.look_again()
+            case events.AccountHalted():
+                for order_id in sorted(self.state.open_orders):
+                    order = self.state.orders[order_id]
+                    if event.symbol in ("", order.spec.symbol):
+                        self._follow_ups.append(self._own_cancel(order))
+            case events.AccountResumed():
+                self._acts.halt_lifted(event.symbol)
+            case events.OrderOutcomeUnknown() | events.OrderCancelRequested():
+                self._acts.look_again()
+            case _:
+                pass
+        return False
+
+    def _own_cancel(self, order: Order) -> Work:
+        now = self._clock.now()
+        # One wish per event that calls for it: a later halt asks anew.
+        attempt = str(self._tail.n)
+        command_id = derived_id(
+            "cmd", self._settings.account, "own cancel", order.order_id, attempt
+        )
+        cancel = items.CommandItem(
+            command=CancelOrder(order_id=order.order_id),
+            command_id=command_id,
+            principal=f"worker:{self._settings.login}",
+            expires_at=now + timedelta(days=1),
+        )
+        return Work(cancel, correlation_id=order.correlation_id)
+
+    def _settle(self, item: items.Item, work: Work, *, is_open: bool) -> None:
+        match item:
+            case items.PlaceAnswered(order_id=order_id):
+                answered = self._placing.pop(order_id, None)
+            case items.CancelAnswered(order_id=order_id):
+                answered = self._cancelling.pop(order_id, None)
+            case items.Unreadable(detail=detail):
+                if work.delivery is not None:
+                    work.delivery.set_aside(detail)
+                return
+            case _:
+                answered = None if is_open else work
+        if answered is not None and answered.delivery is not None:
+            answered.delivery.acknowledge()
+
+    def _observe_at_new_tail(self, item: items.Item) -> None:
+        # This worker lost the account while it held an answer nobody else can get.
+        if not isinstance(item, items.PlaceAnswered) or item.outcome is items.Outcome.UNKNOWN:
+            return
+        order = self.state.orders[item.order_id]
+        stored = self._ledger.tail()
+        if order.phase is not Phase.SUBMITTING or stored is None:
+            return
+        last = codec.decode(stored.subject, stored.body, sequence=stored.sequence)
+        tail_subject = subject(Kind.LOG, last.account, last.type)
+        self._tail = Tail(
+            last.n, codec.digest(tail_subject, stored.body), stored.sequence, last.recorded_at
+        )
+        observed = events.OrderAnswerObserved(
+            order_id=item.order_id,
+            outcome=str(item.outcome),
+            tiger_order_id=item.tiger_order_id,
+            code=item.code,
+            detail=item.detail,
+        )
+        try:
+            self._record(observed, Work(item))
+        except VersionConflictError:
+            log.error("answer.unrecorded", account=self._settings.account, order_id=item.order_id)
+
+    def _context(self) -> Context:
+        return Context(
+            now=self._clock.now(),
+            timing=self._settings.timing,
+            clock_skew_s=self.clock_skew_s,
+        )
+
+
+_ENDS_OF_A_CANCEL: Final[frozenset[type[events.Event]]] = frozenset(
+    {
+        events.OrderCancelRequested,
+        events.OrderCancelRefused,
+        events.OrderCancelUnknown,
+        events.OrderCancelled,
+    }
+)

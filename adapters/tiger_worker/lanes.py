@@ -1,0 +1,239 @@
+"""The lanes to the broker of one account: places, cancels and reads, each with threads of its own.
+
+A place that hangs delays neither a cancel nor a quote. An order is only sent from a thread that was
+held for it before its intent was stored, so that a slow broker cannot let intents age in a queue.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from adapters.tiger_worker.broker import AccountBroker, Ended
+from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.guard import HaltLatch, SendGuard
+from adapters.tiger_worker.parts import Intent, Work
+from adapters.tiger_worker.rates import RateBudget
+from core.commands import PreviewOrder
+from core.errors import BrokerError, CommandError, CorruptRecordError
+from core.items import CancelAnswered, CommandItem, Outcome, PlaceAnswered, PreviewAnswered
+from core.previewing import spec_of
+
+log = structlog.get_logger()
+PLACE_THREADS: Final = 4
+CANCEL_THREADS: Final = 2
+# Order numbers reserved ahead, so that a submit does not wait for one more round trip.
+NUMBERS_HIGH: Final = 8
+NUMBERS_LOW: Final = 4
+CANCEL_TOKEN_WAIT_S: Final = 5.0
+READ_TOKEN_WAIT_S: Final = 2.0
+
+
+class NumberStock:
+    """Order numbers that the broker made for this account and nobody has used.
+
+    A number that is not above zero, or that the login's ledger has already seen, is dropped: the
+    SDK leaves a zero out of the request, and then nothing guards against a second order.
+    """
+
+    def __init__(
+        self,
+        reserve: Callable[[], str],
+        *,
+        is_used: Callable[[str], bool],
+        reads: ThreadPoolExecutor,
+    ) -> None:
+        self._reserve = reserve
+        self._is_used = is_used
+        self._reads = reads
+        self._stock: deque[str] = deque()
+        self._is_filling = threading.Lock()
+
+    def take(self) -> str | None:
+        """Take a number if one is in stock, and have the stock filled."""
+        if len(self._stock) <= NUMBERS_LOW:
+            self.fill()
+        while self._stock:
+            number = self._stock.popleft()
+            if not self._is_used(number):
+                return number
+        return None
+
+    def give_back(self, number: str) -> None:
+        """Return a number that was not used."""
+        self._stock.appendleft(number)
+
+    def fill(self) -> None:
+        """Have the stock filled on the reads' lane, unless that is under way."""
+        if self._is_filling.acquire(blocking=False):
+            self._reads.submit(self._fill)
+
+    def _fill(self) -> None:
+        try:
+            while len(self._stock) < NUMBERS_HIGH:
+                number = self._reserve()
+                if not number.isdigit() or int(number) <= 0 or self._is_used(number):
+                    log.warning("order_number.dropped", number=number[:20])
+                    return
+                self._stock.append(number)
+        except BrokerError as error:
+            log.warning("order_number.unavailable", reason=str(error))
+        finally:
+            self._is_filling.release()
+
+
+class Lanes:
+    """Implements what a desk sets going; see `adapters.tiger_worker.parts.Acts`."""
+
+    def __init__(
+        self,
+        broker: AccountBroker,
+        *,
+        account: str,
+        guard: SendGuard,
+        latch: HaltLatch,
+        budget: RateBudget,
+        contracts: ContractBook,
+        reads: ThreadPoolExecutor,
+        is_number_used: Callable[[str], bool],
+        look_again: Callable[[], None],
+        on_sending: Callable[[str], None],
+        on_sent: Callable[[str], None],
+    ) -> None:
+        self._broker = broker
+        self._guard = guard
+        self._latch = latch
+        self._budget = budget
+        self._contracts = contracts
+        self._reads = reads
+        self._look_again = look_again
+        self._on_sending = on_sending
+        self._on_sent = on_sent
+        self._places = ThreadPoolExecutor(PLACE_THREADS, thread_name_prefix=f"place-{account}")
+        self._cancels = ThreadPoolExecutor(CANCEL_THREADS, thread_name_prefix=f"cancel-{account}")
+        self._free_places = threading.Semaphore(PLACE_THREADS)
+        self.numbers = NumberStock(self._reserve, is_used=is_number_used, reads=reads)
+        self._desk: DeskThread | None = None
+
+    def answer_to(self, desk: DeskThread) -> None:
+        """Say to which desk the answers go."""
+        self._desk = desk
+
+    def hold(self) -> str | None:
+        """See `Acts.hold`."""
+        if not self._free_places.acquire(blocking=False):
+            return None
+        number = self.numbers.take()
+        if number is not None and self._budget.try_take("place_order"):
+            return number
+        if number is not None:
+            self.numbers.give_back(number)
+        self._free_places.release()
+        return None
+
+    def give_back(self, order_number: str) -> None:
+        """See `Acts.give_back`; the rate token is spent, which only errs to the safe side."""
+        self.numbers.give_back(order_number)
+        self._free_places.release()
+
+    def place(self, intent: Intent) -> None:
+        """See `Acts.place`."""
+        self._on_sending(intent.order_id)
+        self._places.submit(self._place, intent)
+
+    def cancel(self, order_id: str, tiger_order_id: str) -> None:
+        """See `Acts.cancel`."""
+        self._cancels.submit(self._cancel, order_id, tiger_order_id)
+
+    def read_for_preview(self, item: CommandItem, work: Work) -> None:
+        """See `Acts.read_for_preview`."""
+        self._reads.submit(self._read_for_preview, item, work)
+
+    def look_again(self) -> None:
+        """See `Acts.look_again`."""
+        self._look_again()
+
+    def halt_lifted(self, symbol: str) -> None:
+        """See `Acts.halt_lifted`."""
+        self._latch.lift(symbol)
+
+    def _place(self, intent: Intent) -> None:
+        try:
+            order = self._broker.prepare(
+                intent.spec, order_number=intent.order_number, mark=intent.mark
+            )
+            # Nothing may stand between this check and the call.
+            objection = self._guard.objection(intent)
+            ended = (
+                Ended(Outcome.NOT_SENT, detail=objection)
+                if objection is not None
+                else self._broker.place(order)
+            )
+        except Exception as error:
+            log.error("place.failed", order_id=intent.order_id, exc_info=error)
+            ended = Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+        self._free_places.release()
+        answer = PlaceAnswered(
+            order_id=intent.order_id,
+            outcome=ended.outcome,
+            tiger_order_id=ended.tiger_order_id,
+            code=ended.code,
+            detail=ended.detail,
+        )
+        self._on_sent(intent.order_id)
+        self._post(Work(answer), Turn.ANSWER)
+
+    def _cancel(self, order_id: str, tiger_order_id: str) -> None:
+        if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
+            ended = self._broker.cancel(tiger_order_id)
+        else:
+            ended = Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
+        answer = CancelAnswered(
+            order_id=order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
+        )
+        self._post(Work(answer), Turn.ANSWER)
+
+    def _read_for_preview(self, item: CommandItem, work: Work) -> None:
+        self._post(work._replace(item=self._preview_facts(item)), Turn.ANSWER)
+
+    def _preview_facts(self, item: CommandItem) -> PreviewAnswered:
+        command = item.command
+        assert isinstance(command, PreviewOrder)
+        reading = "contracts"
+        try:
+            self._spend("contracts")
+            contract = self._contracts.find(self._broker, command.symbol)
+            if contract is None:
+                return PreviewAnswered(item=item, contract=None, quote=None, estimate=None)
+            spec = spec_of(command, contract)
+            reading = "quote_real_time"
+            self._spend(reading)
+            quote = self._broker.quote_facts(contract.symbol)
+            reading = "preview_order"
+            self._spend(reading)
+            estimate = self._broker.estimate(spec)
+            return PreviewAnswered(item=item, contract=contract, quote=quote, estimate=estimate)
+        except CommandError:
+            # The terms do not fit together; the decision says so, with the field's name.
+            return PreviewAnswered(item=item, contract=contract, quote=None, estimate=None)
+        except (BrokerError, CorruptRecordError) as error:
+            log.warning("preview.read_failed", reading=reading, reason=str(error))
+            return PreviewAnswered(
+                item=item, contract=None, quote=None, estimate=None, failed=reading
+            )
+
+    def _reserve(self) -> str:
+        self._spend("order_no")
+        return self._broker.reserve_number()
+
+    def _spend(self, method: str) -> None:
+        if not self._budget.take(method, wait_s=READ_TOKEN_WAIT_S):
+            raise BrokerError(f"the rate budget of {method} is used up")
+
+    def _post(self, work: Work, turn: Turn) -> None:
+        assert self._desk is not None, "a desk is joined before its lanes are used"
+        self._desk.post(work, turn)

@@ -1,0 +1,222 @@
+"""Rounds of readings: what the broker has, told to the desk as items until nothing follows.
+
+Fills and final states come from here alone. A round is complete or it says nothing: only after
+every page of every listing was read does the desk hear that the round is done, and only complete
+listings, begun when every send could have arrived, count as evidence that an order is absent.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import structlog
+
+from adapters.tiger_worker import rows, words
+from adapters.tiger_worker.broker import AccountBroker, Listing
+from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.parts import Work
+from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.words import Row
+from core.account_state import AccountState
+from core.context import Timing
+from core.errors import BrokerError, CorruptRecordError
+from core.items import (
+    AbsenceConfirmed,
+    GapNoticed,
+    HaltFileSeen,
+    Item,
+    OrderSeen,
+    PositionsSeen,
+    RoundCompleted,
+)
+from core.orders import Phase
+from core.ports import Clock
+
+log = structlog.get_logger()
+# An order's opening time is the broker's, our start of it is ours; listings begin earlier.
+LOOK_BACK_S: Final = 60.0
+TOKEN_WAIT_S: Final = 5.0
+# Readings that fail for this long are a gap: what happened meanwhile is not known.
+GAP_AFTER_S: Final = 30.0
+SLEEP_NOTICED_S: Final = 2.0
+
+
+class Pace(NamedTuple):
+    """How long to wait between rounds, in seconds: while an order is open, and otherwise.
+
+    `figures_s`: how old positions and cash may grow without a reason to read them.
+    """
+
+    watching_s: float
+    idle_s: float
+    figures_s: float
+
+
+class Reconciler:
+    """Runs the rounds of one account in a thread of its own."""
+
+    def __init__(
+        self,
+        broker: AccountBroker,
+        *,
+        desk: DeskThread,
+        budget: RateBudget,
+        clock: Clock,
+        timing: Timing,
+        pace: Pace,
+        is_halt_file_in_place: Callable[[], bool],
+        on_woken: Callable[[], None],
+        name: str,
+    ) -> None:
+        self._broker = broker
+        self._desk = desk
+        self._budget = budget
+        self._clock = clock
+        self._timing = timing
+        self._pace = pace
+        self._is_halt_file_in_place = is_halt_file_in_place
+        self._on_woken = on_woken
+        self._absences: dict[str, tuple[int, datetime]] = {}
+        self._figures_at = 0.0
+        self._failing_since: float | None = None
+        self._listed_since: datetime | None = None
+        self._nudge = threading.Event()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin with a round at once."""
+        self._thread.start()
+
+    def look_again(self) -> None:
+        """Have a round soon; many calls make one round."""
+        self._nudge.set()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._is_stopping = True
+        self._nudge.set()
+        self._thread.join(TOKEN_WAIT_S)
+
+    def _run(self) -> None:
+        asleep_s = _slept(self._clock)
+        while not self._is_stopping:
+            self._nudge.clear()
+            if self._is_halt_file_in_place():
+                self._tell(HaltFileSeen(detail="the halt file was put in place"))
+            now_asleep_s = _slept(self._clock)
+            if now_asleep_s - asleep_s > SLEEP_NOTICED_S:
+                self._on_woken()
+                self._tell(GapNoticed(cause="the machine slept"))
+            asleep_s = now_asleep_s
+            self._try_round()
+            is_watching = bool(self._state.watched_orders) or self._state.is_stale
+            self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s)
+
+    @property
+    def _state(self) -> AccountState:
+        return self._desk.desk.state
+
+    def _try_round(self) -> None:
+        try:
+            self._round()
+            self._failing_since = None
+        except (BrokerError, CorruptRecordError) as error:
+            log.warning("round.failed", account=self._state.account, reason=str(error))
+            now = time.monotonic()
+            self._failing_since = self._failing_since or now
+            if now - self._failing_since > GAP_AFTER_S:
+                self._tell(GapNoticed(cause="the broker did not answer"))
+        self._desk.desk.clock_skew_s = self._broker.clock_skew_s
+
+    def _round(self) -> None:
+        since = self._since()
+        self._spend("orders")
+        listing = self._broker.orders(since=since)
+        found = {words.text(row, "id"): row for row in listing.rows}
+        if self._state.is_stale:
+            # Orders opened before the listing's begin, in the phone app perhaps, are found here.
+            self._spend("active_orders")
+            found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
+        has_news = self._tell_orders(found)
+        if has_news or time.monotonic() - self._figures_at > self._pace.figures_s:
+            self._tell_figures()
+        self._count_absences(listing)
+        self._listed_since = self._clock.now()
+        self._tell(RoundCompleted(orders_read=len(found), orders_since=since))
+
+    def _since(self) -> datetime:
+        state = self._state
+        begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
+        last = self._listed_since or state.reconciled_at
+        begins.append(last or self._clock.now() - timedelta(days=1))
+        return min(begins) - timedelta(seconds=LOOK_BACK_S)
+
+    def _tell_orders(self, found: dict[str, Row]) -> bool:
+        has_news = False
+        for row in sorted(found.values(), key=lambda row: words.text(row, "openTime")):
+            seen = self._seen(row)
+            if seen is not None:
+                has_news = has_news or bool(seen.executions)
+                self._tell(seen)
+        return has_news
+
+    def _seen(self, row: Row) -> OrderSeen | None:
+        """Return the sighting, with executions where some are missing; None if nothing is new."""
+        seen = rows.order_of(row, ())
+        state = self._state
+        order_id = state.by_tiger_id.get(seen.tiger_order_id)
+        order = state.orders.get(order_id) if order_id is not None else None
+        recorded = order.recorded_quantity if order is not None else 0
+        if seen.filled_quantity > recorded:
+            self._spend("order_transactions")
+            return rows.order_of(row, self._broker.executions(seen.tiger_order_id))
+        if order is not None and not order.is_open:
+            return None
+        return seen
+
+    def _tell_figures(self) -> None:
+        self._spend("positions")
+        self._tell(PositionsSeen(positions=self._broker.positions(), observed_at=self._clock.now()))
+        self._spend("prime_assets")
+        self._tell(self._broker.balances())
+        self._figures_at = time.monotonic()
+
+    def _count_absences(self, listing: Listing) -> None:
+        state = self._state
+        doubtful = {
+            order_id: state.orders[order_id]
+            for order_id in state.open_orders
+            if state.orders[order_id].phase is Phase.UNKNOWN
+        }
+        self._absences = {o: count for o, count in self._absences.items() if o in doubtful}
+        if listing.begun_at is None:
+            return
+        # The broker's clock was read before the listing began, so the listing is no older.
+        begun_at = listing.begun_at - timedelta(seconds=self._timing.skew_s)
+        marks = {words.text(row, "userMark") for row in listing.rows}
+        for order_id, order in doubtful.items():
+            if order.mark in marks or begun_at <= order.arrives_by:
+                continue
+            count, first_at = self._absences.get(order_id, (0, begun_at))
+            self._absences[order_id] = (count + 1, first_at)
+            if count + 1 >= self._timing.absence_listings_min:
+                self._tell(
+                    AbsenceConfirmed(
+                        order_id=order_id, listings=count + 1, first_listing_at=first_at
+                    )
+                )
+
+    def _spend(self, method: str) -> None:
+        if not self._budget.take(method, wait_s=TOKEN_WAIT_S):
+            raise BrokerError(f"the rate budget of {method} is used up")
+
+    def _tell(self, item: Item) -> None:
+        self._desk.post(Work(item), Turn.SIGHTING)
+
+
+def _slept(clock: Clock) -> float:
+    # One clock goes on while the machine sleeps, the other does not.
+    return clock.boot_s() - time.monotonic()

@@ -1,0 +1,172 @@
+"""Rows of Tiger's listings as items and figures of the domain."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from adapters.tiger_worker import words
+from adapters.tiger_worker.words import Row
+from core.asks import Quote
+from core.errors import CorruptRecordError
+from core.events import CashFigure, PositionFigure
+from core.items import (
+    BalancesSeen,
+    ContractFacts,
+    EstimateFacts,
+    ExecutionSeen,
+    OrderSeen,
+    QuoteFacts,
+)
+from core.money import Money
+
+
+def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
+    """Return one listed order with its executions.
+
+    Raises:
+        CorruptRecordError: a field without which an order is none.
+    """
+    status = words.text(row, "status")
+    remark = words.broker_text(row.get("remark"))
+    tiger_order_id = words.text(row, "id")
+    if not tiger_order_id.strip("0"):
+        raise CorruptRecordError("expected an id of the broker in an order's row")
+    return OrderSeen(
+        tiger_order_id=tiger_order_id,
+        order_number=words.text(row, "orderId"),
+        mark=words.text(row, "userMark"),
+        symbol=words.text(row, "symbol"),
+        market=words.text(row, "market"),
+        currency=words.text(row, "currency"),
+        side=words.side_of(row.get("action")),
+        order_type=words.type_of(row.get("orderType")),
+        quantity=words.scaled(row, "totalQuantity"),
+        limit_price=words.optional_number(row, "limitPrice"),
+        phase=words.seen_phase(status, remark),
+        status_word=status,
+        remark=remark,
+        filled_quantity=words.scaled(row, "filledQuantity"),
+        average_price=words.optional_number(row, "avgFillPrice") or None,
+        source=words.broker_text(row.get("source")),
+        opened_at=words.moment(row, "openTime"),
+        executions=tuple(executions),
+    )
+
+
+def execution_of(row: Row) -> ExecutionSeen:
+    """Return one listed execution."""
+    return ExecutionSeen(
+        execution_id=words.text(row, "id"),
+        quantity=words.scaled(row, "filledQuantity"),
+        price=Money(amount=words.number(row, "filledPrice"), currency=words.text(row, "currency")),
+        executed_at=words.moment(row, "transactionTime"),
+    )
+
+
+def position_of(row: Row) -> PositionFigure:
+    """Return one listed position."""
+    return PositionFigure(
+        symbol=words.text(row, "symbol"),
+        market=words.text(row, "market"),
+        currency=words.text(row, "currency"),
+        quantity=_held(row),
+        average_cost=words.number(row, "averageCost"),
+        market_price=words.optional_number(row, "latestPrice"),
+        unrealized_profit=words.optional_number(row, "unrealizedPnl"),
+    )
+
+
+def balances_of(data: Row, observed_at: datetime) -> BalancesSeen:
+    """Return the securities segment of an account's assets.
+
+    Raises:
+        CorruptRecordError: there is no such segment.
+    """
+    segments = [s for s in data.get("segments") or () if s.get("category") == "S"]
+    if not segments:
+        raise CorruptRecordError("expected a securities segment in the assets")
+    segment = segments[0]
+    cash = (
+        CashFigure(
+            currency=words.text(entry, "currency"),
+            balance=words.number(entry, "cashBalance"),
+            available=words.optional_number(entry, "cashAvailableForTrade"),
+        )
+        for entry in segment.get("currencyAssets") or ()
+    )
+    return BalancesSeen(
+        currency=words.text(segment, "currency"),
+        net_liquidation=words.optional_number(segment, "netLiquidation"),
+        buying_power=words.optional_number(segment, "buyingPower"),
+        initial_margin=words.optional_number(segment, "initMargin"),
+        maintenance_margin=words.optional_number(segment, "maintainMargin"),
+        cash=tuple(cash),
+        observed_at=observed_at,
+    )
+
+
+def contract_of(row: Row) -> ContractFacts:
+    """Return what the broker says of a stock."""
+    ticks = sorted(
+        (words.number(tick, "begin"), words.number(tick, "tickSize"))
+        for tick in row.get("tickSizes") or ()
+    )
+    return ContractFacts(
+        symbol=words.text(row, "symbol"),
+        market=words.text(row, "market"),
+        currency=words.text(row, "currency"),
+        lot_size=words.optional_number(row, "lotSize") or Decimal(1),
+        is_tradeable=bool(row.get("tradeable")),
+        tick_sizes=tuple(ticks),
+    )
+
+
+def quote_facts_of(row: Row) -> QuoteFacts:
+    """Return what a preview needs of a quote."""
+    return QuoteFacts(
+        symbol=words.text(row, "symbol"),
+        bid=words.optional_number(row, "bidPrice") or None,
+        ask=words.optional_number(row, "askPrice") or None,
+        last=words.optional_number(row, "latestPrice") or None,
+        at=words.moment(row, "latestTime"),
+    )
+
+
+def quote_of(row: Row, contract: ContractFacts) -> Quote:
+    """Return a quote with the listing it belongs to."""
+    facts = quote_facts_of(row)
+    return Quote(
+        symbol=facts.symbol,
+        market=contract.market,
+        currency=contract.currency,
+        last=facts.last,
+        bid=facts.bid,
+        ask=facts.ask,
+        bid_size=words.optional_number(row, "bidSize"),
+        ask_size=words.optional_number(row, "askSize"),
+        previous_close=words.optional_number(row, "preClose"),
+        volume=words.optional_number(row, "volume"),
+        at=facts.at,
+    )
+
+
+def estimate_of(data: Row) -> EstimateFacts:
+    """Return the broker's own preview of an order, as the SDK hands it out (snake_case)."""
+    return EstimateFacts(
+        passed=bool(data.get("is_pass")),
+        message=words.broker_text(data.get("message")),
+        commission=_money(data, "commission", "commission_currency"),
+        initial_margin=_money(data, "init_margin", "margin_currency"),
+    )
+
+
+def _held(row: Row) -> Decimal:
+    # `positionQty` is current; `position` with its scale is what older replies carry alone.
+    quantity = words.optional_number(row, "positionQty")
+    return words.scaled(row, "position") if quantity is None else quantity
+
+
+def _money(data: Row, amount_name: str, currency_name: str) -> Money | None:
+    amount = words.optional_number(data, amount_name)
+    currency = words.text(data, currency_name)
+    return None if amount is None or not currency else Money(amount=amount, currency=currency)

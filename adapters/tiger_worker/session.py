@@ -1,0 +1,112 @@
+"""One login's session with the SDK, made safe: no look-up of hosts, no retries, no loud logger.
+
+Each setting here closes a way in which the SDK by itself would send an order twice, send a sandbox
+order to production, or print a signed request.
+"""
+
+import logging
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+import urllib3
+from tigeropen.common.util import web_utils
+from tigeropen.tiger_open_config import TigerOpenClientConfig
+from tigeropen.trade.trade_client import TradeClient
+
+from core.errors import ConfigError
+from core.events import Environment
+
+# Connections kept open: enough for every lane of a login's accounts at once.
+CONNECTIONS_MAX: Final = 32
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class LoginAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """How a login reaches its broker.
+
+    `server_url` empty means Tiger's common gateway; `gateway_key` checks replies, empty means
+    Tiger's own key.
+    """
+
+    properties: Path
+    environment: Environment
+    server_url: str = ""
+    gateway_key: str = ""
+
+
+class Session:
+    """A client of one login; calls may come from several threads.
+
+    Attributes:
+        client: the SDK's own client, unmodified.
+        tiger_id: the login's id at Tiger, a secret of sorts.
+    """
+
+    def __init__(self, access: LoginAccess, *, timeout_s: float) -> None:
+        """Read the credentials and build the client; no call is made.
+
+        Raises:
+            ConfigError: credentials that do not load, or a host that the environment forbids.
+        """
+        config = _config(access, timeout_s=timeout_s)
+        _quieten_sdk()
+        self._replace_pool()
+        self.client = TradeClient(config, logger=logging.getLogger("tiger_openapi"))
+        self.server_url: str = config.server_url
+        self.tiger_id: str = config.tiger_id
+        for name in ("server_url", "quote_server_url"):
+            url: str = getattr(config, name)
+            if access.server_url and url != access.server_url:
+                raise ConfigError(f"expected {name} to stay as configured, the SDK changed it")
+            _check_host(url, access.environment)
+
+    def renew_connections(self) -> None:
+        """Drop every kept connection, as is due after the machine slept."""
+        self._replace_pool()
+
+    def _replace_pool(self) -> None:
+        # The SDK's own pool tries a failed connect three times and re-posts on a 307.
+        web_utils.http_pool = urllib3.PoolManager(
+            num_pools=4, maxsize=CONNECTIONS_MAX, block=False, retries=False
+        )
+
+
+def _config(access: LoginAccess, *, timeout_s: float) -> TigerOpenClientConfig:
+    if not access.properties.is_file():
+        raise ConfigError(f"expected Tiger's properties file {access.properties}")
+    # With its default the constructor asks a third party for hosts, and overwrites ours.
+    config = TigerOpenClientConfig(
+        enable_dynamic_domain=False, props_path=str(access.properties.parent)
+    )
+    if not config.tiger_id or not config.private_key:
+        raise ConfigError(f"expected tiger_id and private_key in {access.properties}")
+    config.retry_max_tries = 0
+    config.timeout = timeout_s
+    config.token_refresh_duration = 0
+    if access.gateway_key:
+        config.tiger_public_key = access.gateway_key
+    if access.server_url:
+        # Quotes have a url of their own, which keeps pointing at production if only one is set.
+        config.server_url = access.server_url
+        config.quote_server_url = access.server_url
+    return config
+
+
+def _check_host(url: str, environment: Environment) -> None:
+    parts = urlsplit(url)
+    if environment is Environment.SANDBOX:
+        if parts.hostname not in _LOOPBACK:
+            raise ConfigError(f"a sandbox login talks to this machine alone, was {parts.hostname}")
+    elif parts.scheme != "https":
+        raise ConfigError(f"expected https for a real account, was {parts.scheme}")
+
+
+def _quieten_sdk() -> None:
+    # It prints whole signed requests, tokens included, at several levels.
+    logger = logging.getLogger("tiger_openapi")
+    logger.handlers.clear()
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    logger.setLevel(logging.CRITICAL)

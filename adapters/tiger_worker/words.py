@@ -1,0 +1,143 @@
+"""Tiger's words in ours: the one table between wire values and the domain.
+
+Tiger's words mislead, so nothing here trusts the SDK's enums: its documents show `Invalid` for a
+rejected order and `Inactive` for an expired one, the reverse of the SDK's names.
+
+Source: tigeropen 3.8.0; Tiger's documents on orders and error codes (read 2026-11-22).
+"""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from core.errors import CorruptRecordError
+from core.items import SeenPhase
+from core.orders import OrderType, Side, TimeInForce
+
+Row = dict[str, Any]
+
+SIDE_WORDS: Final = {Side.BUY: "BUY", Side.SELL: "SELL"}
+TYPE_WORDS: Final = {OrderType.MARKET: "MKT", OrderType.LIMIT: "LMT"}
+FORCE_WORDS: Final = {TimeInForce.DAY: "DAY", TimeInForce.GOOD_TILL_CANCELLED: "GTC"}
+_SIDES: Final = {word: side for side, word in SIDE_WORDS.items()}
+_TYPES: Final = {word: order_type for order_type, word in TYPE_WORDS.items()}
+
+_LIVE: Final = frozenset({"Initial", "PendingSubmit", "Submitted", "PendingCancel"})
+_PHASES: Final = {
+    "Filled": SeenPhase.FILLED,
+    "Cancelled": SeenPhase.CANCELLED,
+    # Either word comes with the reason in `remark` when the broker rejected the order.
+    "Inactive": SeenPhase.EXPIRED,
+    "Invalid": SeenPhase.REJECTED,
+}
+# Codes with which Tiger says, before anything is done, that it will not do it: (code, kind), where
+# kind is the word before the colon in brackets, or "*" for every kind of the code.
+_DEFINITE_NO: Final = frozenset(
+    {
+        (4, "*"),
+        (5, "*"),
+        (1000, "*"),
+        (1010, "*"),
+        (1200, "bad_request"),
+        (1200, "not_found"),
+        (1200, "unauthorized"),
+        (1300, "bad_request"),
+        (1300, "not_found"),
+        (1300, "unauthorized"),
+        (2400, "*"),
+        (4000, "*"),
+    }
+)
+_NOT_ALLOWED: Final = "TRADE ORDER NOT ALLOWED"
+_KIND: Final = re.compile(r"\(([a-z_]+):")
+_TEXT_MAX: Final = 200
+_LONG_NUMBER: Final = re.compile(r"[A-Z]?\d{6,}")
+
+
+def is_definite_no(code: int, message: str) -> bool:
+    """Say whether a code and its text are a refusal before anything was done.
+
+    Whatever is not in the closed list may have been executed. A repeated order number is never a
+    definite no: the first order of that number may be live.
+    """
+    if "DUPLICATE" in message.upper():
+        return False
+    if code == 1100:
+        return _NOT_ALLOWED in message.upper()
+    found = _KIND.search(message)
+    return (code, "*") in _DEFINITE_NO or (code, found.group(1) if found else "") in _DEFINITE_NO
+
+
+def broker_text(text: object) -> str:
+    """Return the broker's words cut short, without anything that may be an account number."""
+    return _LONG_NUMBER.sub("[number]", str(text or ""))[:_TEXT_MAX]
+
+
+def seen_phase(word: str, remark: str) -> SeenPhase:
+    """Return our reading of a status word; a word we do not know is `UNREADABLE`."""
+    if word in _LIVE:
+        return SeenPhase.LIVE
+    phase = _PHASES.get(word, SeenPhase.UNREADABLE)
+    if phase is SeenPhase.EXPIRED and remark:
+        return SeenPhase.REJECTED
+    return phase
+
+
+def side_of(word: object) -> Side:
+    """Return the side.
+
+    Raises:
+        CorruptRecordError: for a word that is neither.
+    """
+    side = _SIDES.get(str(word))
+    if side is None:
+        raise CorruptRecordError(f"expected BUY or SELL, was {str(word)[:20]!r}")
+    return side
+
+
+def type_of(word: object) -> OrderType | None:
+    """Return the order type, or None for one that we do not send ourselves."""
+    return _TYPES.get(str(word))
+
+
+def number(row: Row, name: str) -> Decimal:
+    """Return a figure that must be there.
+
+    Raises:
+        CorruptRecordError: it is missing or no finite number.
+    """
+    value = optional_number(row, name)
+    if value is None:
+        raise CorruptRecordError(f"expected a number in {name}")
+    return value
+
+
+def optional_number(row: Row, name: str) -> Decimal | None:
+    """Return a figure, or None for one that Tiger left out or sent as infinite."""
+    value = row.get(name)
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        # The shortest text of a double is the decimal that Tiger wrote.
+        found = Decimal(str(value))
+    except ArithmeticError:
+        raise CorruptRecordError(f"expected a number in {name}") from None
+    return found if found.is_finite() else None
+
+
+def scaled(row: Row, name: str) -> Decimal:
+    """Return a quantity sent as an integer and a scale (111 and 2 are 1.11)."""
+    scale = int(optional_number(row, f"{name}Scale") or 0)
+    return number(row, name).scaleb(-scale)
+
+
+def moment(row: Row, name: str) -> datetime:
+    """Return a time sent in milliseconds."""
+    return datetime.fromtimestamp(int(number(row, name)) / 1000, UTC)
+
+
+def text(row: Row, name: str) -> str:
+    """Return a text or id as text; ids exceed what a float holds, so they stay text for good."""
+    value = row.get(name)
+    return "" if value is None else str(value)

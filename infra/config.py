@@ -1,0 +1,138 @@
+"""The settings of a process: the one place where the environment is read, once, at its start.
+
+Every name and its default stands in `.env.example`. A name of ours that is not known stops the
+start, because a mistyped safety setting that is silently ignored is worse than none.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from core.errors import ConfigError
+
+PREFIX: Final = "TIGER_MCP_"
+# Two names are older than this service: other NATS programs use them too.
+NAMES: Final[dict[str, str]] = {
+    "TIGER_MCP_HOME": "home",
+    "TIGER_MCP_LOG_LEVEL": "log_level",
+    "TIGER_MCP_SANDBOX_SEED": "sandbox_seed",
+    "TIGER_MCP_START_LIMIT_S": "start_limit_s",
+    "TIGER_MCP_NATS_KEYS": "nats_keys",
+    "TIGER_MCP_NATS_MONITOR": "nats_monitor",
+    "NATS_SERVER": "nats_server",
+    "NATS_URL": "nats_url",
+}
+_SEED_MAX: Final = 2**63 - 1
+_START_LIMIT_MAX_S: Final = 600.0
+_SCHEMES: Final = ("nats://", "tls://")
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LOG_LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person can set from outside; everything else lies in the home."""
+
+    home: Path
+    log_level: LogLevel = "info"
+    sandbox_seed: int = 1
+    # Longest wait for the whole local cluster to be ready.
+    start_limit_s: float = 60.0
+    # The program to start; none: the one that was installed with this service.
+    nats_server: Path | None = None
+    # A server that somebody else runs; none: the supervisor starts its own.
+    nats_url: str | None = None
+    nats_monitor: str | None = None
+    # Folder of the roles' seeds and signing keys; none: `keys` in the home.
+    nats_keys: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.home.is_absolute():
+            raise ValueError(f"TIGER_MCP_HOME: expected an absolute path, was {self.home}")
+        if not 0 <= self.sandbox_seed <= _SEED_MAX:
+            raise ValueError(
+                f"TIGER_MCP_SANDBOX_SEED: expected 0 to 2^63-1, was {self.sandbox_seed}"
+            )
+        if not 1.0 <= self.start_limit_s <= _START_LIMIT_MAX_S:
+            raise ValueError(
+                f"TIGER_MCP_START_LIMIT_S: expected 1 to {_START_LIMIT_MAX_S:.0f} seconds, "
+                f"was {self.start_limit_s}"
+            )
+        if self.nats_url is not None and not self.nats_url.startswith(_SCHEMES):
+            raise ValueError("NATS_URL: expected nats://host:port or tls://host:port")
+        if (self.nats_url is None) != (self.nats_monitor is None):
+            raise ValueError("expected NATS_URL and TIGER_MCP_NATS_MONITOR both or neither")
+
+    @property
+    def keys(self) -> Path:
+        """Return the folder of the roles' seeds and signing keys."""
+        return self.nats_keys or self.home / "keys"
+
+
+def load_settings(*, home: Path | None = None) -> Settings:
+    """Read this process's environment; `home` stands over it (from the command line).
+
+    Raises:
+        ConfigError: naming the setting that is wrong or not known.
+    """
+    return settings_from(os.environ, home=home, user_home=Path.home())
+
+
+def drop_sdk_settings() -> None:
+    """Forget `TIGEROPEN_*` in this process: the SDK would take them over what the home says."""
+    for name in [name for name in os.environ if name.startswith("TIGEROPEN_")]:
+        del os.environ[name]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for a process of ours: this one's, without other Tiger settings.
+
+    The SDK would take `TIGEROPEN_*` over what the home says.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIGEROPEN_")}
+    return kept | {"TIGER_MCP_HOME": str(settings.home)}
+
+
+def settings_from(
+    environment: Mapping[str, str], *, home: Path | None, user_home: Path
+) -> Settings:
+    """Make settings of a given environment; an empty value counts as not set.
+
+    Raises:
+        ConfigError: naming the setting that is wrong or not known.
+    """
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in NAMES)
+    if unknown:
+        raise ConfigError(f"expected only settings of .env.example, was {', '.join(unknown)}")
+    given: dict[str, object] = {
+        field: environment[name] for name, field in NAMES.items() if environment.get(name)
+    }
+    for field in ("home", "nats_keys", "nats_server"):
+        if field in given:
+            given[field] = str(_expanded(str(given[field]), user_home))
+    given["home"] = str(home.absolute() if home else given.get("home", user_home / ".tiger-mcp"))
+    try:
+        return msgspec.convert(given, Settings, strict=False, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+def _expanded(text: str, user_home: Path) -> Path:
+    return user_home / text[2:] if text.startswith("~/") else Path(text)
+
+
+def _decode_path(wanted: type, value: object) -> object:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"no setting has the type {wanted}")
+
+
+# Names the setting instead of our field, which is what msgspec knows.
+def _sentence(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    for name, field in NAMES.items():
+        text = text.replace(f"at `$.{field}`", f"in {name}")
+    return text
