@@ -154,12 +154,39 @@ def decode(record_subject: str, body: bytes, *, sequence: int) -> Recorded:
         CorruptRecordError: for bytes, a type or a schema that this version does not know, or a
             subject that says something else than the body.
     """
+    return _recorded(_document(record_subject, body), record_subject, sequence)
+
+
+def follow(tail: Tail, record_subject: str, body: bytes, *, sequence: int) -> tuple[Recorded, Tail]:
+    """Decode the record after `tail` and check counter, hash and sequence.
+
+    Raises:
+        CorruptRecordError: for a gap, a repetition, a fork, or what `decode` raises.
+    """
+    document = _document(record_subject, body)
+    fits = document.prev == tail.prev
+    if document.n != tail.n + 1 or not fits or sequence <= tail.sequence:
+        raise CorruptRecordError(
+            f"expected n={tail.n + 1} after sequence {tail.sequence} on {record_subject}, "
+            f"was n={document.n} at sequence {sequence}"
+            + ("" if fits else ", and its prev does not fit")
+        )
+    recorded = _recorded(document, record_subject, sequence)
+    stored_subject = subject(Kind.LOG, recorded.account, recorded.type)
+    return recorded, Tail(recorded.n, digest(stored_subject, body), sequence, recorded.recorded_at)
+
+
+def _document(record_subject: str, body: bytes) -> _Document:
     where = parse_subject(record_subject)
     document = _decoded(_document_decoder, body, record_subject)
     if (where.account, where.name) != (document.account, document.type):
         raise CorruptRecordError(
             f"expected {document.account}/{document.type} by the body, was {record_subject}"
         )
+    return document
+
+
+def _recorded(document: _Document, record_subject: str, sequence: int) -> Recorded:
     return Recorded(
         type=document.type,
         event_id=document.event_id,
@@ -173,24 +200,6 @@ def decode(record_subject: str, body: bytes, *, sequence: int) -> Recorded:
         data=_event(document, record_subject),
         sequence=sequence,
     )
-
-
-def follow(tail: Tail, record_subject: str, body: bytes, *, sequence: int) -> tuple[Recorded, Tail]:
-    """Decode the record after `tail` and check counter, hash and sequence.
-
-    Raises:
-        CorruptRecordError: for a gap, a repetition, a fork, or what `decode` raises.
-    """
-    recorded = decode(record_subject, body, sequence=sequence)
-    prev = _decoded(_document_decoder, body, record_subject).prev
-    if recorded.n != tail.n + 1 or prev != tail.prev or sequence <= tail.sequence:
-        raise CorruptRecordError(
-            f"expected n={tail.n + 1} after sequence {tail.sequence} on {record_subject}, "
-            f"was n={recorded.n} at sequence {sequence}"
-            + ("" if prev == tail.prev else ", and its prev does not fit")
-        )
-    stored_subject = subject(Kind.LOG, recorded.account, recorded.type)
-    return recorded, Tail(recorded.n, digest(stored_subject, body), sequence, recorded.recorded_at)
 
 
 def _event(document: _Document, where: str) -> events.Event:

@@ -12,8 +12,6 @@ from typing import Final
 
 import msgspec
 
-from core.money import check_precision
-
 
 class Side(StrEnum):
     """Direction of an order."""
@@ -53,11 +51,12 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True):
     outside_regular_hours: bool
 
     def __post_init__(self) -> None:
-        check_precision(self.quantity, field="quantity")
+        # An order from elsewhere may have any size, even none where it is given by amount; our own
+        # are held to the broker's precision where their terms are made.
+        if not self.quantity.is_finite() or self.quantity < 0:
+            raise ValueError(f"expected a finite quantity of at least 0, was {self.quantity}")
         if (self.limit_price is None) == (self.order_type is OrderType.LIMIT):
             raise ValueError("expected limit_price for a limit order and for no other")
-        if self.limit_price is not None:
-            check_precision(self.limit_price, field="limit_price")
 
     def digest(self, account: str) -> str:
         """Return the hex SHA-256 that binds a submit to exactly these terms on this account."""

@@ -6,6 +6,7 @@ wildcard or an empty token can be stored by a raw client and then matches no con
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from core.errors import CorruptRecordError
@@ -13,6 +14,8 @@ from core.ids import is_alias
 
 _TOKEN: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SYSTEM: Final = "system"
+# Accounts times types is bounded; a replay meets each of them thousands of times.
+_CACHED_MAX: Final = 4_096
 
 
 class Kind(StrEnum):
@@ -27,6 +30,9 @@ class Kind(StrEnum):
     ACCESS = "access"
 
 
+_SYSTEM_KINDS: Final = frozenset({Kind.LOG, Kind.EVENT, Kind.VIEW})
+
+
 class Subject(NamedTuple):
     """A checked subject: kind, account alias, and the dotted rest (`order.accepted`)."""
 
@@ -38,19 +44,21 @@ class Subject(NamedTuple):
         return f"{self.kind}.{self.account}.{self.name}"
 
 
+@lru_cache(maxsize=_CACHED_MAX)
 def subject(kind: Kind, account: str, name: str) -> str:
     """Return the text of a subject.
 
     Raises:
         ValueError: for an account or name that no subject may hold (a bug of the caller).
     """
-    if not (is_alias(account) or (account == SYSTEM and kind in (Kind.LOG, Kind.EVENT))):
+    if not (is_alias(account) or (account == SYSTEM and kind in _SYSTEM_KINDS)):
         raise ValueError(f"expected an account alias, was {account!r}")
     if not name or any(_TOKEN.fullmatch(token) is None for token in name.split(".")):
         raise ValueError(f"expected dotted lower-case words, was {name!r}")
     return f"{kind}.{account}.{name}"
 
 
+@lru_cache(maxsize=_CACHED_MAX)
 def parse_subject(text: str) -> Subject:
     """Read a subject back into its parts.
 
