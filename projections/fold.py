@@ -1,0 +1,281 @@
+"""What one stored fact changes in the views: pure, and complete over every event type.
+
+The life of an order is not written here a second time: `core.account_state.evolve` moves it, on a
+state that holds this order alone, so that the projector need not keep what a desk must remember
+for ever (handled commands, numbers, marks).
+"""
+
+from typing import Final, TypeVar, assert_never
+
+from msgspec.structs import replace
+
+from core import events
+from core.account_state import AccountState, evolve
+from core.codec import Recorded
+from core.errors import CorruptRecordError
+from core.keyed import Keyed
+from core.orders import Order
+from core.subjects import SYSTEM
+from core.views import ExecutionRow
+from projections.entries import AccountEntry, Change, OrderEntry
+
+_V = TypeVar("_V")
+
+
+class _Forgotten(Keyed[_V]):
+    """Takes what only a desk must remember, and keeps none of it; a copy per event would cost."""
+
+    __slots__ = ()
+
+    def put(self, key: str, value: _V) -> "_Forgotten[_V]":  # noqa: ARG002  # keeps nothing
+        return self
+
+
+class _Alone(Keyed[Order]):
+    """A map of at most the one order that an event is about."""
+
+    __slots__ = ("_order",)
+
+    def __init__(self, order: Order | None = None) -> None:
+        self._order = order
+
+    def put(self, key: str, value: Order) -> "_Alone":
+        assert key == value.order_id, "an order stands under its own id"
+        return _Alone(value)
+
+    def __getitem__(self, key: str) -> Order:
+        if self._order is None or self._order.order_id != key:
+            raise KeyError(key)
+        return self._order
+
+
+_BLANK: Final = AccountState(
+    orders=_Alone(),
+    by_tiger_id=_Forgotten(),
+    by_mark=_Forgotten(),
+    numbers=_Forgotten(),
+    handled=_Forgotten(),
+    positions=_Forgotten(),
+)
+_NOTHING: Final = Change()
+
+# An order event that moves the phase says why; one that is about a cancel leaves the phase alone.
+_CancelEvent = (
+    events.OrderCancelStarted
+    | events.OrderCancelWanted
+    | events.OrderCancelRequested
+    | events.OrderCancelRefused
+    | events.OrderCancelUnknown
+)
+_PhaseEvent = (
+    events.OrderAccepted
+    | events.OrderNotSent
+    | events.OrderOutcomeUnknown
+    | events.OrderNotFound
+    | events.OrderReleased
+    | events.OrderWorking
+    | events.OrderFilled
+    | events.OrderCancelled
+    | events.OrderExpired
+    | events.OrderRejected
+    | events.OrderAnswerObserved
+)
+_LaterOrderEvent = _PhaseEvent | _CancelEvent | events.OrderFillRecorded
+
+
+def changed_order_id(event: events.Event) -> str | None:
+    """Return the id of the order that must be known before the event can be folded."""
+    return event.order_id if isinstance(event, _LaterOrderEvent) else None
+
+
+def changed_alias(recorded: Recorded) -> str:
+    """Return the account whose entry the event is about: not always the one that recorded it."""
+    event = recorded.data
+    return event.alias if isinstance(event, events.AccountAdded) else recorded.account
+
+
+def fold(account: AccountEntry, order: OrderEntry | None, recorded: Recorded) -> Change:
+    """Return what the event changes.
+
+    Args:
+        account: the entry of `changed_alias(recorded)`, blank for a new one.
+        order: the entry of `changed_order_id(recorded.data)`, where there is one.
+
+    Raises:
+        CorruptRecordError: the event names an order that its line never began, or stands in a
+            line that may not hold it.
+    """
+    event = recorded.data
+    if (recorded.account == SYSTEM) != isinstance(event, events.AccountAdded):
+        raise CorruptRecordError(f"expected no {recorded.type} in the line of {recorded.account}")
+    match event:
+        case events.OrderPreviewed() | events.OrderRefused() | events.CommandUnreadable():
+            return _NOTHING
+        case events.OrderSubmissionStarted() | events.OrderExternalObserved():
+            return Change(order=_began(event, recorded))
+        case events.OrderFillRecorded():
+            moved = _moved(order, event, recorded)
+            return Change(order=moved, execution=_execution(event))
+        case (
+            events.OrderAccepted()
+            | events.OrderNotSent()
+            | events.OrderOutcomeUnknown()
+            | events.OrderNotFound()
+            | events.OrderReleased()
+            | events.OrderWorking()
+            | events.OrderFilled()
+            | events.OrderCancelled()
+            | events.OrderExpired()
+            | events.OrderRejected()
+            | events.OrderAnswerObserved()
+        ):
+            moved = _moved(order, event, recorded)
+            return Change(order=replace(moved, cause=_cause(event)))
+        case (
+            events.OrderCancelStarted()
+            | events.OrderCancelWanted()
+            | events.OrderCancelRequested()
+            | events.OrderCancelRefused()
+            | events.OrderCancelUnknown()
+        ):
+            moved = _moved(order, event, recorded)
+            return Change(order=replace(moved, cancel_cause=_cancel_cause(event)))
+        case events.AccountPositionsObserved():
+            return Change(positions=event)
+        case events.AccountBalancesObserved():
+            return Change(balances=event)
+        case events.AccountAdded():
+            return Change(account=replace(account, added=event))
+        case (
+            events.AccountOpened()
+            | events.AccountWorkerStarted()
+            | events.AccountReconciled()
+            | events.AccountStale()
+            | events.AccountFrozen()
+            | events.AccountHalted()
+            | events.AccountResumed()
+        ):
+            return Change(account=_account(account, event, recorded))
+        case _:
+            assert_never(event)
+
+
+def _began(
+    event: events.OrderSubmissionStarted | events.OrderExternalObserved, recorded: Recorded
+) -> OrderEntry:
+    order = evolve(_BLANK, recorded).orders[event.order_id]
+    return OrderEntry(order=order, n=recorded.n, updated_at=recorded.recorded_at)
+
+
+def _moved(entry: OrderEntry | None, event: _LaterOrderEvent, recorded: Recorded) -> OrderEntry:
+    if entry is None:
+        raise CorruptRecordError(
+            f"expected an order that the line of {recorded.account} began, was {event.order_id}"
+        )
+    alone = replace(_BLANK, orders=_Alone(entry.order))
+    order = evolve(alone, recorded).orders[event.order_id]
+    return replace(entry, order=order, updated_at=recorded.recorded_at)
+
+
+def _execution(event: events.OrderFillRecorded) -> ExecutionRow:
+    return ExecutionRow(
+        execution_id=event.execution_id,
+        order_id=event.order_id,
+        symbol=event.symbol,
+        side=event.side,
+        quantity=event.quantity,
+        price=event.price,
+        executed_at=event.executed_at,
+    )
+
+
+def _cause(event: _PhaseEvent) -> str:
+    match event:
+        case events.OrderNotSent() | events.OrderOutcomeUnknown():
+            return event.cause
+        case events.OrderNotFound():
+            return f"{event.listings} complete listings do not show it"
+        case events.OrderReleased():
+            return f"released by {event.person}"
+        case events.OrderRejected():
+            return event.detail
+        case events.OrderAnswerObserved(tiger_order_id=""):
+            return f"a late answer of the broker: {event.outcome} {event.detail}".rstrip()
+        case (
+            events.OrderAccepted()
+            | events.OrderWorking()
+            | events.OrderFilled()
+            | events.OrderCancelled()
+            | events.OrderExpired()
+            | events.OrderAnswerObserved()
+        ):
+            return ""
+        case _:
+            assert_never(event)
+
+
+def _cancel_cause(event: _CancelEvent) -> str:
+    match event:
+        case events.OrderCancelRefused():
+            return f"cancel refused: {event.detail}"
+        case events.OrderCancelUnknown():
+            return f"cancel in doubt: {event.cause}"
+        case (
+            events.OrderCancelStarted() | events.OrderCancelWanted() | events.OrderCancelRequested()
+        ):
+            return ""
+        case _:
+            assert_never(event)
+
+
+def _account(
+    entry: AccountEntry,
+    event: (
+        events.AccountOpened
+        | events.AccountWorkerStarted
+        | events.AccountReconciled
+        | events.AccountStale
+        | events.AccountFrozen
+        | events.AccountHalted
+        | events.AccountResumed
+    ),
+    recorded: Recorded,
+) -> AccountEntry:
+    state = evolve(
+        replace(
+            _BLANK,
+            opened=entry.opened,
+            run_id=entry.run_id,
+            is_stale=entry.is_stale,
+            frozen_cause=entry.frozen_cause,
+            is_halted=entry.is_halted,
+            halted_symbols=frozenset(entry.halted_symbols),
+        ),
+        recorded,
+    )
+    stale_cause, frozen_detail, halt_detail = (
+        entry.stale_cause,
+        entry.frozen_detail,
+        entry.halt_detail,
+    )
+    if isinstance(event, events.AccountStale):
+        stale_cause = event.cause
+    elif isinstance(event, events.AccountWorkerStarted):
+        stale_cause = ""
+    elif isinstance(event, events.AccountFrozen):
+        frozen_detail = event.detail
+    elif isinstance(event, events.AccountHalted) and not event.symbol:
+        halt_detail = f"by {event.person}: {event.detail}"
+    return replace(
+        entry,
+        opened=state.opened,
+        run_id=state.run_id,
+        is_stale=state.is_stale,
+        stale_cause=stale_cause if state.is_stale else "",
+        frozen_cause=state.frozen_cause,
+        frozen_detail=frozen_detail if state.frozen_cause else "",
+        is_halted=state.is_halted,
+        halt_detail=halt_detail if state.is_halted else "",
+        # The order of a set differs from process to process; a rebuilt view must not.
+        halted_symbols=tuple(sorted(state.halted_symbols)),
+    )

@@ -1,0 +1,316 @@
+"""The answers to `core.views`' questions, read from the view file.
+
+Reads have a connection of their own and never wait for the writer. Rows were encoded when they
+were written, so an answer is put together, not computed; each is one consistent moment.
+"""
+
+import base64
+import binascii
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from core import events, views
+from core.errors import CommandError
+from projections.entries import AccountEntry
+
+_LIMIT_MIN: Final = 1
+ORDER_IDS_MAX: Final = views.ROWS_MAX
+# Behind every moment and counter that a row may have.
+_CURSOR_END: Final = (1 << 62, 1 << 62)
+_STARTED_DETAIL: Final = "the worker has started and not yet reconciled with the broker"
+_ABSENT_DETAIL: Final = "no worker has opened the account yet"
+
+_encode: Final = msgspec.json.Encoder().encode
+_positions_decoder: Final = msgspec.json.Decoder(events.AccountPositionsObserved)
+_balances_decoder: Final = msgspec.json.Decoder(events.AccountBalancesObserved)
+_account_decoder: Final = msgspec.json.Decoder(AccountEntry)
+_cursor_decoder: Final = msgspec.json.Decoder(tuple[int, int])
+
+
+class _OrdersAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`views.OrdersAnswer` with rows as they are stored."""
+
+    as_of: views.AsOf
+    orders: tuple[msgspec.Raw, ...]
+    cursor: str | None
+
+
+class _ExecutionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`views.ExecutionsAnswer` with rows as they are stored."""
+
+    as_of: views.AsOf
+    executions: tuple[msgspec.Raw, ...]
+    cursor: str | None
+
+
+class _CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`views.CommandAnswer` with rows as they are stored."""
+
+    as_of: views.AsOf
+    events: tuple[msgspec.Raw, ...]
+
+
+class _Page(NamedTuple):
+    rows: tuple[msgspec.Raw, ...]
+    cursor: str | None
+
+
+class Queries:
+    """Answers questions from one view file; each method returns the JSON of its answer."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file of a `ViewStore`, for reading only."""
+        self._connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+
+    def close(self) -> None:
+        """Close the reading connection."""
+        self._connection.close()
+
+    def orders(self, account: str, query: views.OrdersQuery) -> bytes:
+        """Return a page of orders, newest first, as `views.OrdersAnswer`.
+
+        Raises:
+            CommandError: an argument is wrong, or nobody knows the account.
+        """
+        if len(query.order_ids) > ORDER_IDS_MAX:
+            raise CommandError(f"expected at most {ORDER_IDS_MAX} order_ids", field="order_ids")
+        where, values = ["account = ?"], [account]
+        match query.status:
+            case views.OrderStatus.OPEN:
+                where.append("is_open = 1")
+            case views.OrderStatus.DONE:
+                where.append("is_open = 0")
+            case views.OrderStatus.ALL:
+                pass
+        if query.symbol is not None:
+            where.append("symbol = ?")
+            values.append(query.symbol)
+        if query.order_ids:
+            where.append(f"order_id IN ({', '.join('?' * len(query.order_ids))})")
+            values.extend(query.order_ids)
+        with self._moment():
+            as_of = self._as_of(account)
+            page = self._page(
+                "orders", "started_us", where, values, limit=query.limit, cursor=query.cursor
+            )
+        return _encode(_OrdersAnswer(as_of=as_of, orders=page.rows, cursor=page.cursor))
+
+    def executions(self, account: str, query: views.ExecutionsQuery) -> bytes:
+        """Return a page of fills, newest first, as `views.ExecutionsAnswer`.
+
+        Raises:
+            CommandError: an argument is wrong, or nobody knows the account.
+        """
+        where, values = ["account = ?"], [account]
+        if query.symbol is not None:
+            where.append("symbol = ?")
+            values.append(query.symbol)
+        if query.order_id is not None:
+            where.append("order_id = ?")
+            values.append(query.order_id)
+        with self._moment():
+            as_of = self._as_of(account)
+            page = self._page(
+                "executions", "executed_us", where, values, limit=query.limit, cursor=query.cursor
+            )
+        return _encode(_ExecutionsAnswer(as_of=as_of, executions=page.rows, cursor=page.cursor))
+
+    def positions(self, account: str, query: views.PositionsQuery) -> bytes:
+        """Return the broker's positions by symbol, as `views.PositionsAnswer`.
+
+        Raises:
+            CommandError: nobody knows the account.
+        """
+        with self._moment():
+            as_of = self._as_of(account)
+            body = self._body("positions", account)
+        seen = None if body is None else _positions_decoder.decode(body)
+        figures = () if seen is None else seen.positions
+        wanted = [f for f in figures if query.symbol is None or f.symbol == query.symbol]
+        return _encode(
+            views.PositionsAnswer(
+                as_of=as_of,
+                observed_at=None if seen is None else seen.observed_at,
+                positions=tuple(sorted(wanted, key=lambda figure: figure.symbol)),
+            )
+        )
+
+    def balances(self, account: str, _: views.BalancesQuery) -> bytes:
+        """Return the broker's cash and margin, as `views.BalancesAnswer`.
+
+        Raises:
+            CommandError: nobody knows the account.
+        """
+        with self._moment():
+            as_of = self._as_of(account)
+            body = self._body("balances", account)
+        seen = None if body is None else _balances_decoder.decode(body)
+        return _encode(
+            views.BalancesAnswer(
+                as_of=as_of,
+                observed_at=None if seen is None else seen.observed_at,
+                currency="" if seen is None else seen.currency,
+                net_liquidation=None if seen is None else seen.net_liquidation,
+                buying_power=None if seen is None else seen.buying_power,
+                initial_margin=None if seen is None else seen.initial_margin,
+                maintenance_margin=None if seen is None else seen.maintenance_margin,
+                cash=() if seen is None else seen.cash,
+            )
+        )
+
+    def command(self, account: str, query: views.CommandQuery) -> bytes:
+        """Return what a command led to, oldest first, as `views.CommandAnswer`.
+
+        Raises:
+            CommandError: nobody knows the account.
+        """
+        with self._moment():
+            as_of = self._as_of(account)
+            rows = self._connection.execute(
+                "SELECT row FROM command_events WHERE account = ? AND command_id = ?"
+                " ORDER BY n LIMIT ?",
+                (account, query.command_id, views.ROWS_MAX),
+            ).fetchall()
+        caused = tuple(msgspec.Raw(row) for (row,) in rows)
+        return _encode(_CommandAnswer(as_of=as_of, events=caused))
+
+    def accounts(self) -> bytes:
+        """Return every account by alias, as `views.AccountsAnswer`."""
+        with self._moment():
+            rows = self._connection.execute(
+                "SELECT a.entry, t.n, t.sequence, t.recorded_at FROM accounts a"
+                " LEFT JOIN tails t ON t.account = a.account ORDER BY a.account"
+            ).fetchall()
+            counts = self._connection.execute(
+                "SELECT account, count(*), sum(is_doubtful) FROM orders WHERE is_open = 1"
+                " GROUP BY account"
+            ).fetchall()
+        open_counts = {account: (total, doubtful) for account, total, doubtful in counts}
+        found: list[views.AccountRow] = []
+        for body, *tail in rows:
+            entry = _account_decoder.decode(body)
+            row = _account_row(entry, _moment_of(*tail), open_counts.get(entry.alias, (0, 0)))
+            if row is not None:
+                found.append(row)
+        return _encode(views.AccountsAnswer(accounts=tuple(found)))
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        # Without a transaction, a commit between two statements would show in the second alone.
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _as_of(self, account: str) -> views.AsOf:
+        row = self._connection.execute(
+            "SELECT t.n, t.sequence, t.recorded_at FROM accounts a"
+            " LEFT JOIN tails t ON t.account = a.account WHERE a.account = ?",
+            (account,),
+        ).fetchone()
+        if row is None:
+            raise CommandError(
+                "expected an account that has been added", field="account", code="unknown_account"
+            )
+        return _moment_of(*row)
+
+    def _body(self, table: str, account: str) -> bytes | None:
+        row = self._connection.execute(
+            f"SELECT body FROM {table} WHERE account = ?",  # noqa: S608  # our own name
+            (account,),
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def _page(
+        self,
+        table: str,
+        moment: str,
+        where: list[str],
+        values: list[str],
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> _Page:
+        if not _LIMIT_MIN <= limit <= views.ROWS_MAX:
+            raise CommandError(
+                f"expected limit from {_LIMIT_MIN} to {views.ROWS_MAX}, was {limit}", field="limit"
+            )
+        before = _CURSOR_END if cursor is None else _parse_cursor(cursor)
+        statement = (
+            f"SELECT {moment}, n, row FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608
+            f" AND ({moment}, n) < (?, ?) ORDER BY {moment} DESC, n DESC LIMIT ?"
+        )
+        rows = self._connection.execute(statement, (*values, *before, limit + 1)).fetchall()
+        page = rows[:limit]
+        return _Page(
+            rows=tuple(msgspec.Raw(row) for _, _, row in page),
+            cursor=_cursor_text(*page[-1][:2]) if len(rows) > limit else None,
+        )
+
+
+def _moment_of(n: int | None, sequence: int | None, recorded_at: str | None) -> views.AsOf:
+    return views.AsOf(
+        n=n or 0,
+        sequence=sequence or 0,
+        recorded_at=None if recorded_at is None else datetime.fromisoformat(recorded_at),
+    )
+
+
+# A cursor is the place of the last row shown: rows that arrive later stand before it or, when the
+# broker tells of an older order late, at their own place; none that was shown comes again.
+def _cursor_text(moment_us: int, n: int) -> str:
+    return base64.urlsafe_b64encode(_encode((moment_us, n))).decode()
+
+
+def _parse_cursor(text: str) -> tuple[int, int]:
+    try:
+        moment_us, n = _cursor_decoder.decode(base64.urlsafe_b64decode(text.encode()))
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        moment_us = n = -_CURSOR_END[0] * 2
+    if not all(abs(part) <= _CURSOR_END[0] for part in (moment_us, n)):
+        raise CommandError("expected cursor as an earlier answer gave it", field="cursor")
+    return moment_us, n
+
+
+def _account_row(
+    entry: AccountEntry, as_of: views.AsOf, counts: tuple[int, int]
+) -> views.AccountRow | None:
+    # The system ledger has the last word: no login may write there.
+    bound = entry.added or entry.opened
+    if bound is None:
+        return None
+    state, detail = _state(entry)
+    return views.AccountRow(
+        alias=entry.alias,
+        login=bound.login,
+        environment=bound.environment,
+        mode=None if entry.opened is None else entry.opened.mode,
+        state=state,
+        detail=detail,
+        halted_symbols=entry.halted_symbols,
+        open_orders=counts[0],
+        doubtful_orders=counts[1],
+        as_of=as_of,
+    )
+
+
+# In the order of `core.submitting.shut_gate`: the first of them is what an order would meet.
+def _state(entry: AccountEntry) -> tuple[str, str]:
+    if entry.is_halted:
+        return "halted", entry.halt_detail
+    if entry.is_stale and entry.stale_cause:
+        return "stale", entry.stale_cause
+    if entry.is_stale:
+        return "starting", _STARTED_DETAIL if entry.run_id else _ABSENT_DETAIL
+    if entry.frozen_cause:
+        return "frozen", ": ".join(t for t in (entry.frozen_cause, entry.frozen_detail) if t)
+    return "active", ""
