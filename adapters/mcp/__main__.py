@@ -1,0 +1,96 @@
+"""`python -P -m adapters.mcp --home H`: join the parts of the gateway and serve one client.
+
+`tiger-mcp serve` calls `run` with a `prepare` that first makes sure that a cluster is up.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from adapters.mcp.parts import Connected, Parts
+from adapters.mcp.server import serve_stdio
+from core.errors import ConfigError
+from core.events import Environment
+from infra.access import link_settings
+from infra.clock import RandomIds, SystemClock
+from infra.config import Settings, load_settings
+from infra.home import Home
+from infra.keyring import FileSigner
+from infra.logs import configure
+from infra.nats.bus import NatsBus
+from infra.nats.link import connect
+from infra.nats.topology import GATEWAY
+from infra.version import code_version
+
+Prepare = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+def main() -> None:
+    """Serve the home named on the command line, whose cluster somebody else keeps up."""
+    parser = argparse.ArgumentParser(description="The MCP gateway on stdin and stdout.")
+    parser.add_argument("--home", type=Path, default=None, help="folder of the installation")
+    run(load_settings(home=parser.parse_args().home))
+
+
+def run(settings: Settings, *, prepare: Prepare | None = None) -> None:
+    """Serve one client until it goes away.
+
+    Args:
+        settings: of this process.
+        prepare: awaited in the background before each try to connect, so that `initialize` is
+            answered meanwhile; raises LinkError or ConfigError to be called again.
+    """
+    configure("gateway", settings.log_level)
+    asyncio.run(serve_stdio(home_parts(settings, prepare=prepare)))
+
+
+def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
+    """Return the parts of a gateway on one home; nothing is read or reached yet."""
+
+    async def reach() -> Connected:
+        if prepare is not None:
+            await prepare()
+        return await _connected(settings)
+
+    return Parts(
+        connect=reach,
+        accounts=lambda: _accounts(Home(settings.home)),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        version=code_version(),
+    )
+
+
+async def _connected(settings: Settings) -> Connected:
+    lost = asyncio.Event()
+    signer = FileSigner(settings.keys, GATEWAY)
+    client = await connect(
+        link_settings(settings, role=GATEWAY, name=GATEWAY),
+        on_error=lambda error: _log.warning("nats.error_reported", error=repr(error)),
+        on_closed=lost.set,
+        on_disconnected=lambda: _log.warning("nats.link_lost"),
+        on_reconnected=lambda: _log.info("nats.link_restored"),
+    )
+    return Connected(bus=NatsBus(client), signer=signer, lost=lost, close=client.close)
+
+
+# A home that is not made yet has no accounts; it is made by whoever brings the cluster up.
+def _accounts(home: Home) -> Mapping[str, Environment]:
+    try:
+        installation = home.load()
+    except ConfigError:
+        return {}
+    return {
+        account.alias: account.environment
+        for login in installation.logins
+        for account in login.accounts
+    }
+
+
+if __name__ == "__main__":
+    main()

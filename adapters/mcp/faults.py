@@ -1,0 +1,134 @@
+"""Errors as the model reads them: `code: field: what was wrong. What to do next.`
+
+Codes are a closed list. Text of outside errors, stack traces and requests never get here.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
+
+from core.errors import CommandError
+
+_SHOWN_LENGTH_MAX: Final = 40
+_SHOWN_FAULTS_MAX: Final = 5
+_DETAIL_LENGTH_MAX: Final = 300
+
+
+class Fault(StrEnum):
+    """Why a call gave no result."""
+
+    INVALID_ARGUMENT = "invalid_argument"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    STARTING = "starting"  # the cluster is not ready yet
+    UNAVAILABLE = "unavailable"  # a part of the service does not answer
+    BROKER_UNAVAILABLE = "broker_unavailable"
+    BUSY = "busy"
+    BEHIND = "behind"  # the views do not yet include what was written; ask again
+    INTERNAL = "internal"
+
+
+INTERNAL_TEXT: Final = (
+    f"{Fault.INTERNAL}: the gateway failed inside this call, and a command may have been sent. "
+    "Look at get_orders before anything else; `tiger-mcp logs` has the cause."
+)
+
+
+_NEXT_STEP: Final = {
+    Fault.BROKER_UNAVAILABLE: " Nothing was changed. Try again in a few seconds.",
+    Fault.BUSY: " Nothing was changed. Try again in a few seconds.",
+    Fault.BEHIND: " Nothing was changed. Try again in a few seconds.",
+    Fault.UNAVAILABLE: " Nothing was changed. A person should type `tiger-mcp status`.",
+}
+
+
+def fault(code: Fault, text: str) -> ToolError:
+    """Return the error of one code; the text names the field, if one is at fault."""
+    return ToolError(f"{code}: {text}")
+
+
+def refused_argument(error: CommandError) -> ToolError:
+    """Return the error for an argument that the domain refuses."""
+    return told_fault(Fault.INVALID_ARGUMENT, str(error), field=error.field)
+
+
+def told_fault(code: str, message: str, *, field: str) -> ToolError:
+    """Return the error for a question that a part of the service refused, in its words."""
+    known = Fault(code) if code in frozenset(Fault) else Fault.UNAVAILABLE
+    where = f"{field}: " if field and known is Fault.INVALID_ARGUMENT else ""
+    said = message[:_DETAIL_LENGTH_MAX].rstrip(". ")
+    return fault(known, f"{where}{said}.{_NEXT_STEP.get(known, '')}")
+
+
+def no_answer(who: str) -> ToolError:
+    """Return the error for a read that a part of the service did not answer."""
+    return fault(
+        Fault.UNAVAILABLE,
+        f"{who} does not answer; nothing was changed. The gateway reconnects by itself: "
+        "try again in a few seconds. If it stays so, a person should type `tiger-mcp status`.",
+    )
+
+
+def refused_arguments(error: ValidationError) -> ToolError:
+    """Return the error for arguments that do not fit the tool's schema."""
+    found = error.errors(include_url=False)[:_SHOWN_FAULTS_MAX]
+    return fault(
+        Fault.INVALID_ARGUMENT,
+        "; ".join(f"{_place(each['loc'])}: {_wrong(each)}" for each in found) + ".",
+    )
+
+
+def shown(value: object) -> str:
+    """Return a short form of a value that somebody sent."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            cut = value[:_SHOWN_LENGTH_MAX]
+            return repr(cut) if cut == value else f"{cut!r}… ({len(value)} characters)"
+        case list():
+            return f"a list of {len(value)}"
+        case _:
+            return "an object"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)[: 2 * _SHOWN_LENGTH_MAX]
+
+
+# One pydantic error in our words; it tells what was expected and a short form of what was.
+def _wrong(found: Any) -> str:
+    limits = found.get("ctx", {})
+    was = f"was {shown(found['input'])}"
+    match found["type"]:
+        case "missing":
+            return "is needed"
+        case "string_type":
+            return f'expected text in quotes, such as "10.50" for an amount, {was}'
+        case "string_pattern_mismatch":
+            return f"expected text like {limits['pattern']}, {was}"
+        case "string_too_long":
+            return f"expected at most {limits['max_length']} characters, {was}"
+        case "string_too_short":
+            return f"expected at least {limits['min_length']} characters, {was}"
+        case "too_long":
+            return f"expected at most {limits['max_length']} entries, {was}"
+        case "too_short":
+            return f"expected at least {limits['min_length']} entries, {was}"
+        case "enum":
+            return f"expected {limits['expected']}, {was}"
+        case "list_type" | "tuple_type":
+            return f"expected a list of texts, {was}"
+        case "greater_than_equal":
+            return f"expected at least {limits['ge']}, {was}"
+        case "less_than_equal":
+            return f"expected at most {limits['le']}, {was}"
+        case "bool_parsing" | "bool_type":
+            return f"expected true or false, {was}"
+        case _:
+            return f"expected another kind of value, {was}"

@@ -1,0 +1,193 @@
+"""The gateway's way to the cluster: made in the background, remade when lost, asked by every tool.
+
+`initialize` never waits for it. A tool that needs it waits a bounded time and then says why.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from adapters.mcp.facts import Facts
+from adapters.mcp.faults import Fault, fault, no_answer, told_fault
+from adapters.mcp.parts import Connected, Parts
+from core.asks import AskReply
+from core.errors import CommandError, ConfigError, CorruptRecordError, LinkError
+from core.events import Environment
+from core.subjects import SYSTEM, Kind, subject
+from core.views import AccountsQuery, Query
+
+_log = structlog.get_logger()
+_encoder: Final = msgspec.json.Encoder()
+_ACCOUNTS_SUBJECT: Final = f"{Kind.VIEW}.{SYSTEM}.accounts"
+_STARTING_TEXT: Final = "the service is still starting"
+_NAMED_MAX: Final = 20
+
+T = TypeVar("T")
+
+
+class Gateway:
+    """One MCP server's link, and what it has heard."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.facts = Facts()
+        self._connected: Connected | None = None
+        self._ready = asyncio.Event()
+        self._why_not = _STARTING_TEXT
+        self._heard: set[str] = set()
+        self._environments: dict[str, Environment] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the link up in the background while the block runs.
+
+        What nobody foresaw in making it ends the block, and so the process.
+        """
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(self._keep_connected(), name="gateway link")
+            try:
+                yield
+            finally:
+                keeper.cancel()
+
+    async def link(self) -> Connected:
+        """Return the link; waits a bounded time for the first one.
+
+        Raises:
+            ToolError: there is none yet, with the cause.
+        """
+        if self._connected is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.parts.waits.ready_s):
+                    await self._ready.wait()
+        if self._connected is None:
+            raise fault(
+                Fault.STARTING,
+                f"{self._why_not}; nothing was sent. Try again in a few seconds. "
+                "If it stays so, a person should type `tiger-mcp doctor`.",
+            )
+        return self._connected
+
+    async def environment(self, account: str) -> Environment:
+        """Return the world of an account, once the link is there and its facts are heard.
+
+        Raises:
+            ToolError: there is no such account, naming those there are.
+        """
+        connected = await self.link()
+        if account not in self._environments:
+            self._environments.update(self.parts.accounts())
+        found = self._environments.get(account)
+        if found is None:
+            names = sorted(self._environments)
+            known = ", ".join(names[:_NAMED_MAX]) or "none yet"
+            more = "" if len(names) <= _NAMED_MAX else f" and {len(names) - _NAMED_MAX} more"
+            raise fault(
+                Fault.UNKNOWN_ACCOUNT,
+                f"account: there is no {account!r}. Known: {known}{more}. See list_accounts.",
+            )
+        await self._hear(connected, account)
+        return found
+
+    async def view(self, account: str, what: str, query: Query, answer: type[T]) -> T:
+        """Ask the projector about one account.
+
+        Raises:
+            ToolError: it does not answer or refuses.
+        """
+        return await self._view(subject(Kind.VIEW, account, what), query, answer)
+
+    async def view_accounts(self, answer: type[T]) -> T:
+        """Ask the projector about every account.
+
+        Raises:
+            ToolError: it does not answer.
+        """
+        return await self._view(_ACCOUNTS_SUBJECT, AccountsQuery(), answer)
+
+    async def ask(self, account: str, what: str, question: msgspec.Struct, answer: type[T]) -> T:
+        """Have the account's worker ask the broker now.
+
+        Raises:
+            ToolError: it does not answer, or says why it cannot.
+        """
+        connected = await self.link()
+        try:
+            body = await connected.bus.request(
+                subject(Kind.ASK, account, what),
+                _encoder.encode(question),
+                timeout_s=self.parts.waits.ask_s,
+            )
+        except LinkError as error:
+            _log.warning("ask.unanswered", account=account, what=what, cause=str(error))
+            raise no_answer(f"the worker of {account}") from None
+        except CommandError as error:
+            raise told_fault(error.code, str(error), field=error.field) from None
+        reply = _decoded(body, AskReply)
+        if reply.fault is not None:
+            told = reply.fault
+            raise told_fault(told.code, told.message, field=told.field)
+        return _decoded(reply.data or b"", answer)
+
+    async def _view(self, where: str, query: Query, answer: type[T]) -> T:
+        connected = await self.link()
+        try:
+            body = await connected.bus.request(
+                where, _encoder.encode(query), timeout_s=self.parts.waits.view_s
+            )
+        except LinkError as error:
+            _log.warning("view.unanswered", subject=where, cause=str(error))
+            raise no_answer("the projector") from None
+        except CommandError as error:
+            raise told_fault(error.code, str(error), field=error.field) from None
+        return _decoded(body, answer)
+
+    async def _keep_connected(self) -> None:
+        while True:
+            try:
+                connected = await self.parts.connect()
+            except (LinkError, ConfigError) as error:
+                self._why_not = f"the service cannot be reached: {str(error)[:300]}"
+                _log.warning("link.failed", cause=str(error))
+                await asyncio.sleep(self.parts.waits.reconnect_s)
+                continue
+            try:
+                await self._serve(connected)
+            finally:
+                self._connected = None
+                self._ready.clear()
+                await connected.close()
+            self._why_not = "the link to the service was lost and is being made anew"
+            _log.warning("link.lost")
+
+    async def _serve(self, connected: Connected) -> None:
+        self._heard.clear()
+        self._environments.update(self.parts.accounts())
+        for account in self._environments:
+            await self._hear(connected, account)
+        self._connected = connected
+        self._ready.set()
+        _log.info("link.ready", accounts=len(self._environments))
+        await connected.lost.wait()
+
+    async def _hear(self, connected: Connected, account: str) -> None:
+        if account in self._heard:
+            return
+        self._heard.add(account)
+        try:
+            await connected.bus.listen(f"{Kind.EVENT}.{account}.>", self.facts.hear)
+        except LinkError as error:
+            # Outcomes are then looked up in the view instead.
+            self._heard.discard(account)
+            _log.warning("facts.not_heard", account=account, cause=str(error))
+
+
+def _decoded(body: bytes | msgspec.Raw, answer: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except msgspec.DecodeError as error:
+        raise CorruptRecordError(f"expected {answer.__name__}, was {error}") from error

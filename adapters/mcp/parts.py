@@ -1,0 +1,55 @@
+"""What the gateway is made of: handed in by whoever starts it, so that nothing here knows NATS."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from core.events import Environment
+from core.ports import Bus, Clock, Ids, Signer
+
+
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's limits of time, in seconds."""
+
+    # A tool called before the cluster is ready.
+    ready_s: float = 20.0
+    # Between two tries to reach the cluster.
+    reconnect_s: float = 1.0
+    # Until a command may still be carried out.
+    preview_life_s: float = 60.0
+    order_life_s: float = 30.0
+    # Until a tool stops waiting for a command's outcome.
+    preview_s: float = 15.0
+    submit_s: float = 15.0
+    cancel_s: float = 10.0
+    # One publish; the first fact before the view is asked; one question.
+    publish_s: float = 5.0
+    event_s: float = 1.0
+    view_s: float = 5.0
+    ask_s: float = 12.0
+
+
+class Connected(NamedTuple):
+    """A way to the cluster: `lost` is set when it is gone for good and must be made anew."""
+
+    bus: Bus
+    signer: Signer
+    lost: asyncio.Event
+    close: Callable[[], Awaitable[None]]
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the gateway needs from outside.
+
+    `connect` may take its time (it may start the cluster first) and raises LinkError or ConfigError
+    to be called again. `accounts` says which aliases there are, and each one's world.
+    """
+
+    connect: Callable[[], Awaitable[Connected]]
+    accounts: Callable[[], Mapping[str, Environment]]
+    clock: Clock
+    ids: Ids
+    version: str
+    waits: Waits = Waits()
