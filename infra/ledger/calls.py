@@ -1,9 +1,11 @@
 """Blocking calls into the loop thread, with our errors in the library's words."""
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from eventsourcing.persistence import DatabaseError, DataError, OperationalError
+from nats.aio.client import Client
 
 from core.errors import AppendUnknownError, CorruptRecordError, LinkError
 from infra.nats.link import LoopThread
@@ -32,3 +34,12 @@ def run(thread: LoopThread, work: Coroutine[Any, Any, T]) -> T:
         return thread.run(work, CALL_WAIT_S)
     except (AppendUnknownError, CorruptRecordError, LinkError, TimeoutError) as error:
         raise translated(error) from error
+
+
+async def close_client(nc: Client) -> None:
+    """Close a connection, also one that is trying to come back."""
+    closing = asyncio.ensure_future(nc.close())
+    await asyncio.wait({closing})
+    # Amid a reconnect the client (nats-py 2.16.0) lets the cancelling of its own tasks out.
+    if not closing.cancelled():
+        closing.result()

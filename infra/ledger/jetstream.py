@@ -29,7 +29,7 @@ from nats.aio.client import Client
 
 from core.errors import ConfigError
 from core.subjects import Kind
-from infra.ledger.calls import run
+from infra.ledger.calls import close_client, run
 from infra.ledger.layout import EventLayout
 from infra.ledger.reading import BoundReading, CreatedReading
 from infra.ledger.recorder import (
@@ -100,7 +100,7 @@ class JetStreamFactory(InfrastructureFactory[JetStreamTrackingRecorder]):
         self._thread, self._nc = None, None
         if thread is not None:
             if nc is not None:
-                run(thread, nc.close())
+                run(thread, close_client(nc))
             thread.stop()
 
     @property

@@ -41,7 +41,9 @@ class Pull:
         pending: what the consumer still holds after the last delivery that was taken.
     """
 
-    def __init__(self, nc: Client, *, stream: str, consumer: str, pending: int) -> None:
+    def __init__(
+        self, nc: Client, *, stream: str, consumer: str, pending: int, expires_s: float
+    ) -> None:
         self._nc = nc
         self._next_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._inbox = nc.new_inbox()
@@ -55,12 +57,21 @@ class Pull:
         self._heard_at = 0.0
         self._is_disturbed = False
         self._is_closed = False
+        self._expires_s = expires_s
         self.pending = pending
 
     @classmethod
-    async def open(cls, nc: Client, *, stream: str, consumer: str, pending: int) -> Self:
+    async def open(
+        cls,
+        nc: Client,
+        *,
+        stream: str,
+        consumer: str,
+        pending: int,
+        expires_s: float = EXPIRES_S,
+    ) -> Self:
         """Listen on a fresh inbox; the first `take` asks for records."""
-        pull = cls(nc, stream=stream, consumer=consumer, pending=pending)
+        pull = cls(nc, stream=stream, consumer=consumer, pending=pending, expires_s=expires_s)
         # The limits of the client drop messages; ours is what has been asked for.
         pull._subscription = await nc.subscribe(
             pull._inbox,
@@ -126,7 +137,7 @@ class Pull:
         request = {
             "batch": count,
             "max_bytes": BATCH_BYTES_MAX,
-            "expires": int(EXPIRES_S * _NS),
+            "expires": int(self._expires_s * _NS),
             "idle_heartbeat": int(HEARTBEAT_S * _NS),
         }
         self._asked += count

@@ -64,23 +64,26 @@ async def connect(
     on_disconnected: Callable[[], None] = _ignore,
     on_reconnected: Callable[[], None] = _ignore,
 ) -> Client:
-    """Connect one role; afterwards the client reconnects by itself for ever.
+    """Connect one role; afterwards the client reconnects by itself until its key is refused.
 
     `on_error` hears every refused subject (`nats.errors.Error`, text in lower case): a publish that
-    was refused fails its caller only by time-out. `on_closed` means the link is gone for good, also
-    when the caller closed it. All four run on the event loop and must return at once.
+    was refused fails its caller only by time-out. `on_closed` means the link is gone for good: the
+    caller closed it, or the key was revoked. All four run on the event loop and must return at
+    once.
 
     Raises:
         LinkError: when the server cannot be reached within the limit or refuses the key.
     """
     loop = asyncio.get_running_loop()
     refused: asyncio.Future[Exception] = loop.create_future()
+    closing: list[asyncio.Task[None]] = []
 
     async def hear_error(error: Exception) -> None:
-        # A refusal by the server itself during the first handshake comes as the bare class (others
-        # are of narrower ones); the client would show a refused key again for ever.
-        if type(error) is nats.errors.Error and not refused.done():
+        # The client would show a refused key again ten times a second, for ever.
+        if _is_key_refused(error) and not refused.done():
             refused.set_result(error)
+            if connecting.done():
+                closing.append(loop.create_task(client.close()))
         on_error(error)
 
     client = Client()
@@ -108,20 +111,18 @@ async def connect(
         )
     )
     waits: set[asyncio.Future[Any]] = {connecting, refused}
-    await asyncio.wait(
-        waits,
-        timeout=settings.connect_limit_s,
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
-        return client
-    connecting.cancel()
-    with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
-        await connecting
-    with contextlib.suppress(nats.errors.Error, OSError):
-        await client.close()
-    cause = refused.result() if refused.done() else client.last_error
-    raise LinkError(f"expected {settings.url} to take {settings.role}, was {cause!r}")
+    try:
+        await asyncio.wait(
+            waits, timeout=settings.connect_limit_s, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        is_connected = client.is_connected and connecting.done()
+        if not is_connected:
+            await _abandon(client, connecting)
+    if not is_connected:
+        cause = refused.result() if refused.done() else client.last_error
+        raise LinkError(f"expected {settings.url} to take {settings.role}, was {cause!r}")
+    return client
 
 
 class LoopThread:
@@ -173,6 +174,23 @@ class LoopThread:
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+
+async def _abandon(client: Client, connecting: asyncio.Task[None]) -> None:
+    connecting.cancel()
+    with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
+        await connecting
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await client.close()
+
+
+# A handshake that the server refuses has no class of its own, only the server's words.
+# Source: nats-py 2.16.0, `nats/aio/client.py`, `_process_connect_init` (read 2026-11-22).
+def _is_key_refused(error: Exception) -> bool:
+    return (
+        isinstance(error, nats.errors.AuthorizationError)
+        or "authorization violation" in str(error).lower()
+    )
 
 
 def _as_async(notice: Callable[[], None]) -> Callable[[], Coroutine[Any, Any, None]]:

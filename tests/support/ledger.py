@@ -21,6 +21,7 @@ import nkeys
 from nats.aio.client import Client
 
 from core.subjects import history_consumer, ledger_stream, log_wildcard
+from infra.ledger.calls import close_client
 from infra.nats.server import find_binary
 
 START_WAIT_S: Final = 30.0
@@ -99,7 +100,7 @@ async def connected(url: str) -> AsyncIterator[Client]:
     try:
         yield nc
     finally:
-        await nc.close()
+        await close_client(nc)
 
 
 class Proxy:

@@ -1,0 +1,76 @@
+"""The whole service as a user starts it: `tiger-mcp serve` on a home, and a real MCP client."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult
+
+from infra.config import Settings, settings_from
+from infra.home import Home
+from infra.sandbox.client import SandboxControl
+from infra.sandbox.home import read_ports
+from infra.supervisor import detached
+
+ACCOUNT: Final = "sandbox"
+Era = Literal["auto", "legacy"]
+
+
+def settings_of(home: Path) -> Settings:
+    """Return the settings of a home with nothing else set."""
+    return settings_from({}, home=home, user_home=home)
+
+
+@contextlib.asynccontextmanager
+async def served(home: Path, *, mode: Era = "auto") -> AsyncIterator[Client]:
+    """Start `tiger-mcp serve` on a home and connect to it as Claude would."""
+    home.mkdir(parents=True, exist_ok=True)
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-P", "-m", "infra.cli", "--home", str(home), "serve"],
+    )
+    with (home / "gateway.log").open("a") as log:
+        async with Client(stdio_client(server, errlog=log), mode=mode) as client:
+            yield client
+
+
+@contextlib.asynccontextmanager
+async def cluster(home: Path) -> AsyncIterator[Settings]:
+    """Take down, at the end, whatever cluster was started on a home."""
+    settings = settings_of(home)
+    try:
+        yield settings
+    finally:
+        await asyncio.to_thread(detached.stop, settings)
+
+
+def sandbox_of(home: Path) -> SandboxControl:
+    """Return the control of a running home's sandbox."""
+    ports = read_ports(Home(home).sandbox)
+    assert ports is not None, "the sandbox said where it listens"
+    return SandboxControl(ports.control)
+
+
+async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that must succeed and return its structured answer."""
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+async def fault(client: Client, tool: str, **arguments: Any) -> str:
+    """Call a tool that must fail in a foreseen way and return what the model reads."""
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, result.structured_content
+    return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    """Return a result's text."""
+    return "".join(getattr(block, "text", "") for block in result.content)
