@@ -1,0 +1,201 @@
+"""`python -m infra.demo`: everything started in a temporary home, driven, compared, taken down."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from nats.aio.client import Client as NatsClient
+from rich.console import Console
+from rich.table import Table
+
+from core import codec
+from core.account_state import AccountState, evolve
+from core.errors import ServiceError
+from core.subjects import Kind, ledger_stream
+from infra.access import link_settings
+from infra.config import Settings, load_settings
+from infra.demo.compare import Comparison, compare
+from infra.demo.facts import FactTail
+from infra.demo.story import Story, StoryError
+from infra.home import Home, Installation
+from infra.ledger.history import LedgerReader
+from infra.nats.bus import NatsBus
+from infra.nats.link import connect
+from infra.nats.topology import NOTARY, OPERATOR
+from infra.sandbox.client import SandboxControl
+from infra.sandbox.home import read_ports
+from infra.sandbox.views import BookView
+from infra.supervisor import detached
+from infra.supervisor.status import read_status
+
+SETTLE_WAIT_S: Final = 10.0
+_LOOK_S: Final = 0.1
+_TAILED: Final = "[dim]facts from the ledger, as any subscriber hears them, stand beside it[/]"
+
+
+def main() -> None:
+    """Play the demonstration; exit code 0 only if broker and ledger agree and nothing runs on."""
+    parser = argparse.ArgumentParser(prog="tiger-mcp demo", description=__doc__)
+    parser.add_argument(
+        "--plant-difference",
+        action="store_true",
+        help="falsify one figure of the broker's book, to see the comparison notice",
+    )
+    arguments = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tiger-mcp-demo-") as folder:
+        settings = load_settings(home=Path(folder) / "home")
+        try:
+            agrees = asyncio.run(_play(settings, console, plant=arguments.plant_difference))
+        except (StoryError, ServiceError, TimeoutError) as error:
+            console.print(f"[bold red]the demonstration failed:[/] {error!r}")
+            agrees = False
+        left = _take_down(settings, console)
+    console.print(f"\n[dim]{time.monotonic() - begun:.1f} s in all[/]")
+    sys.exit(0 if agrees and not left else 1)
+
+
+async def _play(settings: Settings, console: Console, *, plant: bool) -> bool:
+    console.print("[bold]tiger-mcp: the way of an order[/]\n")
+    await asyncio.to_thread(
+        detached.ensure_up, settings, on_step=lambda step: console.print(f"  [dim]{step} …[/]")
+    )
+    home = Home(settings.home)
+    installation = home.load()
+    console.print(f"  the cluster runs on a sandbox broker of its own\n{_TAILED}")
+    async with _linked(settings, OPERATOR) as operator:
+        tail = FactTail(console)
+        bus = NatsBus(operator)
+        for alias in _aliases(installation):
+            await bus.listen(f"{Kind.EVENT}.{alias}.>", tail.hear)
+        server = StdioServerParameters(
+            command=sys.executable,
+            args=["-P", "-m", "infra.cli", "--home", str(settings.home), "serve"],
+        )
+        with contextlib.ExitStack() as files:
+            log = files.enter_context(
+                await asyncio.to_thread((home.logs / "gateway.log").open, "w")
+            )
+            async with Client(stdio_client(server, errlog=log)) as client:
+                await Story(client, tail, console).tell()
+    return await _agree(settings, installation, console, plant=plant)
+
+
+async def _agree(
+    settings: Settings, installation: Installation, console: Console, *, plant: bool
+) -> bool:
+    console.print("\n[bold cyan]6. The broker's book against the ledger, field by field[/]")
+    ports = read_ports(Home(settings.home).sandbox)
+    assert ports is not None, "the sandbox said where it listens"
+    control = SandboxControl(ports.control)
+    found = await _settled(settings, installation, control, plant=plant)
+    table = Table("account", "orders", "fills", "positions", "fields", "differences", box=None)
+    for alias, result in found.items():
+        figures = (result.orders, result.fills, result.positions, result.fields)
+        colour = "red" if result.differences else "green"
+        table.add_row(
+            alias, *(str(figure) for figure in figures), f"[{colour}]{len(result.differences)}[/]"
+        )
+    console.print(table)
+    for alias, result in found.items():
+        for what, field, broker, ledger in result.differences:
+            console.print(
+                f"  [red]{alias} {what}: {field} is {broker} at the broker, {ledger} here[/]"
+            )
+    return not any(result.differences for result in found.values())
+
+
+async def _settled(
+    settings: Settings, installation: Installation, control: SandboxControl, *, plant: bool
+) -> dict[str, Comparison]:
+    # Cash and positions reach the ledger with the next reading; what differs after is a difference.
+    give_up_at = time.monotonic() + (0.0 if plant else SETTLE_WAIT_S)
+    while True:
+        states = await _states(settings, installation)
+        found = {
+            account.alias: compare(
+                _falsified(control.book(account.number), plant=plant), states[account.alias]
+            )
+            for login in installation.logins
+            for account in login.accounts
+        }
+        if time.monotonic() > give_up_at or not any(c.differences for c in found.values()):
+            return found
+        await asyncio.sleep(_LOOK_S)
+
+
+def _falsified(book: BookView, *, plant: bool) -> BookView:
+    if not plant or not book.orders:
+        return book
+    first = msgspec.structs.replace(book.orders[0], quantity=book.orders[0].quantity + 1)
+    return msgspec.structs.replace(book, orders=(first, *book.orders[1:]))
+
+
+async def _states(settings: Settings, installation: Installation) -> dict[str, AccountState]:
+    """Fold every account's ledger anew, each record's chain checked."""
+    states = {alias: AccountState(account=alias) for alias in _aliases(installation)}
+    tails = dict.fromkeys(states, codec.EMPTY_TAIL)
+    async with _linked(settings, NOTARY) as notary:
+        for login in installation.logins:
+            reader = LedgerReader(notary, stream=ledger_stream(login.name), consumer=NOTARY)
+            async for record in reader.read_all():
+                alias = record.subject.split(".")[1]
+                recorded, tails[alias] = codec.follow(
+                    tails[alias], record.subject, record.body, sequence=record.sequence
+                )
+                states[alias] = evolve(states[alias], recorded)
+    return states
+
+
+@contextlib.asynccontextmanager
+async def _linked(settings: Settings, role: str) -> AsyncIterator[NatsClient]:
+    client = await connect(
+        link_settings(settings, role=role, name=f"demo {role}"),
+        on_error=lambda _: None,
+        on_closed=lambda: None,
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _aliases(installation: Installation) -> list[str]:
+    return [account.alias for login in installation.logins for account in login.accounts]
+
+
+def _take_down(settings: Settings, console: Console) -> list[int]:
+    home = Home(settings.home)
+    status = read_status(home)
+    console.print("\n[bold cyan]7. Everything is taken down[/]")
+    detached.stop(settings, on_step=lambda step: console.print(f"  [dim]{step} …[/]"))
+    pids = [status.pid, *(p.pid for p in status.processes if p.pid)] if status else []
+    left = [pid for pid in pids if _is_alive(pid)]
+    for pid in left:
+        console.print(f"  [red]process {pid} still runs[/]")
+    if not left:
+        console.print(f"  [green]{len(pids)} processes ended, none is left[/]")
+    return left
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""A real MCP client against the whole service: what a model may get wrong, and repeated calls."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.cluster import (
+    ACCOUNT,
+    answer,
+    cluster,
+    fault,
+    sandbox_of,
+    served,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TERMS: dict[str, Any] = {
+    "account": ACCOUNT,
+    "symbol": "AAPL",
+    "side": "buy",
+    "order_type": "market",
+    "quantity": "1",
+    "reason": "a test",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
+    folder = tmp_path_factory.mktemp("e2e") / "home"
+    async with cluster(folder):
+        async with served(folder) as client:
+            await answer(client, "list_accounts")
+        yield folder
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_order_walks_through_the_tools_of_both_eras(home: Path, mode: Any) -> None:
+    async with served(home, mode=mode) as client:
+        preview = await answer(client, "preview_order", **TERMS)
+        chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
+        submitted = await answer(client, "submit_order", **chosen)
+        assert submitted["status"] == "accepted"
+        # The reader sees its own write, and the fill as soon as it is recorded.
+        async with asyncio.timeout(10):
+            phase = ""
+            while phase != "filled":
+                orders = await answer(
+                    client, "get_orders", account=ACCOUNT, order_ids=[submitted["order_id"]]
+                )
+                (order,) = orders["orders"]
+                phase = order["phase"]
+        executions = await answer(client, "get_executions", account=ACCOUNT)
+        assert submitted["order_id"] in {row["order_id"] for row in executions["executions"]}
+
+
+async def test_a_submit_repeated_by_this_and_another_client_is_one_order(home: Path) -> None:
+    control = sandbox_of(home)
+    async with served(home) as first, served(home) as second:
+        placed = control.request_count("place_order")
+        preview = await answer(first, "preview_order", **TERMS)
+        chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
+        answers = await asyncio.gather(
+            answer(first, "submit_order", **chosen),
+            answer(second, "submit_order", **chosen),
+            answer(first, "submit_order", **chosen),
+        )
+        answers.append(await answer(second, "submit_order", **chosen))
+        for field in ("status", "order_id", "tiger_order_id", "command_id"):
+            assert len({told[field] for told in answers}) == 1, field
+        assert control.request_count("place_order") == placed + 1
+
+
+WRONG: dict[str, list[dict[str, Any]]] = {
+    "account": [{"account": "nobody"}, {"account": "../x"}, {"account": ""}],
+    "symbol": [{"symbol": "NOSUCH"}, {"symbol": "A B"}, {"symbol": ">"}],
+    "quantity": [
+        {"quantity": quantity} for quantity in ("-5", "NaN", "0", "1e3", 1.5, "1.1234567890123456")
+    ],
+    "limit_price": [
+        {"order_type": "limit", "limit_price": 1.5},
+        {"order_type": "limit", "limit_price": "Infinity"},
+        {"order_type": "limit"},
+        {"order_type": "market", "limit_price": "10"},
+    ],
+    "side": [{"side": "hold"}],
+    "reason": [{"reason": ""}, {"reason": "x" * 10_000_000}],
+    "unheard_of": [{"unheard_of": 1}],
+}
+
+
+async def test_bad_input_is_refused_by_name_and_nothing_is_sent(home: Path) -> None:
+    control = sandbox_of(home)
+    async with served(home) as client:
+        placed = control.request_count("place_order")
+        for named, cases in WRONG.items():
+            for wrong in cases:
+                shown = str(wrong)[:60]
+                result = await client.call_tool("preview_order", {**TERMS, **wrong})
+                told = result.structured_content or {}
+                said = str(result.content) + str(told)
+                assert result.is_error or told["status"] == "refused", (shown, said[:500])
+                assert named in said, (shown, said[:500])
+                assert len(said) < 5_000, shown
+        # The server lives on, and the broker never heard of any of it.
+        await answer(client, "list_accounts")
+        assert control.request_count("place_order") == placed
+
+
+async def test_a_preview_that_nobody_made_cannot_be_submitted(home: Path) -> None:
+    control = sandbox_of(home)
+    async with served(home) as client:
+        placed = control.request_count("place_order")
+        told = await answer(client, "submit_order", account=ACCOUNT, preview_id="prv-" + "0" * 32)
+        assert (told["status"], told["code"]) == ("refused", "preview_unknown")
+        said = await fault(client, "submit_order", account=ACCOUNT, preview_id="x" * 5_000)
+        assert "preview_id" in said
+        assert control.request_count("place_order") == placed
