@@ -1,12 +1,15 @@
 """`python -P -m adapters.mcp --home H`: join the parts of the gateway and serve one client.
 
-`tiger-mcp serve` calls `run` with a `prepare` that first makes sure that a cluster is up.
+`tiger-mcp serve` calls `run` with a `prepare` that first makes sure that a cluster is up. What the
+connection needs is imported by `prepare`'s side of the start, so that `initialize` need not wait.
 """
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -14,18 +17,14 @@ from adapters.mcp.parts import Connected, Parts
 from adapters.mcp.server import serve_stdio
 from core.errors import ConfigError
 from core.events import Environment
-from infra.access import link_settings
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, load_settings
 from infra.home import Home
-from infra.keyring import FileSigner
 from infra.logs import configure
-from infra.nats.bus import NatsBus
-from infra.nats.link import connect
-from infra.nats.topology import GATEWAY
 from infra.version import code_version
 
-Prepare = Callable[[], Awaitable[None]]
+Prepare = Callable[[], object]
+_LATE: Final = ("infra.access", "infra.keyring", "infra.nats.bus", "infra.nats.link")
 
 _log = structlog.get_logger()
 
@@ -42,8 +41,8 @@ def run(settings: Settings, *, prepare: Prepare | None = None) -> None:
 
     Args:
         settings: of this process.
-        prepare: awaited in the background before each try to connect, so that `initialize` is
-            answered meanwhile; raises LinkError or ConfigError to be called again.
+        prepare: called in a thread before each try to connect, so that `initialize` is answered
+            meanwhile; raises LinkError or ConfigError to be called again.
     """
     configure("gateway", settings.log_level)
     asyncio.run(serve_stdio(home_parts(settings, prepare=prepare)))
@@ -52,9 +51,14 @@ def run(settings: Settings, *, prepare: Prepare | None = None) -> None:
 def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
     """Return the parts of a gateway on one home; nothing is read or reached yet."""
 
-    async def reach() -> Connected:
+    def get_ready() -> None:
+        for name in _LATE:
+            importlib.import_module(name)
         if prepare is not None:
-            await prepare()
+            prepare()
+
+    async def reach() -> Connected:
+        await asyncio.to_thread(get_ready)
         return await _connected(settings)
 
     return Parts(
@@ -67,6 +71,12 @@ def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
 
 
 async def _connected(settings: Settings) -> Connected:
+    from infra.access import link_settings
+    from infra.keyring import FileSigner
+    from infra.nats.bus import NatsBus
+    from infra.nats.link import connect
+    from infra.nats.topology import GATEWAY
+
     lost = asyncio.Event()
     signer = FileSigner(settings.keys, GATEWAY)
     client = await connect(

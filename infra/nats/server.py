@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigError
-from infra.nats.home_lock import HomeLock, LockOwner, read_owner
+from infra.nats.home_lock import HomeLock
 from infra.nats.layout import NatsHome
 from infra.nats.monitor import is_healthy, read_status, wait_until
 from infra.nats.ports import Ports
@@ -156,35 +156,6 @@ def reload_server(home: NatsHome, ports: Ports, *, limit_s: float = RELOAD_LIMIT
             raise ConfigError(f"expected the new configuration taken, was: {_log_tail(home)}")
 
 
-def take_over(
-    home: NatsHome, *, owner: LockOwner, limit_s: float = STOP_LIMIT_S
-) -> HomeLock | None:
-    """Take the home's lock, ending a server whose supervisor is dead.
-
-    Returns nothing when the holder lives: another supervisor owns this home.
-    """
-    lock = HomeLock.try_acquire(home.lock_path, owner=owner)
-    # On Windows the server dies with its supervisor, so there a held lock always has a live holder.
-    if lock is not None or sys.platform == "win32":
-        return lock
-    holder = read_owner(home.lock_path)
-    if holder is None or _is_running(holder.pid):
-        return None
-    # The lock is held and its taker is dead: only the server that inherited it can hold it, so the
-    # process id that the server wrote is still its own.
-    os.kill(read_pid(home), signal.SIGTERM)
-    taken: list[HomeLock] = []
-
-    def try_again() -> bool:
-        found = HomeLock.try_acquire(home.lock_path, owner=owner)
-        if found is not None:
-            taken.append(found)
-        return found is not None
-
-    wait_until(try_again, limit_s=limit_s)
-    return taken[0] if taken else None
-
-
 def read_pid(home: NatsHome) -> int:
     """Return the process id that the running server wrote.
 
@@ -231,16 +202,6 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _is_loaded_after(config_load_time: str, ports: Ports) -> bool:
     return read_status(ports.monitor_url).config_load_time != config_load_time
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _log_tail(home: NatsHome) -> str:

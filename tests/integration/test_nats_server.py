@@ -21,12 +21,12 @@ from nats.aio.client import Client
 from core.errors import ConfigError, LinkError
 from infra.nats.admin import bring_up, change, install, load_topology
 from infra.nats.config_text import Listener, ServerTls
-from infra.nats.home_lock import HomeLock, LockOwner
+from infra.nats.home_lock import HomeLock
 from infra.nats.link import LinkTls, LoopThread, connect
 from infra.nats.monitor import is_healthy, wait_until
 from infra.nats.provision import check_server, provision
 from infra.nats.self_test import try_roles
-from infra.nats.server import reload_server, start_server, take_over
+from infra.nats.server import read_pid, reload_server, start_server
 from infra.nats.streams import StoreLimits
 from infra.nats.topology import PROVISIONER, LoginPlan, SubscriberPlan, Topology, role_names
 from tests.support.nats_server import (
@@ -208,7 +208,6 @@ async def test_a_home_takes_one_server(tmp_path: Path) -> None:
     async with running_home(tmp_path) as home:
         held = home.deployment.home.lock_path
         assert HomeLock.try_acquire(held, owner=this_process()) is None
-        assert take_over(home.deployment.home, owner=this_process()) is None
         # Even one that ignores the lock finds the ports of the home taken.
         stray = HomeLock.try_acquire(tmp_path / "stray.lock", owner=this_process())
         assert stray is not None
@@ -235,7 +234,7 @@ async def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there the server dies with its supervisor")
-def test_a_server_outlives_its_supervisor_with_the_lock_and_is_taken_over(tmp_path: Path) -> None:
+def test_a_server_outlives_its_supervisor_and_keeps_the_lock(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -249,14 +248,16 @@ def test_a_server_outlives_its_supervisor_with_the_lock_and_is_taken_over(tmp_pa
     monitor_url = deployment.listener.ports.monitor_url
     assert is_healthy(monitor_url)
     assert HomeLock.try_acquire(deployment.home.lock_path, owner=this_process()) is None
-    lock = take_over(deployment.home, owner=this_process())
-    assert lock is not None
-    with lock:
-        assert not is_healthy(monitor_url)
-    # A home that nobody holds is simply taken.
-    again = take_over(deployment.home, owner=LockOwner(pid=os.getpid(), purpose="again"))
-    assert again is not None
-    again.release()
+    os.kill(read_pid(deployment.home), signal.SIGTERM)
+    taken: list[HomeLock] = []
+
+    def is_free() -> bool:
+        lock = HomeLock.try_acquire(deployment.home.lock_path, owner=this_process())
+        taken.extend([lock] if lock is not None else [])
+        return lock is not None
+
+    assert wait_until(is_free, limit_s=10.0)
+    taken[0].release()
 
 
 async def test_connections_survive_a_restart_of_the_server(tmp_path: Path) -> None:

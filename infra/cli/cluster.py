@@ -1,0 +1,90 @@
+"""`up`, `down` and `status`: the local cluster as a person sees it."""
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+import msgspec
+
+from infra.cli.context import say_step, with_settings
+from infra.config import Settings
+from infra.home import Home
+from infra.supervisor import detached
+from infra.supervisor.status import Phase, Status, live_status, read_status
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+
+
+@click.command()
+@with_settings
+def up(settings: Settings) -> None:
+    """Start the local cluster, or join it when it runs; wait until it is ready."""
+    began_s = time.monotonic()
+    status = detached.ensure_up(settings, on_step=say_step)
+    click.echo(_table(status))
+    if status.phase is not Phase.READY:
+        raise click.ClickException(f"{status.message}; see `tiger-mcp logs`")
+    click.echo(f"ready in {time.monotonic() - began_s:.1f} s, home {settings.home}")
+
+
+@click.command()
+@with_settings
+def down(settings: Settings) -> None:
+    """Stop the local cluster; open orders stay at the broker."""
+    was_up = detached.stop(settings, on_step=say_step)
+    click.echo("stopped" if was_up else f"nothing ran in {settings.home}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the status file's content.")
+@with_settings
+def status(settings: Settings, as_json: bool) -> None:
+    """Show each process of the cluster; exit code 1 unless all are ready."""
+    home = Home(settings.home)
+    live = live_status(home)
+    if as_json:
+        click.echo(msgspec.json.encode(live))
+    elif live is not None:
+        click.echo(_table(live))
+        click.echo(" ".join(part for part in (live.phase, live.step, live.message) if part))
+    else:
+        click.echo(_last_words(settings, read_status(home)))
+    if live is None or live.phase is not Phase.READY:
+        click.get_current_context().exit(1)
+
+
+def _last_words(settings: Settings, last: Status | None) -> str:
+    failed = last is not None and last.phase is Phase.FAILED
+    why = f" ({last.message})" if last is not None and failed else ""
+    return f"no cluster runs in {settings.home}{why}; start it with `tiger-mcp up`"
+
+
+def _table(status: Status) -> str:
+    now = datetime.now(UTC)
+    rows = [("process", "pid", "state", "since", "restarts", "")]
+    rows += [
+        (
+            process.name,
+            str(process.pid or "-"),
+            str(process.state),
+            _age((now - process.since).total_seconds()),
+            str(process.restarts),
+            process.detail,
+        )
+        for process in status.processes
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _age(age_s: float) -> str:
+    if age_s < _MINUTE_S:
+        return f"{max(age_s, 0):.0f} s"
+    if age_s < _HOUR_S:
+        return f"{age_s / _MINUTE_S:.0f} min"
+    return f"{age_s / _HOUR_S:.1f} h"

@@ -1,0 +1,101 @@
+"""`halt`, `resume` and `release`: what only a person may do, and what became of it."""
+
+import asyncio
+
+import click
+import msgspec
+
+from core import codec
+from core.commands import HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
+from core.errors import ServiceError
+from core.events import (
+    AccountHalted,
+    AccountResumed,
+    CommandUnreadable,
+    OrderRefused,
+    OrderReleased,
+)
+from infra.cli.context import with_settings
+from infra.cli.person import OUTCOME_LIMIT_S, check_account, operator_link, send_control
+from infra.config import Settings
+from infra.home import Home, write_private
+
+
+@click.command()
+@click.argument("account")
+@click.option("--symbol", default="", help="Halt one symbol instead of the whole account.")
+@click.option("--detail", default="typed by a person", help="Why, for the record.")
+@with_settings
+def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
+    """Stop sending orders of ACCOUNT and cancel what is open; also works while NATS is down."""
+    check_account(settings, account)
+    if not symbol:
+        # First the file: every worker looks at it directly before it sends.
+        write_private(Home(settings.home).halt_file(account), msgspec.json.encode(detail))
+    try:
+        fact = asyncio.run(_send(settings, account, HaltAccount(symbol=symbol, detail=detail)))
+    except ServiceError as error:
+        if symbol:
+            raise
+        click.echo(
+            f"{account}: the halt file is in place, so no worker sends orders or lets one pass. "
+            f"The record could not be reached ({error}); the worker records the halt when it can."
+        )
+        return
+    _report(account, fact)
+
+
+@click.command()
+@click.argument("account")
+@click.option("--symbol", default="", help="Lift the halt of one symbol.")
+@with_settings
+def resume(settings: Settings, account: str, symbol: str) -> None:
+    """Lift a halt of the same scope, and a freeze, of ACCOUNT."""
+    check_account(settings, account)
+    _report(account, asyncio.run(_resume(settings, account, symbol)))
+
+
+@click.command()
+@click.argument("account")
+@click.argument("order_id")
+@with_settings
+def release(settings: Settings, account: str, order_id: str) -> None:
+    """Take an order in doubt off the books of ACCOUNT, after you looked at the broker yourself."""
+    check_account(settings, account)
+    _report(account, asyncio.run(_send(settings, account, ReleaseOrder(order_id=order_id))))
+
+
+async def _send(settings: Settings, account: str, command: PersonCommand) -> codec.Recorded | None:
+    async with operator_link(settings) as client:
+        return await send_control(client, settings, account, command)
+
+
+async def _resume(settings: Settings, account: str, symbol: str) -> codec.Recorded | None:
+    async with operator_link(settings) as client:
+        if not symbol:
+            # Only with NATS in reach: a file gone alone would leave the halt in the record.
+            Home(settings.home).halt_file(account).unlink(missing_ok=True)
+        return await send_control(client, settings, account, ResumeAccount(symbol=symbol))
+
+
+def _report(account: str, fact: codec.Recorded | None) -> None:
+    if fact is None:
+        raise click.ClickException(
+            f"{account}: the control is stored, but no worker answered in {OUTCOME_LIMIT_S:.0f} s; "
+            "see `tiger-mcp status`"
+        )
+    match fact.data:
+        case AccountHalted(symbol=symbol):
+            click.echo(f"{_scope(account, symbol)}: halted (event {fact.n})")
+        case AccountResumed(symbol=symbol):
+            click.echo(f"{_scope(account, symbol)}: resumed (event {fact.n})")
+        case OrderReleased(order_id=order_id):
+            click.echo(f"{account}: order {order_id} released (event {fact.n})")
+        case OrderRefused(code=code, detail=detail) | CommandUnreadable(code=code, detail=detail):
+            raise click.ClickException(f"{account}: refused, {code}: {detail}")
+        case _:
+            click.echo(f"{account}: {fact.type} (event {fact.n})")
+
+
+def _scope(account: str, symbol: str) -> str:
+    return f"{account}, {symbol}" if symbol else account

@@ -1,0 +1,60 @@
+"""Keeps `run/status.json` true while the supervisor runs."""
+
+import os
+
+import msgspec
+
+from core.ports import Clock
+from infra.home import Home
+from infra.supervisor.status import Phase, ProcessState, ProcessStatus, Status, write_status
+
+
+class StatusBoard:
+    """The status in memory, written at every change; used from the event loop alone."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._home = home
+        self._clock = clock
+        now = clock.now()
+        self._status = Status(
+            pid=os.getpid(), phase=Phase.STARTING, step="", started_at=now, updated_at=now
+        )
+        self._processes: dict[str, ProcessStatus] = {}
+
+    def set_phase(self, phase: Phase, *, step: str = "", message: str = "") -> None:
+        """Say how far the cluster is."""
+        self._write(phase=phase, step=step, message=message)
+
+    def set_process(
+        self, name: str, state: ProcessState, *, pid: int | None, restarts: int, detail: str = ""
+    ) -> None:
+        """Say how one process is."""
+        self._processes[name] = ProcessStatus(
+            name=name,
+            pid=pid,
+            state=state,
+            restarts=restarts,
+            since=self._clock.now(),
+            detail=detail,
+        )
+        phase = self._status.phase
+        if phase in (Phase.READY, Phase.DEGRADED):
+            phase = Phase.DEGRADED if self.not_ready() else Phase.READY
+        self._write(phase=phase)
+
+    def not_ready(self) -> tuple[str, ...]:
+        """Return the names of the processes that are not ready."""
+        return tuple(
+            process.name
+            for process in self._processes.values()
+            if process.state is not ProcessState.READY
+        )
+
+    def _write(self, **changes: object) -> None:
+        self._status = msgspec.structs.replace(
+            self._status,
+            updated_at=self._clock.now(),
+            processes=tuple(self._processes.values()),
+            **changes,
+        )
+        write_status(self._home, self._status)

@@ -1,0 +1,94 @@
+"""What a home is made of at its first start: a sandbox broker with two logins, three accounts.
+
+Safe by default: nothing here knows a real broker, and every home has numbers of its own.
+"""
+
+import secrets
+from typing import Final
+
+from core.errors import ConfigError
+from core.events import Environment, Mode
+from infra.home import AccountSettings, Home, Installation, LoginSettings
+from infra.nats.topology import LoginPlan, Topology
+from infra.sandbox.home import (
+    PROPERTIES_FILE,
+    AccountSpec,
+    Login,
+    LoginSpec,
+    SandboxHomeError,
+    create_home,
+    login_folder,
+)
+
+_LEDGER_ID_BYTES: Final = 5
+DEFAULT_LOGINS: Final = (
+    LoginSpec(
+        name="alpha",
+        accounts=(
+            AccountSpec(alias="sandbox", kind="prime"),
+            AccountSpec(alias="sandbox-paper", kind="paper"),
+        ),
+    ),
+    LoginSpec(name="beta", accounts=(AccountSpec(alias="sandbox-two", kind="paper"),)),
+)
+
+
+def load_or_make(home: Home) -> Installation:
+    """Return the installation of a home, made first where there is none.
+
+    The caller holds the home's lock.
+
+    Raises:
+        ConfigError: the home's files do not decode or do not fit each other.
+    """
+    if home.installation_file.exists():
+        return home.load()
+    try:
+        logins = create_home(home.sandbox, DEFAULT_LOGINS)
+    except SandboxHomeError as error:
+        raise ConfigError(f"{home.sandbox}: {error}") from error
+    installation = Installation(
+        # It begins every order's mark, so that two homes on one login know their own orders.
+        ledger_id=f"tm{secrets.token_hex(_LEDGER_ID_BYTES)}",
+        logins=tuple(_login_settings(home, login) for login in logins),
+    )
+    home.save(installation)
+    return installation
+
+
+def topology_of(installation: Installation) -> Topology:
+    """Return who exists on NATS for an installation; the gateway is granted every account."""
+    logins = tuple(
+        LoginPlan(name=login.name, accounts=tuple(account.alias for account in login.accounts))
+        for login in installation.logins
+    )
+    return Topology(
+        logins=logins,
+        gateway_accounts=tuple(alias for login in logins for alias in login.accounts),
+    )
+
+
+def has_sandbox(installation: Installation) -> bool:
+    """Say whether an account needs the sandbox broker."""
+    return any(
+        account.environment is Environment.SANDBOX
+        for login in installation.logins
+        for account in login.accounts
+    )
+
+
+def _login_settings(home: Home, login: Login) -> LoginSettings:
+    properties = login_folder(home.sandbox, login.name) / PROPERTIES_FILE
+    return LoginSettings(
+        name=login.name,
+        properties=properties.relative_to(home.path).as_posix(),
+        accounts=tuple(
+            AccountSettings(
+                alias=account.alias,
+                number=account.account,
+                environment=Environment.SANDBOX,
+                mode=Mode.AUTO,
+            )
+            for account in login.accounts
+        ),
+    )

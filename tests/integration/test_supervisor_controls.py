@@ -1,0 +1,64 @@
+"""A person's commands against a running cluster: each ends in a fact of the ledger."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from click.testing import CliRunner, Result
+
+from infra.cli.__main__ import main
+from infra.config import Settings
+from infra.home import Home
+from infra.supervisor.detached import ensure_up, stop
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    settings = Settings(home=tmp_path_factory.mktemp("controls") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        ensure_up(settings)
+        try:
+            yield settings.home
+        finally:
+            stop(settings)
+
+
+def run(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(home), *arguments])
+
+
+def test_status_tells_that_every_process_is_ready(home: Path) -> None:
+    result = run(home, "status", "--json")
+    assert result.exit_code == 0
+    processes = json.loads(result.output)["processes"]
+    assert {process["state"] for process in processes} == {"ready"}
+
+
+def test_halt_and_resume_end_in_facts(home: Path) -> None:
+    file = Home(home).halt_file("sandbox")
+    halted = run(home, "halt", "sandbox", "--detail", "a test")
+    assert halted.exit_code == 0
+    assert halted.output.startswith("sandbox: halted")
+    assert file.exists()
+    resumed = run(home, "resume", "sandbox")
+    assert resumed.exit_code == 0
+    assert resumed.output.startswith("sandbox: resumed")
+    assert not file.exists()
+
+
+def test_halt_of_one_symbol_makes_no_file(home: Path) -> None:
+    result = run(home, "halt", "sandbox-two", "--symbol", "AAPL")
+    assert result.exit_code == 0
+    assert result.output.startswith("sandbox-two, AAPL: halted")
+    assert not Home(home).halt_file("sandbox-two").exists()
+
+
+def test_release_of_an_unknown_order_is_refused_by_the_desk(home: Path) -> None:
+    result = run(home, "release", "sandbox", "ord-none")
+    assert result.exit_code == 1
+    assert "order_unknown" in result.output

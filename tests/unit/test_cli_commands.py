@@ -1,0 +1,175 @@
+"""The command line without a cluster: it says what to do, on stderr, without a traceback."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core import codec
+from core.events import AccountHalted
+from core.ports import EventMessage
+from infra.cli.__main__ import COMMANDS, main
+from infra.cli.events import Line, readable
+from infra.home import Home
+from infra.supervisor.installation import load_or_make, topology_of
+from infra.supervisor.status import Phase, Status, write_status
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+def run(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(home), *arguments])
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo", "bench", "sandbox"}))
+def test_every_command_explains_itself(tmp_path: Path, name: str) -> None:
+    result = run(tmp_path, name, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_version_is_told() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output.startswith("tiger-mcp ")
+
+
+def test_unknown_command_is_refused(tmp_path: Path) -> None:
+    assert run(tmp_path, "fly").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("account", "list"),
+        ("halt", "sandbox"),
+        ("resume", "sandbox"),
+        ("release", "sandbox", "ord-1"),
+        ("events", "tail"),
+        ("nats", "config"),
+    ],
+)
+def test_without_an_installation_the_next_step_is_named(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    result = run(tmp_path / "home", *arguments)
+    assert result.exit_code == 1
+    assert "tiger-mcp up" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_down_without_a_cluster_is_no_fault(tmp_path: Path) -> None:
+    assert run(tmp_path / "home", "down").exit_code == 0
+
+
+def test_bad_setting_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIGER_MCP_LOGLEVEL", "info")
+    result = run(tmp_path, "status")
+    assert result.exit_code == 1
+    assert "TIGER_MCP_LOGLEVEL" in result.output
+
+
+def test_status_of_a_failed_start_says_why(tmp_path: Path) -> None:
+    failed = Status(
+        pid=1,
+        phase=Phase.FAILED,
+        step="",
+        started_at=NOW,
+        updated_at=NOW,
+        message="expected port 4222 free",
+    )
+    write_status(Home(tmp_path), failed)
+    assert "expected port 4222 free" in run(tmp_path, "status").output
+
+
+def test_halt_works_by_the_file_while_nats_is_down(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    load_or_make(home)
+    result = run(tmp_path, "halt", "sandbox")
+    assert result.exit_code == 0
+    assert "the halt file is in place" in result.output
+    assert home.halt_file("sandbox").exists()
+
+
+def test_halt_of_a_symbol_needs_nats(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    load_or_make(home)
+    assert run(tmp_path, "halt", "sandbox", "--symbol", "AAPL").exit_code == 1
+    assert not home.halt_file("sandbox").exists()
+
+
+def test_resume_keeps_the_halt_file_while_nats_is_down(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    load_or_make(home)
+    run(tmp_path, "halt", "sandbox")
+    assert run(tmp_path, "resume", "sandbox").exit_code == 1
+    assert home.halt_file("sandbox").exists()
+
+
+def test_control_of_an_unknown_account_names_the_known_ones(tmp_path: Path) -> None:
+    load_or_make(Home(tmp_path))
+    result = run(tmp_path, "halt", "nope")
+    assert result.exit_code == 1
+    assert "sandbox, sandbox-paper, sandbox-two" in result.output
+
+
+def test_each_home_has_an_installation_of_its_own(tmp_path: Path) -> None:
+    one, two = Home(tmp_path / "one"), Home(tmp_path / "two")
+    first = load_or_make(one)
+    assert load_or_make(one) == first
+    assert load_or_make(two).ledger_id != first.ledger_id
+    assert topology_of(first).gateway_accounts == ("sandbox", "sandbox-paper", "sandbox-two")
+    assert all((one.path / login.properties).exists() for login in first.logins)
+
+
+def test_serve_imports_neither_the_broker_nor_nats_before_the_gateway() -> None:
+    code = (
+        "import sys, infra.cli.__main__, infra.cli.serve\n"
+        "print([name for name in ('tigeropen', 'pandas', 'nats', 'cryptography.hazmat.primitives"
+        ".asymmetric.ed25519', 'eventsourcing') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def halted(n: int) -> codec.Recorded:
+    return codec.Recorded(
+        type="account.halted",
+        event_id=f"evt-{n}",
+        account="sandbox",
+        n=n,
+        recorded_at=NOW,
+        correlation_id="cor-1",
+        causation_id="",
+        actor="person:operator",
+        code_version="0",
+        data=AccountHalted(command_id="c", person="operator", symbol="", detail="because"),
+    )
+
+
+def test_fact_is_shown_on_one_line() -> None:
+    assert readable(halted(3)) == (
+        "10:00:00.000 sandbox #3 account.halted command_id=c person=operator detail=because"
+    )
+
+
+def test_missed_fact_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Line(as_json=False)
+    prev = codec.FIRST_PREV
+    for n, is_heard in ((1, True), (2, True), (3, False), (4, True), (5, True)):
+        subject, body = codec.encode(halted(n), prev=prev)
+        prev = codec.digest(subject, body)
+        if is_heard:
+            line.hear(EventMessage(subject.replace("log", "evt", 1), n, body))
+    captured = capsys.readouterr()
+    assert [shown.split()[2] for shown in captured.out.splitlines()] == ["#1", "#2", "#4", "#5"]
+    assert captured.err.startswith("gap or damage before sequence 4")
