@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from core import events
+from core import events, items
 from core.codec import Recorded
 from core.keyed import Keyed
 from core.orders import (
@@ -37,15 +37,20 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """One account. `handled` maps a command id to the order or preview it led to ("" if none).
 
-    `positions` are the broker's quantities by symbol, moved by each fill recorded since.
+    `positions` are the broker's quantities by `position_key`, moved by each fill recorded since;
+    `observed` are those figures unmoved. `frozen_for` holds what froze the account or a symbol
+    before: the same finding freezes once.
     """
 
     account: str = ""
     opened: events.AccountOpened | None = None
     run_id: str = ""
     is_stale: bool = True
+    gap: int = 0
     reconciled_at: datetime | None = None
     frozen_cause: str = ""
+    frozen_symbols: frozenset[str] = frozenset()
+    frozen_for: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     is_halted: bool = False
     halted_symbols: frozenset[str] = frozenset()
     previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
@@ -54,9 +59,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     watched_orders: frozenset[str] = frozenset()
     by_tiger_id: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     by_mark: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    executions: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     numbers: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     handled: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     positions: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    observed: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None
 
@@ -69,6 +76,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
                 key=lambda order: (order.started_at, order.order_id),
             )
         )
+
+    def watched_of(self, symbol: str) -> tuple[Order, ...]:
+        """Return the orders of a symbol by which its position may still move."""
+        found = (self.orders[order_id] for order_id in self.watched_orders)
+        return tuple(order for order in found if order.spec.symbol == symbol)
 
     def doubtful_of(self, symbol: str) -> Order | None:
         """Return an order of the symbol that nobody knows the fate of, if there is one."""
@@ -101,7 +113,9 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountBalancesObserved()
         ):
             return _account(state, event, recorded)
-        case events.CommandUnreadable() | events.AccountAdded():
+        case events.CommandUnreadable():
+            return replace(state, handled=state.handled.put(message_key(event), ""))
+        case events.AccountAdded():
             return state
         case _:
             return _order(state, event)
@@ -112,13 +126,13 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountOpened():
             return replace(state, account=recorded.account, opened=event)
         case events.AccountWorkerStarted():
-            return replace(state, run_id=event.run_id, is_stale=True)
+            return replace(state, run_id=event.run_id, is_stale=True, gap=0)
         case events.AccountReconciled():
             return replace(state, is_stale=False, reconciled_at=recorded.recorded_at)
         case events.AccountStale():
-            return replace(state, is_stale=True)
+            return replace(state, is_stale=True, gap=event.gap)
         case events.AccountFrozen():
-            return replace(state, frozen_cause=event.cause)
+            return _frozen(state, event)
         case events.AccountHalted(symbol=""):
             return replace(state, is_halted=True, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted():
@@ -132,18 +146,42 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 state,
                 is_halted=state.is_halted and bool(event.symbol),
                 frozen_cause=state.frozen_cause if event.symbol else "",
+                frozen_symbols=state.frozen_symbols - {event.symbol}
+                if event.symbol
+                else frozenset(),
                 halted_symbols=state.halted_symbols - {event.symbol},
                 handled=_handled(state, event.command_id, ""),
             )
         case events.AccountPositionsObserved():
             positions = Keyed[Decimal]()
             for figure in event.positions:
-                positions = positions.put(figure.symbol, figure.quantity)
-            return replace(state, positions=positions, position_figures=event.positions)
+                key = position_key(figure.symbol, figure.market)
+                positions = positions.put(key, figure.quantity)
+            return replace(
+                state, positions=positions, observed=positions, position_figures=event.positions
+            )
         case events.AccountBalancesObserved():
             return replace(state, balances=event)
         case _:
             assert_never(event)
+
+
+def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
+    frozen_for = state.frozen_for.put(freeze_key(event), event.symbol)
+    if event.symbol:
+        symbols = state.frozen_symbols | {event.symbol}
+        return replace(state, frozen_symbols=symbols, frozen_for=frozen_for)
+    return replace(state, frozen_cause=event.cause, frozen_for=frozen_for)
+
+
+def freeze_key(event: events.AccountFrozen) -> str:
+    """Return what makes two freezes the same finding."""
+    return f"{event.cause}\0{event.symbol}\0{event.detail}"
+
+
+def position_key(symbol: str, market: str) -> str:
+    """Return the key of a position: one symbol may be listed in two markets."""
+    return f"{symbol}@{market}"
 
 
 def _previewed(
@@ -223,29 +261,44 @@ def _external(state: AccountState, event: events.OrderExternalObserved) -> Accou
 
 
 def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> AccountState:
-    order = state.orders[event.order_id]
-    held = state.positions.get(event.symbol) or Decimal(0)
+    order = state.orders.get(event.order_id)
+    if order is None:
+        return state
+    key = position_key(event.symbol, order.spec.market)
+    held = state.positions.get(key) or Decimal(0)
     moved = event.quantity if event.side is Side.BUY else -event.quantity
     changed = replace(
         order,
-        executions=(*order.executions, event.execution_id),
         recorded_quantity=order.recorded_quantity + event.quantity,
     )
     return replace(
         _put(state, changed),
-        positions=state.positions.put(event.symbol, held + moved),
+        executions=state.executions.put(event.execution_id, event.order_id),
+        positions=state.positions.put(key, held + moved),
     )
 
 
 def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
-    order = state.orders[event.order_id]
+    order = state.orders.get(event.order_id)
+    if order is None:
+        return state
     match event:
         case events.OrderAccepted():
             changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
         case events.OrderAnswerObserved():
             changed = order
-            if event.tiger_order_id and not order.tiger_order_id:
+            is_new = bool(event.tiger_order_id) and event.tiger_order_id not in state.by_tiger_id
+            if is_new and not order.tiger_order_id:
                 changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+        case events.OrderTermsObserved():
+            is_limit = event.limit_price is not None
+            spec = replace(
+                order.spec,
+                quantity=event.quantity,
+                order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
+                limit_price=event.limit_price,
+            )
+            changed = replace(order, spec=spec)
         case events.OrderNotSent():
             changed = replace(order, phase=Phase.NOT_SENT)
         case events.OrderOutcomeUnknown():
@@ -308,6 +361,11 @@ def _cancel(state: AccountState, order: Order, event: events.OrderEvent) -> Acco
         changed = replace(changed, cancel_commands=commands)
         state = replace(state, handled=_handled(state, event.command_id, order.order_id))
     return _put(state, changed)
+
+
+def message_key(message: events.CommandUnreadable | items.Unreadable) -> str:
+    """Return under what a message that cannot be read is remembered."""
+    return f"{message.stream}:{message.sequence}"
 
 
 def _handled(state: AccountState, command_id: str, led_to: str) -> Keyed[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from core import events
-from core.errors import CorruptRecordError
+from core.errors import CommandError, CorruptRecordError
 from core.subjects import Kind, parse_subject, subject
 
 FIRST_PREV: Final = "0" * 64
@@ -32,6 +32,7 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "order.cancelled": events.OrderCancelled,
     "order.expired": events.OrderExpired,
     "order.rejected": events.OrderRejected,
+    "order.terms_observed": events.OrderTermsObserved,
     "order.answer_observed": events.OrderAnswerObserved,
     "order.cancel_started": events.OrderCancelStarted,
     "order.cancel_wanted": events.OrderCancelWanted,
@@ -220,5 +221,5 @@ def _event(document: _Document, where: str) -> events.Event:
 def _decoded(decoder: msgspec.json.Decoder[_E], body: bytes, where: str) -> _E:
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, CommandError) as error:
         raise CorruptRecordError(f"a record at {where} does not decode: {error}") from error

@@ -4,6 +4,7 @@ The signature covers the subject and the exact bytes of the envelope, so that a 
 another account's subject, or altered by anyone between, is refused by the worker.
 """
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +16,7 @@ from core.orders import OrderType, Side, TimeInForce
 
 REASON_LENGTH_MAX: Final = 500
 SYMBOL_PATTERN: Final = r"[A-Z0-9][A-Z0-9.\-]{0,19}"
+_SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 # A worker takes nothing longer than this; the stream refuses more than 64 KiB by itself.
 MESSAGE_BYTES_MAX: Final = 32 * 1024
 
@@ -50,11 +52,17 @@ class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     symbol: str
     detail: str
 
+    def __post_init__(self) -> None:
+        check_scope(self.symbol)
+
 
 class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lift a halt of the same scope, and a freeze."""
+    """Lift a halt and a freeze of the same scope."""
 
     symbol: str
+
+    def __post_init__(self) -> None:
+        check_scope(self.symbol)
 
 
 class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,5 +141,15 @@ def parse_body(kind_classes: dict[str, type[Command]], name: str, body: bytes) -
         return msgspec.json.decode(body, type=command_class)
     except msgspec.ValidationError as error:
         raise CommandError(f"{name}: {error}", field="body") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CommandError(f"{name}: not JSON", field="body") from error
+
+
+def check_scope(symbol: str) -> None:
+    """Refuse a scope that would stop nothing, such as a symbol in lower case.
+
+    Raises:
+        ValueError: `symbol` is neither empty nor a symbol.
+    """
+    if symbol and _SYMBOL.fullmatch(symbol) is None:
+        raise ValueError(f"expected symbol as AAPL or 00700, or none, was {symbol[:20]!r}")

@@ -27,7 +27,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Handed to `decide`: the moment, the limits, and the measured difference to the broker."""
+    """Handed to `decide`: the moment, the limits, and how far this clock is ahead of the broker's.
+
+    `clock_skew_s` is negative where this clock is behind.
+    """
 
     now: datetime
     timing: Timing

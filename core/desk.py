@@ -7,7 +7,7 @@ event leads to outside (a call, a read) is the worker's business; see `adapters/
 from typing import assert_never
 
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import AccountState, message_key
 from core.commands import (
     CancelOrder,
     HaltAccount,
@@ -22,7 +22,7 @@ from core.orders import DOUBTFUL_PHASES, CancelPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import NEXT_STEP, Refusal
 from core.sightings import decide_balances, decide_positions, decide_seen
-from core.submitting import decide_submit
+from core.submitting import decide_submit, is_reducing
 
 
 def decide(state: AccountState, item: items.Item, context: Context) -> Event | None:
@@ -61,12 +61,16 @@ def waits(state: AccountState, item: items.Item) -> bool:
     match item.command:
         case SubmitOrder(preview_id=preview_id):
             preview = state.previews.get(preview_id)
-            return preview is not None and any(
-                order.phase is Phase.SUBMITTING for order in state.open_of(preview.spec.symbol)
+            return (
+                preview is not None
+                and not is_reducing(state, preview.spec)
+                and any(
+                    order.phase is Phase.SUBMITTING for order in state.open_of(preview.spec.symbol)
+                )
             )
         case CancelOrder(order_id=order_id):
             order = state.orders.get(order_id)
-            return order is not None and order.cancel is CancelPhase.STARTED
+            return order is not None and order.is_open and order.cancel is CancelPhase.STARTED
         case _:
             return False
 
@@ -161,8 +165,8 @@ def _release(state: AccountState, item: items.CommandItem, command: ReleaseOrder
 
 
 def _placed(state: AccountState, item: items.PlaceAnswered) -> Event | None:
-    order = state.orders[item.order_id]
-    if order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
+    order = state.orders.get(item.order_id)
+    if order is None or order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
         return None
     match item.outcome:
         case items.Outcome.DONE:
@@ -193,7 +197,8 @@ def _accepted_by_reply(
 
 
 def _cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
-    if state.orders[item.order_id].cancel is not CancelPhase.STARTED:
+    order = state.orders.get(item.order_id)
+    if order is None or order.cancel is not CancelPhase.STARTED:
         return None
     match item.outcome:
         case items.Outcome.DONE:
@@ -209,7 +214,9 @@ def _cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event |
 
 
 def _abandoned(state: AccountState, item: items.ActAbandoned) -> Event | None:
-    order = state.orders[item.order_id]
+    order = state.orders.get(item.order_id)
+    if order is None:
+        return None
     if order.phase is Phase.SUBMITTING:
         return events.OrderOutcomeUnknown(order_id=order.order_id, cause="worker_restarted")
     if order.cancel is CancelPhase.STARTED:
@@ -218,14 +225,19 @@ def _abandoned(state: AccountState, item: items.ActAbandoned) -> Event | None:
 
 
 def _absent(state: AccountState, item: items.AbsenceConfirmed, context: Context) -> Event | None:
-    order = state.orders[item.order_id]
+    order = state.orders.get(item.order_id)
     enough = item.listings >= context.timing.absence_listings_min
-    if order.phase is Phase.UNKNOWN and enough and item.first_listing_at > order.arrives_by:
+    if order is None or not enough or item.first_listing_at <= order.arrives_by:
+        return None
+    if order.phase is Phase.UNKNOWN:
         return events.OrderNotFound(
             order_id=order.order_id,
             listings=item.listings,
             first_listing_at=item.first_listing_at,
         )
+    if order.phase in (Phase.ACCEPTED, Phase.WORKING):
+        # The broker had it once and shows it no more: that is no end, but nobody knows it to live.
+        return events.OrderOutcomeUnknown(order_id=order.order_id, cause="not_listed")
     return None
 
 
@@ -242,13 +254,15 @@ _AccountItem = (
 def _account(state: AccountState, item: _AccountItem) -> Event | None:
     match item:
         case items.RoundCompleted():
-            if not state.is_stale:
+            if not state.is_stale or item.gaps != state.gap:
                 return None
             return events.AccountReconciled(
                 orders_read=item.orders_read, orders_since=item.orders_since
             )
         case items.GapNoticed():
-            return None if state.is_stale else events.AccountStale(cause=item.cause)
+            if item.gap <= state.gap:
+                return None
+            return events.AccountStale(gap=item.gap, cause=item.cause)
         case items.HaltFileSeen():
             if state.is_halted:
                 return None
@@ -269,6 +283,8 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
                 return None
             return events.AccountWorkerStarted(run_id=item.run_id)
         case items.Unreadable():
+            if message_key(item) in state.handled:
+                return None
             return events.CommandUnreadable(
                 code=item.code,
                 subject=item.subject,

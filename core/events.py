@@ -189,6 +189,14 @@ class OrderRejected(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal = Decimal(0)
 
 
+class OrderTermsObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing shows an order with other terms than recorded: somebody changed it elsewhere."""
+
+    order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None
+
+
 class OrderAnswerObserved(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that had lost the account still held the broker's answer to its call.
 
@@ -277,16 +285,24 @@ class AccountReconciled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountStale(msgspec.Struct, frozen=True, kw_only=True):
-    """Something may have been missed (a gap, a sleep): no opening order until reconciled."""
+    """Something may have been missed (a gap, a sleep): no order until a round begun after it.
 
+    `gap` counts the gaps that the running worker noticed, from 1.
+    """
+
+    gap: int
     cause: str
 
 
 class AccountFrozen(msgspec.Struct, frozen=True, kw_only=True):
-    """Something at the broker contradicts this ledger; openings stop until a person resumes."""
+    """Something at the broker contradicts this ledger; openings stop until a person resumes.
+
+    `symbol` empty means the whole account. The same cause and detail freezes once.
+    """
 
     cause: str
     detail: str
+    symbol: str = ""
 
 
 class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
@@ -299,7 +315,10 @@ class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountResumed(msgspec.Struct, frozen=True, kw_only=True):
-    """A person allowed trading again; lifts a halt of the same scope, and a freeze."""
+    """A person allowed trading again; lifts a halt and a freeze of the same scope.
+
+    Without a symbol it lifts every freeze, those of single symbols too.
+    """
 
     command_id: str
     person: str
@@ -377,6 +396,7 @@ OrderEvent = (
     | OrderCancelled
     | OrderExpired
     | OrderRejected
+    | OrderTermsObserved
     | OrderAnswerObserved
     | OrderCancelStarted
     | OrderCancelWanted

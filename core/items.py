@@ -171,15 +171,24 @@ class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders, executions, positions and cash were all read completely, after every earlier item."""
+    """Orders, executions, positions and cash were all read completely, after every earlier item.
 
+    `gaps` is how many gaps had been noticed when the first of these readings began; a later gap is
+    not healed by them.
+    """
+
+    gaps: int
     orders_read: int
     orders_since: datetime
 
 
 class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
-    """Something may have been missed: the machine slept, a connection was lost."""
+    """Something may have been missed: the machine slept, readings failed.
 
+    `gap` counts the gaps that this process noticed, from 1.
+    """
+
+    gap: int
     cause: str
 
 

@@ -1,4 +1,4 @@
-"""A map that is never changed: `put` gives a new map and copies about the square root of it.
+"""A map that is never changed: `put` gives a new map and copies a 256th of it.
 
 A desk keeps every order of its account for ever (a late sighting must be recognised), and `evolve`
 returns new states; copying one plain dict for each event would cost more with every order.
@@ -13,7 +13,7 @@ _BUCKETS: Final = 256
 
 
 class Keyed(Generic[_V]):
-    """An immutable map from text to values; iteration order is fixed by the keys alone."""
+    """An immutable map from text to values; nothing may depend on its order of iteration."""
 
     __slots__ = ("_buckets", "_length")
 
@@ -53,6 +53,11 @@ class Keyed(Generic[_V]):
         """Yield every value."""
         for bucket in self._buckets:
             yield from bucket.values()
+
+    def items(self) -> Iterator[tuple[str, _V]]:
+        """Yield every key with its value."""
+        for bucket in self._buckets:
+            yield from bucket.items()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Keyed) and self._buckets == other._buckets

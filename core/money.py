@@ -72,5 +72,5 @@ def check_precision(value: Decimal, *, field: str) -> None:
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
-    """Say whether `value` is a whole number of `step`s."""
-    return value % step == 0
+    """Say whether `value` is a whole number of `step`s; of no step, nothing is."""
+    return step > 0 and value % step == 0

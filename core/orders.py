@@ -105,7 +105,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger says of one order.
 
     Quantities are in shares. `filled_quantity` is the broker's own cumulative figure,
-    `recorded_quantity` the sum of the fills recorded, whose execution ids are `executions`.
+    `recorded_quantity` the sum of the fills recorded.
     """
 
     order_id: str
@@ -125,7 +125,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)
-    executions: tuple[str, ...] = ()
     cancel: CancelPhase = CancelPhase.NONE
     cancel_commands: tuple[str, ...] = ()
 
@@ -140,8 +139,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_open or self.recorded_quantity < self.filled_quantity
 
     @property
-    def remaining_quantity(self) -> Decimal:
-        """Shares that may still trade in the worst case."""
-        if not self.is_open:
-            return Decimal(0)
-        return self.spec.quantity - max(self.filled_quantity, self.recorded_quantity)
+    def unsettled_quantity(self) -> Decimal:
+        """Shares by which the position may still move in the worst case, fills recorded aside."""
+        most = (
+            max(self.spec.quantity, self.filled_quantity) if self.is_open else self.filled_quantity
+        )
+        return max(Decimal(0), most - self.recorded_quantity)

@@ -28,11 +28,12 @@ def decide_preview(
         return _no(item, Refusal.COMMAND_EXPIRED, "the broker's answers came too late")
     if answer.failed:
         return _no(item, Refusal.BROKER_UNAVAILABLE, f"the broker did not answer {answer.failed}")
-    if answer.contract is None:
+    if answer.contract is None or answer.contract.symbol != command.symbol:
         return _no(item, Refusal.UNKNOWN_SYMBOL, f"Tiger knows no stock {command.symbol}")
     try:
         spec = spec_of(command, answer.contract)
-    except CommandError as error:
+        Money(amount=spec.quantity, currency=spec.currency)
+    except (CommandError, ValueError) as error:
         return _no(item, Refusal.INVALID_TERMS, str(error))
     checks = _checks(state, spec, answer, context)
     return events.OrderPreviewed(
@@ -142,7 +143,8 @@ def reference_price(spec: OrderSpec, quote: items.QuoteFacts | None) -> Decimal 
     market = None
     if quote is not None:
         far_side = quote.ask if spec.side is Side.BUY else quote.bid
-        market = far_side if far_side is not None else quote.last
+        # A price of nothing is no price.
+        market = far_side or quote.last or None
     if spec.limit_price is None or (spec.side is Side.SELL and market is not None):
         return market if spec.limit_price is None else max(spec.limit_price, market or Decimal(0))
     return spec.limit_price

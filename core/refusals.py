@@ -12,11 +12,7 @@ class Refusal(StrEnum):
     SIGNATURE_INVALID = "signature_invalid"
     INVALID_TERMS = "invalid_terms"
     UNKNOWN_SYMBOL = "unknown_symbol"
-    NOT_TRADEABLE = "not_tradeable"
-    QUANTITY_NOT_A_LOT = "quantity_not_a_lot"
-    PRICE_OFF_TICK = "price_off_tick"
     BROKER_UNAVAILABLE = "broker_unavailable"
-    BROKER_PREVIEW_FAILED = "broker_preview_failed"
     PREVIEW_UNKNOWN = "preview_unknown"
     PREVIEW_EXPIRED = "preview_expired"
     PREVIEW_USED = "preview_used"
@@ -34,28 +30,24 @@ class Refusal(StrEnum):
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
-    Refusal.COMMAND_EXPIRED: "Nothing was sent. Ask again.",
+    Refusal.COMMAND_EXPIRED: "Nothing was sent. Preview again, then submit that preview.",
     Refusal.COMMAND_UNREADABLE: "Nothing was sent. The client and the worker differ in version.",
     Refusal.SIGNATURE_INVALID: "Nothing was sent. Run `tiger-mcp doctor` on the server.",
     Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
     Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits.",
-    Refusal.NOT_TRADEABLE: "Tiger does not trade this symbol on this account; choose another.",
-    Refusal.QUANTITY_NOT_A_LOT: "Preview again with a whole number of lots.",
-    Refusal.PRICE_OFF_TICK: "Preview again with a price on the tick.",
     Refusal.BROKER_UNAVAILABLE: "Nothing was sent. Try again when the broker answers.",
-    Refusal.BROKER_PREVIEW_FAILED: "The broker says it would refuse the order; change its terms.",
     Refusal.PREVIEW_UNKNOWN: "Call preview_order first and submit the preview_id it returns.",
     Refusal.PREVIEW_EXPIRED: "Call preview_order again; a preview is good for ten minutes.",
     Refusal.PREVIEW_USED: "This preview was already submitted; look at get_orders.",
     Refusal.CHECK_FAILED: "The preview named a failed check; mend it and preview again.",
     Refusal.ACCOUNT_READ_ONLY: "A person must set the account's mode; no tool can.",
     Refusal.ACCOUNT_HALTED: "A person must type `tiger-mcp resume` for this account.",
-    Refusal.ACCOUNT_STALE: "The account is being reconciled with the broker; try again shortly.",
+    Refusal.ACCOUNT_STALE: "It is being compared with the broker; preview again in a few seconds.",
     Refusal.ACCOUNT_FROZEN: "A person must look at the account and type `tiger-mcp resume`.",
     Refusal.CLOCK_SKEWED: "Set this machine's clock; it differs too much from the broker's.",
-    Refusal.SYMBOL_IN_DOUBT: "An earlier order of this symbol is unresolved; see get_orders.",
+    Refusal.SYMBOL_IN_DOUBT: "See get_orders; once it is resolved, preview again.",
     Refusal.ORDER_UNKNOWN: "Look the order up with get_orders.",
     Refusal.ORDER_NOT_OPEN: "The order is done; there is nothing to cancel.",
     Refusal.ORDER_NOT_IN_DOUBT: "Only an order that is unknown or not_found can be released.",
-    Refusal.NO_CAPACITY: "Nothing was sent. The broker's rate budget is used up; try later.",
+    Refusal.NO_CAPACITY: "Nothing was sent. Preview again in a minute.",
 }

@@ -5,14 +5,14 @@ decided again after each, until nothing follows.
 """
 
 from decimal import Decimal
-from typing import assert_never
+from typing import Final, assert_never
 
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import AccountState, freeze_key, position_key
 from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
-from core.orders import FINAL_PHASES, Order, Phase
+from core.orders import Order, OrderType, Phase
 
 
 def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
@@ -21,42 +21,24 @@ def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
     if order_id is None:
         return _first_sighting(state, seen)
     order = state.orders[order_id]
-    if seen.phase is SeenPhase.UNREADABLE:
-        return _freeze(
-            state, "status_word_unknown", f"{seen.symbol}: {seen.status_word[:40]} {order_id}"
-        )
-    for execution in seen.executions:
-        if execution.execution_id not in order.executions:
-            return events.OrderFillRecorded(
-                order_id=order_id,
-                execution_id=execution.execution_id,
-                side=seen.side,
-                symbol=seen.symbol,
-                quantity=execution.quantity,
-                price=execution.price,
-                executed_at=execution.executed_at,
-            )
-    # A listing may be older than what is recorded; what the broker once showed as done stays so.
-    if order.phase in FINAL_PHASES:
-        return None
-    return _progress(order, seen)
+    return (
+        _contradiction(state, order, seen)
+        or _reopened(order, seen)
+        or _changed_terms(order, seen)
+        or _next_fill(state, order, seen)
+        or _progress(order, seen)
+    )
 
 
 def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
     order_id = state.by_mark.get(seen.mark) if seen.mark else None
-    if order_id is not None:
-        order = state.orders[order_id]
-        if order.tiger_order_id:
-            return _freeze(state, "order_doubled", f"{order_id} and {seen.tiger_order_id}")
-        if not _is_same(order, seen):
-            return _freeze(state, "mark_mismatch", f"{order_id} and {seen.tiger_order_id}")
+    order = state.orders.get(order_id) if order_id is not None else None
+    if order is not None and not order.tiger_order_id and _is_same(order, seen):
         return events.OrderAccepted(
-            order_id=order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
+            order_id=order.order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
         )
-    opened = state.opened
-    if opened is not None and seen.mark.startswith(f"{opened.ledger_id}."):
-        return _freeze(state, "mark_not_in_ledger", seen.tiger_order_id)
-    return events.OrderExternalObserved(
+    # Whatever else it is, the order is live: after the alarm it goes on the books as a stranger.
+    return _foreign_claim(state, order, seen) or events.OrderExternalObserved(
         order_id=derived_id("ext", state.account, seen.tiger_order_id),
         tiger_order_id=seen.tiger_order_id,
         symbol=seen.symbol,
@@ -71,25 +53,95 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
     )
 
 
+def _foreign_claim(state: AccountState, order: Order | None, seen: items.OrderSeen) -> Event | None:
+    """Return a freeze if an order that is not ours bears what only ours could bear."""
+    opened = state.opened
+    if order is not None:
+        cause = "order_doubled" if order.tiger_order_id else "mark_mismatch"
+        return _freeze(state, cause, f"{order.order_id} and {seen.tiger_order_id}")
+    if opened is not None and seen.mark.startswith(f"{opened.ledger_id}."):
+        return _freeze(state, "mark_not_in_ledger", seen.tiger_order_id)
+    if seen.order_number in state.numbers:
+        return _freeze(state, "number_without_mark", seen.tiger_order_id)
+    return None
+
+
+def _contradiction(
+    state: AccountState, order: Order, seen: items.OrderSeen
+) -> events.AccountFrozen | None:
+    detail = f"{order.order_id} and {seen.tiger_order_id}"
+    if not order.is_external and not _is_same_but_size(order, seen):
+        return _freeze(state, "mark_mismatch", detail)
+    if seen.phase is SeenPhase.UNREADABLE:
+        detail = f"{order.order_id}: {seen.status_word[:40]}"
+        return _freeze(state, "status_word_unknown", detail, symbol=seen.symbol)
+    return None
+
+
 def _is_same(order: Order, seen: items.OrderSeen) -> bool:
-    return (seen.order_number, seen.symbol, seen.side, seen.quantity) == (
+    return _is_same_but_size(order, seen) and seen.quantity == order.spec.quantity
+
+
+def _is_same_but_size(order: Order, seen: items.OrderSeen) -> bool:
+    return (seen.mark, seen.order_number, seen.symbol, seen.market, seen.side) == (
+        order.mark,
         order.order_number,
         order.spec.symbol,
+        order.spec.market,
         order.spec.side,
-        order.spec.quantity,
     )
 
 
-def _freeze(state: AccountState, cause: str, detail: str) -> Event | None:
-    if state.frozen_cause:
+def _freeze(
+    state: AccountState, cause: str, detail: str, *, symbol: str = ""
+) -> events.AccountFrozen | None:
+    found = events.AccountFrozen(cause=cause, detail=detail, symbol=symbol)
+    return None if freeze_key(found) in state.frozen_for else found
+
+
+def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
+    # In doubt, or taken off the books, and yet the broker lists it.
+    if order.phase in (Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED):
+        return events.OrderAccepted(
+            order_id=order.order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
+        )
+    return None
+
+
+def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
+    spec = order.spec
+    limit_price = seen.limit_price if seen.order_type is OrderType.LIMIT else None
+    if (seen.quantity, limit_price) == (spec.quantity, spec.limit_price):
         return None
-    return events.AccountFrozen(cause=cause, detail=detail)
+    return events.OrderTermsObserved(
+        order_id=order.order_id, quantity=seen.quantity, limit_price=limit_price
+    )
+
+
+def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:
+    for execution in seen.executions:
+        if execution.execution_id not in state.executions:
+            return events.OrderFillRecorded(
+                order_id=order.order_id,
+                execution_id=execution.execution_id,
+                side=order.spec.side,
+                symbol=order.spec.symbol,
+                quantity=execution.quantity,
+                price=execution.price,
+                executed_at=execution.executed_at,
+            )
+    return None
 
 
 def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
-    match seen.phase:
+    phase = seen.phase
+    if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity:
+        # Tiger's own library calls a part of an order filled; the figures say otherwise.
+        phase = SeenPhase.LIVE
+    grew = seen.filled_quantity > order.filled_quantity
+    match phase:
         case SeenPhase.LIVE:
-            if order.phase is Phase.WORKING and seen.filled_quantity <= order.filled_quantity:
+            if order.phase is Phase.WORKING and not grew:
                 return None
             return events.OrderWorking(
                 order_id=order.order_id,
@@ -97,25 +149,25 @@ def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
                 filled_quantity=seen.filled_quantity,
             )
         case SeenPhase.FILLED:
-            return events.OrderFilled(
+            end: Event = events.OrderFilled(
                 order_id=order.order_id,
                 filled_quantity=seen.filled_quantity,
                 average_price=seen.average_price,
             )
         case SeenPhase.CANCELLED:
-            return events.OrderCancelled(
+            end = events.OrderCancelled(
                 order_id=order.order_id,
                 filled_quantity=seen.filled_quantity,
                 average_price=seen.average_price,
             )
         case SeenPhase.EXPIRED:
-            return events.OrderExpired(
+            end = events.OrderExpired(
                 order_id=order.order_id,
                 filled_quantity=seen.filled_quantity,
                 average_price=seen.average_price,
             )
         case SeenPhase.REJECTED:
-            return events.OrderRejected(
+            end = events.OrderRejected(
                 order_id=order.order_id,
                 code=None,
                 detail=seen.remark,
@@ -124,31 +176,44 @@ def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
         case SeenPhase.UNREADABLE:
             return None
         case _:
-            assert_never(seen.phase)
+            assert_never(phase)
+    # The same end again says nothing new, unless more was filled than it said before.
+    return end if grew or order.phase is not _PHASE_OF[phase] else None
+
+
+_PHASE_OF: Final = {
+    SeenPhase.FILLED: Phase.FILLED,
+    SeenPhase.CANCELLED: Phase.CANCELLED,
+    SeenPhase.EXPIRED: Phase.EXPIRED,
+    SeenPhase.REJECTED: Phase.REJECTED,
+}
 
 
 def decide_positions(state: AccountState, seen: items.PositionsSeen) -> Event | None:
     """Return the new complete list, if it says anything else than what is known."""
-    figures = tuple(sorted(seen.positions, key=lambda figure: figure.symbol))
-    held = {figure.symbol: figure.quantity for figure in figures}
+    figures = tuple(sorted(seen.positions, key=lambda figure: (figure.symbol, figure.market)))
     known = state.position_figures
-    if known is not None:
-        unchanged = [(f.symbol, f.quantity, f.average_cost) for f in figures] == [
-            (f.symbol, f.quantity, f.average_cost) for f in known
-        ]
-        folded = all(
-            (state.positions.get(symbol) or Decimal(0)) == held.get(symbol, Decimal(0))
-            for symbol in {*held, *(figure.symbol for figure in known)}
-        )
-        if unchanged and folded:
+    if known is not None and _said(figures) == _said(known):
+        told = {position_key(f.symbol, f.market): f.quantity for f in figures}
+        # The fold of the fills since must come out at the same figures, or it is corrected.
+        if told == {key: held for key, held in state.positions.items() if held or key in told}:
             return None
     return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
+
+
+def _said(
+    figures: tuple[events.PositionFigure, ...],
+) -> list[tuple[str, str, Decimal, Decimal]]:
+    return [(f.symbol, f.market, f.quantity, f.average_cost) for f in figures]
 
 
 def decide_balances(state: AccountState, seen: items.BalancesSeen) -> Event | None:
     """Return the new figures, if cash of any currency changed; values move with every quote."""
     cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
-    if state.balances is not None and state.balances.cash == cash:
+    known = state.balances.cash if state.balances is not None else None
+    if known is not None and [(f.currency, f.balance) for f in cash] == [
+        (f.currency, f.balance) for f in known
+    ]:
         return None
     return events.AccountBalancesObserved(
         currency=seen.currency,

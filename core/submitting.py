@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import AccountState, position_key
 from core.commands import SubmitOrder
 from core.context import CLOCK_SKEW_MAX_S, Context
-from core.events import Event, Mode
+from core.events import Environment, Event, Mode
 from core.ids import derived_id
 from core.orders import OrderSpec, Side
 from core.refusals import NEXT_STEP, Refusal
+
+# A larger difference is no clock; see `CLOCK_SKEW_MAX_S`, which blocks openings long before.
+SKEW_COUNTED_MAX_S: Final = 3600.0
 
 
 class No(NamedTuple):
@@ -31,7 +34,7 @@ def decide_submit(
         no = shut_gate(state, preview.spec, context)
         if no is None and not preview.all_passed:
             no = No(Refusal.CHECK_FAILED, "a check of the preview failed")
-        if no is None and (not item.number.strip("0") or item.number in state.numbers):
+        if no is None and not is_new_number(state, item.number):
             no = No(Refusal.NO_CAPACITY, "the broker gave no new order number")
     if no is not None or preview is None or state.opened is None:
         code, detail = no or No(Refusal.PREVIEW_UNKNOWN, "there is no such preview")
@@ -52,8 +55,16 @@ def decide_submit(
         order_number=item.number,
         mark=f"{state.opened.ledger_id}.{order_id}",
         send_by=send_by,
-        arrives_by=send_by + timedelta(seconds=context.timing.deadline_s + context.timing.skew_s),
+        arrives_by=send_by + timedelta(seconds=_arrival_s(context)),
     )
+
+
+def _arrival_s(context: Context) -> float:
+    # The bound is held against the broker's clock, whichever way that differs from ours.
+    skew_s = abs(context.clock_skew_s)
+    if not skew_s <= SKEW_COUNTED_MAX_S:
+        skew_s = SKEW_COUNTED_MAX_S
+    return context.timing.deadline_s + context.timing.skew_s + skew_s
 
 
 def _preview_gate(state: AccountState, command: SubmitOrder, context: Context) -> No | None:
@@ -73,6 +84,8 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
     """Return the first gate of the account that stands against an order of these terms."""
     if state.opened is None or state.opened.mode is Mode.READ_ONLY:
         return No(Refusal.ACCOUNT_READ_ONLY, "the account is read-only")
+    if state.opened.environment is Environment.LIVE:
+        return No(Refusal.ACCOUNT_READ_ONLY, "live accounts wait for limits and approvals")
     if state.is_halted or spec.symbol in state.halted_symbols:
         scope = "the account" if state.is_halted else spec.symbol
         return No(Refusal.ACCOUNT_HALTED, f"{scope} is halted")
@@ -82,13 +95,15 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
         return None
     if state.frozen_cause:
         return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
+    if spec.symbol in state.frozen_symbols:
+        return No(Refusal.ACCOUNT_FROZEN, f"openings of {spec.symbol} are frozen")
     doubtful = state.doubtful_of(spec.symbol)
     if doubtful is not None:
         return No(
             Refusal.SYMBOL_IN_DOUBT,
             f"order {doubtful.order_id} of {spec.symbol} is {doubtful.phase}",
         )
-    if abs(context.clock_skew_s) > CLOCK_SKEW_MAX_S:
+    if not abs(context.clock_skew_s) <= CLOCK_SKEW_MAX_S:
         return No(Refusal.CLOCK_SKEWED, f"clocks differ by {context.clock_skew_s:.1f} s")
     return None
 
@@ -96,13 +111,23 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
 def is_reducing(state: AccountState, spec: OrderSpec) -> bool:
     """Say whether an order brings its position nearer to zero however all open orders end.
 
-    Every open or doubtful order on the same side counts as if it filled whole, and those on the
-    other side as if they never filled.
+    Every watched order on the same side counts as if it filled whole, and those on the other side
+    as if they never filled. A fill may be in the broker's figure before it is recorded here, or
+    recorded before it is in the figure; the smaller holding of the two counts.
     """
-    held = state.positions.get(spec.symbol) or Decimal(0)
+    key = position_key(spec.symbol, spec.market)
+    sign = 1 if spec.side is Side.SELL else -1
+    held = min(
+        sign * (state.positions.get(key) or Decimal(0)),
+        sign * (state.observed.get(key) or Decimal(0)),
+    )
     same_side = sum(
-        (o.remaining_quantity for o in state.open_of(spec.symbol) if o.spec.side is spec.side),
+        (o.unsettled_quantity for o in state.watched_of(spec.symbol) if o.spec.side is spec.side),
         start=Decimal(0),
     )
-    size = held if spec.side is Side.SELL else -held
-    return size - same_side >= spec.quantity
+    return held - same_side >= spec.quantity
+
+
+def is_new_number(state: AccountState, number: str) -> bool:
+    """Say whether an order number is one: above zero, and not seen in this ledger."""
+    return number.isdigit() and int(number) > 0 and number not in state.numbers

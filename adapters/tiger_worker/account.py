@@ -10,6 +10,7 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk import Desk, DeskSettings
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.intake import Held, Intake
 from adapters.tiger_worker.lanes import Lanes
@@ -110,8 +111,13 @@ class AccountWorker:
         self._desk = Desk(
             settings, ledger=ledger, acts=self.lanes, clock=world.clock, ids=world.ids
         )
+        gaps = Gaps(world.clock)
         self._thread = DeskThread(
-            self._desk, name=f"desk-{plan.alias}", on_failure=world.on_failure
+            self._desk,
+            name=f"desk-{plan.alias}",
+            gaps=gaps,
+            on_woken=world.session.renew_connections,
+            on_failure=world.on_failure,
         )
         self.lanes.answer_to(self._thread)
         self._reconciler = Reconciler(
@@ -122,7 +128,7 @@ class AccountWorker:
             timing=login.timing,
             pace=login.pace,
             is_halt_file_in_place=plan.halt_file.exists,
-            on_woken=world.session.renew_connections,
+            gaps=gaps,
             name=f"rounds-{plan.alias}",
         )
         self._intake = Intake(plan.alias, desk=self._thread, verifiers=world.verifiers, latch=latch)

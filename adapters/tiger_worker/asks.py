@@ -39,7 +39,7 @@ class Asks:
             return msgspec.json.encode(
                 AskReply(data=msgspec.Raw(msgspec.json.encode(answer(body))))
             )
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _fault("invalid_argument", "the question does not decode", field="body")
         except _QuestionError as error:
             return _fault("invalid_argument", str(error), field=error.field)

@@ -127,15 +127,14 @@ class AccountBroker:
         return words.text(data, "orderId")
 
     def orders(self, *, since: datetime) -> Listing:
-        """Return every order opened since a moment, all pages."""
+        """Return every stock order opened since a moment, all pages."""
         begun_at = self._broker_time
-        fields = {"start_date": _ms(since), "limit": PAGE_ROWS}
+        fields = {"sec_type": "STK", "start_date": _ms(since), "limit": PAGE_ROWS}
         return Listing(tuple(self._pages("orders", fields)), begun_at)
 
     def open_orders(self) -> tuple[Row, ...]:
-        """Return every order that the broker calls active, however old."""
-        data = self._read("active_orders", {"limit": PAGE_ROWS})
-        return tuple(_items(data))
+        """Return every stock order that the broker calls active, however old."""
+        return tuple(self._pages("active_orders", {"sec_type": "STK", "limit": PAGE_ROWS}))
 
     def executions(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
         """Return all executions of one order."""

@@ -219,7 +219,7 @@ class Desk:
                 self._cancelling[event.order_id] = work
                 self._acts.cancel(event.order_id, event.tiger_order_id)
                 return True
-            case events.OrderAccepted() | events.OrderWorking():
+            case events.OrderAccepted():
                 order = self.state.orders[event.order_id]
                 if order.cancel is CancelPhase.WANTED:
                     self._follow_ups.append(self._own_cancel(order))

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from adapters.tiger_worker.desk import Desk
+from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
 
 log = structlog.get_logger()
@@ -36,9 +37,18 @@ class DeskThread:
     """Runs one desk. `post` may be called from any thread."""
 
     def __init__(
-        self, desk: Desk, *, name: str, on_failure: Callable[[BaseException], None]
+        self,
+        desk: Desk,
+        *,
+        name: str,
+        gaps: Gaps,
+        on_woken: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
+        """Make a desk's thread; `on_woken` is called after a sleep of the machine."""
         self.desk = desk
+        self._gaps = gaps
+        self._on_woken = on_woken
         self._on_failure = on_failure
         self._count = itertools.count()
         self._queue: queue.PriorityQueue[tuple[Turn, int, Work | None]] = queue.PriorityQueue(
@@ -75,5 +85,10 @@ class DeskThread:
             return True
         if work is None:
             return False
+        slept = self._gaps.sleep()
+        if slept is not None:
+            # Before anything is decided: what was known may be hours old.
+            self._on_woken()
+            self.desk.take(Work(slept))
         self.desk.take(work)
         return True

@@ -16,6 +16,7 @@ import structlog
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.broker import AccountBroker, Listing
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.words import Row
@@ -24,7 +25,6 @@ from core.context import Timing
 from core.errors import BrokerError, CorruptRecordError
 from core.items import (
     AbsenceConfirmed,
-    GapNoticed,
     HaltFileSeen,
     Item,
     OrderSeen,
@@ -40,7 +40,11 @@ LOOK_BACK_S: Final = 60.0
 TOKEN_WAIT_S: Final = 5.0
 # Readings that fail for this long are a gap: what happened meanwhile is not known.
 GAP_AFTER_S: Final = 30.0
-SLEEP_NOTICED_S: Final = 2.0
+
+
+_NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
+# Open, as far as the ledger knows, and not in the middle of being sent.
+_LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
 
 
 class Pace(NamedTuple):
@@ -67,7 +71,7 @@ class Reconciler:
         timing: Timing,
         pace: Pace,
         is_halt_file_in_place: Callable[[], bool],
-        on_woken: Callable[[], None],
+        gaps: Gaps,
         name: str,
     ) -> None:
         self._broker = broker
@@ -77,10 +81,11 @@ class Reconciler:
         self._timing = timing
         self._pace = pace
         self._is_halt_file_in_place = is_halt_file_in_place
-        self._on_woken = on_woken
+        self._gaps = gaps
         self._absences: dict[str, tuple[int, datetime]] = {}
         self._figures_at = 0.0
         self._failing_since: float | None = None
+        self._is_gap_told = False
         self._listed_since: datetime | None = None
         self._nudge = threading.Event()
         self._is_stopping = False
@@ -101,16 +106,10 @@ class Reconciler:
         self._thread.join(TOKEN_WAIT_S)
 
     def _run(self) -> None:
-        asleep_s = _slept(self._clock)
         while not self._is_stopping:
             self._nudge.clear()
             if self._is_halt_file_in_place():
                 self._tell(HaltFileSeen(detail="the halt file was put in place"))
-            now_asleep_s = _slept(self._clock)
-            if now_asleep_s - asleep_s > SLEEP_NOTICED_S:
-                self._on_woken()
-                self._tell(GapNoticed(cause="the machine slept"))
-            asleep_s = now_asleep_s
             self._try_round()
             is_watching = bool(self._state.watched_orders) or self._state.is_stale
             self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s)
@@ -123,15 +122,19 @@ class Reconciler:
         try:
             self._round()
             self._failing_since = None
+            self._is_gap_told = False
         except (BrokerError, CorruptRecordError) as error:
             log.warning("round.failed", account=self._state.account, reason=str(error))
             now = time.monotonic()
             self._failing_since = self._failing_since or now
-            if now - self._failing_since > GAP_AFTER_S:
-                self._tell(GapNoticed(cause="the broker did not answer"))
+            if not self._is_gap_told and now - self._failing_since > GAP_AFTER_S:
+                self._is_gap_told = True
+                self._tell(self._gaps.note("the broker did not answer"))
         self._desk.desk.clock_skew_s = self._broker.clock_skew_s
 
     def _round(self) -> None:
+        gaps = self._gaps.count
+        begun_at = self._clock.now()
         since = self._since()
         self._spend("orders")
         listing = self._broker.orders(since=since)
@@ -144,8 +147,8 @@ class Reconciler:
         if has_news or time.monotonic() - self._figures_at > self._pace.figures_s:
             self._tell_figures()
         self._count_absences(listing)
-        self._listed_since = self._clock.now()
-        self._tell(RoundCompleted(orders_read=len(found), orders_since=since))
+        self._listed_since = begun_at
+        self._tell(RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since))
 
     def _since(self) -> datetime:
         state = self._state
@@ -186,19 +189,23 @@ class Reconciler:
 
     def _count_absences(self, listing: Listing) -> None:
         state = self._state
-        doubtful = {
+        expected = {
             order_id: state.orders[order_id]
             for order_id in state.open_orders
-            if state.orders[order_id].phase is Phase.UNKNOWN
+            if state.orders[order_id].phase in _LISTED_IF_REAL
         }
-        self._absences = {o: count for o, count in self._absences.items() if o in doubtful}
+        self._absences = {o: count for o, count in self._absences.items() if o in expected}
         if listing.begun_at is None:
             return
         # The broker's clock was read before the listing began, so the listing is no older.
         begun_at = listing.begun_at - timedelta(seconds=self._timing.skew_s)
-        marks = {words.text(row, "userMark") for row in listing.rows}
-        for order_id, order in doubtful.items():
-            if order.mark in marks or begun_at <= order.arrives_by:
+        listed = {words.text(row, name) for row in listing.rows for name in _NAMES_OF_AN_ORDER}
+        for order_id, order in expected.items():
+            is_listed = not listed.isdisjoint(
+                name for name in (order.mark, order.order_number, order.tiger_order_id) if name
+            )
+            if is_listed or begun_at <= order.arrives_by:
+                self._absences.pop(order_id, None)
                 continue
             count, first_at = self._absences.get(order_id, (0, begun_at))
             self._absences[order_id] = (count + 1, first_at)
@@ -215,8 +222,3 @@ class Reconciler:
 
     def _tell(self, item: Item) -> None:
         self._desk.post(Work(item), Turn.SIGHTING)
-
-
-def _slept(clock: Clock) -> float:
-    # One clock goes on while the machine sleeps, the other does not.
-    return clock.boot_s() - time.monotonic()

@@ -123,7 +123,10 @@ def optional_number(row: Row, name: str) -> Decimal | None:
         found = Decimal(str(value))
     except ArithmeticError:
         raise CorruptRecordError(f"expected a number in {name}") from None
-    return found if found.is_finite() else None
+    if not found.is_finite():
+        return None
+    # 5.0 is a float's way to say 5.
+    return found.quantize(Decimal(1)) if found == found.to_integral_value() else found
 
 
 def scaled(row: Row, name: str) -> Decimal:
