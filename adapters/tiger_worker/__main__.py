@@ -60,12 +60,14 @@ log = structlog.get_logger()
 EXIT_LOGIN_IN_USE: Final = 75
 EXIT_CONFIG: Final = 78
 READ_THREADS: Final = 6
+# A desk waits for the interpreter at most this long behind a lane that parses a reply.
+SWITCH_INTERVAL_S: Final = 0.0005
 HISTORY_LIMIT_S: Final = 600.0
 CONNECT_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
-_SANDBOX_PACE: Final = Pace(watching_s=0.2, idle_s=2.0, figures_s=2.0)
+_SANDBOX_PACE: Final = Pace(gap_s=0.1, watching_s=0.2, idle_s=2.0, figures_s=2.0)
 # Well under Tiger's 120 listings a minute, with the watched orders of several accounts.
-_TIGER_PACE: Final = Pace(watching_s=2.0, idle_s=20.0, figures_s=30.0)
+_TIGER_PACE: Final = Pace(gap_s=1.0, watching_s=2.0, idle_s=20.0, figures_s=30.0)
 
 MakeBroker = Callable[[Session, str], AccountBroker]
 MakeLedger = Callable[[LoopThread, AccountWriter], Ledger]
@@ -106,6 +108,7 @@ def run(
         make_ledger: likewise for its ledger.
     """
     logs.configure(f"worker-{login_name}", settings.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_sdk_settings()
     try:
         code = _Login(settings, login_name, timing or Timing(), make_broker, make_ledger).run()

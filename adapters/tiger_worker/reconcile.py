@@ -42,6 +42,10 @@ TOKEN_WAIT_S: Final = 5.0
 GAP_AFTER_S: Final = 30.0
 
 
+# Whatever a listing shows of these is news.
+_DOUBTED: Final = frozenset(
+    {Phase.SUBMITTING, Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED, Phase.NOT_SENT}
+)
 _NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
 # Open, as far as the ledger knows, and not in the middle of being sent.
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
@@ -50,9 +54,11 @@ _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING
 class Pace(NamedTuple):
     """How long to wait between rounds, in seconds: while an order is open, and otherwise.
 
-    `figures_s`: how old positions and cash may grow without a reason to read them.
+    `gap_s`: the least time between two rounds, however often one is asked for; `figures_s`: how
+    old positions and cash may grow without a reason to read them.
     """
 
+    gap_s: float
     watching_s: float
     idle_s: float
     figures_s: float
@@ -88,7 +94,9 @@ class Reconciler:
         self._is_gap_told = False
         self._listed_since: datetime | None = None
         self._nudge = threading.Event()
-        self._is_stopping = False
+        self._stopping = threading.Event()
+        # Each order's row as it was last told: most rows of most rounds say nothing new.
+        self._told: dict[str, Row] = {}
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -101,16 +109,18 @@ class Reconciler:
 
     def stop(self) -> None:
         """End after the round that is under way."""
-        self._is_stopping = True
+        self._stopping.set()
         self._nudge.set()
         self._thread.join(TOKEN_WAIT_S)
 
     def _run(self) -> None:
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             self._nudge.clear()
             if self._is_halt_file_in_place():
                 self._tell(HaltFileSeen(detail="the halt file was put in place"))
+            begun = time.monotonic()
             self._try_round()
+            self._stopping.wait(max(0.0, self._pace.gap_s - (time.monotonic() - begun)))
             is_watching = bool(self._state.watched_orders) or self._state.is_stale
             self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s)
 
@@ -164,6 +174,8 @@ class Reconciler:
             if seen is not None:
                 has_news = has_news or bool(seen.executions)
                 self._tell(seen)
+                self._told[seen.tiger_order_id] = row
+        self._told = {id_: row for id_, row in self._told.items() if id_ in found}
         return has_news
 
     def _seen(self, row: Row) -> OrderSeen | None:
@@ -176,7 +188,8 @@ class Reconciler:
         if seen.filled_quantity > recorded:
             self._spend("order_transactions")
             return rows.order_of(row, self._broker.executions(seen.tiger_order_id))
-        if order is not None and not order.is_open:
+        is_settled = order is not None and order.phase not in _DOUBTED
+        if is_settled and self._told.get(seen.tiger_order_id) == row:
             return None
         return seen
 
