@@ -173,7 +173,8 @@ class AccountsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One account: its binding, its mode, and whether it takes orders now.
 
-    `state` is `active`, `halted`, `frozen`, `stale` or `starting`; `detail` says why.
+    `state` is `active`, `halted`, `frozen`, `stale` or `starting`; `detail` says why. An account
+    that is `active` may have single symbols halted or frozen; `detail` says why they are frozen.
     """
 
     alias: str
@@ -183,6 +184,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     detail: str
     halted_symbols: tuple[str, ...]
+    frozen_symbols: tuple[str, ...] = ()
     open_orders: int
     doubtful_orders: int
     as_of: AsOf

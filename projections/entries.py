@@ -50,8 +50,15 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class FrozenSymbol(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol whose openings are frozen, and the last finding that did it."""
+
+    symbol: str
+    why: str
+
+
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One account without its orders; `halted_symbols` is sorted."""
+    """One account without its orders; `halted_symbols` and `frozen_symbols` are sorted."""
 
     alias: str
     added: events.AccountAdded | None = None
@@ -61,6 +68,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     stale_cause: str = ""
     frozen_cause: str = ""
     frozen_detail: str = ""
+    frozen_symbols: tuple[FrozenSymbol, ...] = ()
     is_halted: bool = False
     halt_detail: str = ""
     halted_symbols: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from core.keyed import Keyed
 from core.orders import Order
 from core.subjects import SYSTEM
 from core.views import ExecutionRow
-from projections.entries import AccountEntry, Change, OrderEntry
+from projections.entries import AccountEntry, Change, FrozenSymbol, OrderEntry
 
 _V = TypeVar("_V")
 
@@ -43,19 +43,35 @@ class _Alone(Keyed[Order]):
         assert key == value.order_id, "an order stands under its own id"
         return _Alone(value)
 
+    def get(self, key: str) -> Order | None:
+        return self._order if self._order is not None and self._order.order_id == key else None
+
     def __getitem__(self, key: str) -> Order:
-        if self._order is None or self._order.order_id != key:
+        found = self.get(key)
+        if found is None:
             raise KeyError(key)
-        return self._order
+        return found
+
+
+class _Owned(_Forgotten[str]):
+    """Says of the one broker's id that an event names that another order has it."""
+
+    __slots__ = ()
+
+    def __contains__(self, key: str) -> bool:
+        return True
 
 
 _BLANK: Final = AccountState(
     orders=_Alone(),
     by_tiger_id=_Forgotten(),
     by_mark=_Forgotten(),
+    executions=_Forgotten(),
     numbers=_Forgotten(),
     handled=_Forgotten(),
     positions=_Forgotten(),
+    observed=_Forgotten(),
+    frozen_for=_Forgotten(),
 )
 _NOTHING: Final = Change()
 
@@ -80,12 +96,17 @@ _PhaseEvent = (
     | events.OrderRejected
     | events.OrderAnswerObserved
 )
-_LaterOrderEvent = _PhaseEvent | _CancelEvent | events.OrderFillRecorded
+_LaterOrderEvent = _PhaseEvent | _CancelEvent | events.OrderFillRecorded | events.OrderTermsObserved
 
 
 def changed_order_id(event: events.Event) -> str | None:
     """Return the id of the order that must be known before the event can be folded."""
     return event.order_id if isinstance(event, _LaterOrderEvent) else None
+
+
+def claimed_tiger_id(event: events.Event) -> str:
+    """Return the broker's id that the event gives an order unless another order has it, or ""."""
+    return event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
 
 
 def changed_alias(recorded: Recorded) -> str:
@@ -94,12 +115,19 @@ def changed_alias(recorded: Recorded) -> str:
     return event.alias if isinstance(event, events.AccountAdded) else recorded.account
 
 
-def fold(account: AccountEntry, order: OrderEntry | None, recorded: Recorded) -> Change:
+def fold(
+    account: AccountEntry,
+    order: OrderEntry | None,
+    recorded: Recorded,
+    *,
+    is_tiger_id_known: bool = False,
+) -> Change:
     """Return what the event changes.
 
     Args:
         account: the entry of `changed_alias(recorded)`, blank for a new one.
         order: the entry of `changed_order_id(recorded.data)`, where there is one.
+        is_tiger_id_known: an order of the account has the id `claimed_tiger_id(recorded.data)`.
 
     Raises:
         CorruptRecordError: the event names an order that its line never began, or stands in a
@@ -116,6 +144,11 @@ def fold(account: AccountEntry, order: OrderEntry | None, recorded: Recorded) ->
         case events.OrderFillRecorded():
             moved = _moved(order, event, recorded)
             return Change(order=moved, execution=_execution(event))
+        case events.OrderTermsObserved():
+            return Change(order=_moved(order, event, recorded))
+        case events.OrderAnswerObserved():
+            moved = _moved(order, event, recorded, is_tiger_id_known=is_tiger_id_known)
+            return Change(order=replace(moved, cause=_cause(event)))
         case (
             events.OrderAccepted()
             | events.OrderNotSent()
@@ -127,7 +160,6 @@ def fold(account: AccountEntry, order: OrderEntry | None, recorded: Recorded) ->
             | events.OrderCancelled()
             | events.OrderExpired()
             | events.OrderRejected()
-            | events.OrderAnswerObserved()
         ):
             moved = _moved(order, event, recorded)
             return Change(order=replace(moved, cause=_cause(event)))
@@ -167,12 +199,22 @@ def _began(
     return OrderEntry(order=order, n=recorded.n, updated_at=recorded.recorded_at)
 
 
-def _moved(entry: OrderEntry | None, event: _LaterOrderEvent, recorded: Recorded) -> OrderEntry:
+def _moved(
+    entry: OrderEntry | None,
+    event: _LaterOrderEvent,
+    recorded: Recorded,
+    *,
+    is_tiger_id_known: bool = False,
+) -> OrderEntry:
     if entry is None:
         raise CorruptRecordError(
             f"expected an order that the line of {recorded.account} began, was {event.order_id}"
         )
-    alone = replace(_BLANK, orders=_Alone(entry.order))
+    alone = replace(
+        _BLANK,
+        orders=_Alone(entry.order),
+        by_tiger_id=_Owned() if is_tiger_id_known else _BLANK.by_tiger_id,
+    )
     order = evolve(alone, recorded).orders[event.order_id]
     return replace(entry, order=order, updated_at=recorded.recorded_at)
 
@@ -248,6 +290,7 @@ def _account(
             run_id=entry.run_id,
             is_stale=entry.is_stale,
             frozen_cause=entry.frozen_cause,
+            frozen_symbols=frozenset(frozen.symbol for frozen in entry.frozen_symbols),
             is_halted=entry.is_halted,
             halted_symbols=frozenset(entry.halted_symbols),
         ),
@@ -262,7 +305,7 @@ def _account(
         stale_cause = event.cause
     elif isinstance(event, events.AccountWorkerStarted):
         stale_cause = ""
-    elif isinstance(event, events.AccountFrozen):
+    elif isinstance(event, events.AccountFrozen) and not event.symbol:
         frozen_detail = event.detail
     elif isinstance(event, events.AccountHalted) and not event.symbol:
         halt_detail = f"by {event.person}: {event.detail}"
@@ -274,8 +317,18 @@ def _account(
         stale_cause=stale_cause if state.is_stale else "",
         frozen_cause=state.frozen_cause,
         frozen_detail=frozen_detail if state.frozen_cause else "",
+        frozen_symbols=_frozen_symbols(entry, event, state.frozen_symbols),
         is_halted=state.is_halted,
         halt_detail=halt_detail if state.is_halted else "",
         # The order of a set differs from process to process; a rebuilt view must not.
         halted_symbols=tuple(sorted(state.halted_symbols)),
     )
+
+
+def _frozen_symbols(
+    entry: AccountEntry, event: events.Event, symbols: frozenset[str]
+) -> tuple[FrozenSymbol, ...]:
+    why = {frozen.symbol: frozen.why for frozen in entry.frozen_symbols}
+    if isinstance(event, events.AccountFrozen) and event.symbol:
+        why[event.symbol] = f"{event.cause}: {event.detail}"
+    return tuple(FrozenSymbol(symbol=symbol, why=why[symbol]) for symbol in sorted(symbols))

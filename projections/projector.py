@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from core.codec import EMPTY_TAIL, Tail, follow
 from core.errors import CorruptRecordError
 from projections.entries import AccountEntry, OrderEntry
-from projections.fold import changed_alias, changed_order_id, fold
+from projections.fold import changed_alias, changed_order_id, claimed_tiger_id, fold
 from projections.store import Batch, ViewStore
 
 # Open orders are kept in memory; one that is done comes back from its row if it is named again.
@@ -86,7 +86,9 @@ class Projector:
         entry = batch.accounts.get(alias) or self._accounts.get(alias) or AccountEntry(alias=alias)
         order_id = changed_order_id(recorded.data)
         order = None if order_id is None else self._order(batch, account, order_id)
-        change = fold(entry, order, recorded)
+        tiger_order_id = claimed_tiger_id(recorded.data)
+        is_known = bool(tiger_order_id) and self._has_tiger_id(batch, account, tiger_order_id)
+        change = fold(entry, order, recorded, is_tiger_id_known=is_known)
         if recorded.causation_id:
             batch.caused.append(recorded)
         if change.order is not None:
@@ -105,6 +107,14 @@ class Projector:
         key = (account, order_id)
         entry = batch.orders.get(key) or self._open_orders.get(key)
         return entry or self._store.order(account, order_id)
+
+    def _has_tiger_id(self, batch: Batch, account: str, tiger_order_id: str) -> bool:
+        in_batch = any(
+            entry.order.tiger_order_id == tiger_order_id
+            for (owner, _), entry in batch.orders.items()
+            if owner == account
+        )
+        return in_batch or self._store.has_tiger_id(account, tiger_order_id)
 
     def _keep(self, batch: Batch) -> None:
         for key, entry in batch.orders.items():

@@ -297,6 +297,7 @@ def _account_row(
         state=state,
         detail=detail,
         halted_symbols=entry.halted_symbols,
+        frozen_symbols=tuple(frozen.symbol for frozen in entry.frozen_symbols),
         open_orders=counts[0],
         doubtful_orders=counts[1],
         as_of=as_of,
@@ -313,4 +314,4 @@ def _state(entry: AccountEntry) -> tuple[str, str]:
         return "starting", _STARTED_DETAIL if entry.run_id else _ABSENT_DETAIL
     if entry.frozen_cause:
         return "frozen", ": ".join(t for t in (entry.frozen_cause, entry.frozen_detail) if t)
-    return "active", ""
+    return "active", "; ".join(f"{one.symbol} frozen: {one.why}" for one in entry.frozen_symbols)

@@ -160,6 +160,16 @@ class ViewStore(SQLiteTrackingRecorder):
         )
         return next((_order_decoder.decode(entry) for (entry,) in rows), None)
 
+    def has_tiger_id(self, account: str, tiger_order_id: str) -> bool:
+        """Say whether an order of the account has an id of the broker's; reads every order."""
+        rows = self._rows(
+            "SELECT 1 FROM orders WHERE account = ?"
+            " AND json_extract(CAST(row AS TEXT), '$.tiger_order_id') = ? LIMIT 1",
+            account,
+            tiger_order_id,
+        )
+        return bool(rows)
+
     def close(self) -> None:
         """Close the file and let others open it."""
         self.datastore.close()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from core import events, views
 from core.errors import CommandError, ConfigError, CorruptRecordError
+from core.orders import Phase
 from core.ports import StoredRecord
 from core.subjects import SYSTEM_STREAM, ledger_stream
 from projections.projector import Projector
@@ -67,6 +68,9 @@ def a_history() -> Ledger:
     ledger.add_all(facts.positions(("TSLA", "-5"), ("AAPL", "10")), facts.balances())
     facts.trading_day(ledger, orders=3, account="a2")
     ledger.add(facts.external("ord-ext", second=2))
+    ledger.add(facts.terms("ord-ext", "6", "299.5"))
+    for symbol in ("TSLA", "AAPL"):
+        ledger.add(events.AccountFrozen(cause="word", detail="odd", symbol=symbol))
     return ledger
 
 
@@ -224,6 +228,9 @@ def test_accounts_are_listed_from_both_ledgers(store: ViewStore, queries: Querie
     first, second, third = account_rows(queries)
     assert (first.alias, first.state, first.mode) == ("a1", "active", events.Mode.AUTO)
     assert (first.open_orders, first.doubtful_orders) == (6, 2)
+    assert first.frozen_symbols == ("AAPL", "TSLA")
+    assert first.detail == "AAPL frozen: word: odd; TSLA frozen: word: odd"
+    assert (second.frozen_symbols, third.frozen_symbols) == ((), ())
     assert first.as_of.n == ledger.tails["a1"].n
     assert (second.alias, second.state) == ("a2", "starting")
     assert (third.alias, third.state, third.mode) == ("a3", "starting", None)
@@ -245,7 +252,7 @@ def test_account_state_is_the_first_gate_that_an_order_meets(
     assert state_after(facts.reconciled()) == ("active", "")
     frozen = events.AccountFrozen(cause="foreign_mark", detail="order 7")
     assert state_after(frozen) == ("frozen", "foreign_mark: order 7")
-    assert state_after(events.AccountStale(cause="sleep")) == ("stale", "sleep")
+    assert state_after(events.AccountStale(gap=1, cause="sleep")) == ("stale", "sleep")
     halted = events.AccountHalted(command_id="c", person="ann", symbol="", detail="lunch")
     assert state_after(halted) == ("halted", "by ann: lunch")
     assert state_after(facts.reconciled())[0] == "halted"
@@ -343,6 +350,29 @@ def test_position_follows_the_librarys_tracking_contract(store: ViewStore) -> No
     assert recorder.has_tracking_id(STREAM, 5)
     assert not recorder.has_tracking_id(STREAM, 6)
     recorder.wait(STREAM, 5, timeout=1.0)
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_late_answer_with_the_id_of_another_order_moves_no_row(
+    store: ViewStore, queries: Queries, batches: int
+) -> None:
+    ledger, projector = Ledger(), Projector(store)
+    ledger.add_all(facts.opened(), facts.started("o1"), facts.accepted("o1"), facts.started("o2"))
+    for tiger_order_id in ("t-o1", "t-o2"):
+        late = events.OrderAnswerObserved(
+            order_id="o2", outcome="done", tiger_order_id=tiger_order_id, code=None, detail=""
+        )
+        ledger.add(late)
+        # An id of another account's order is no id of this one's.
+        ledger.add_all(facts.opened(), account=f"b-{tiger_order_id}")
+    size = len(ledger.records) // batches
+    found = []
+    for begin in range(0, len(ledger.records), size):
+        projector.apply(STREAM, ledger.records[begin : begin + size])
+        found.append({row.order_id: row.phase for row in orders(queries).orders}.get("o2"))
+    assert found[-1] is Phase.ACCEPTED
+    rows = {row.order_id: row.tiger_order_id for row in orders(queries).orders}
+    assert rows == {"o1": "t-o1", "o2": "t-o2"}
 
 
 def test_order_that_was_done_is_found_again_when_it_is_named(

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from core import events, items
 from core.account_state import AccountState, evolve
@@ -25,6 +24,7 @@ from core.context import Context, Timing
 from core.desk import decide
 from core.ids import derived_id
 from core.items import SeenPhase
+from core.keyed import Keyed
 from core.money import Money
 from core.orders import OrderSpec, OrderType, Side, TimeInForce
 
@@ -72,20 +72,12 @@ def fold(facts: Iterable[events.Event]) -> AccountState:
 
 
 def snapshot(state: AccountState) -> dict[str, object]:
-    """Return the whole state as plain sorted values, so that two histories can be compared.
-
-    The order in which executions were learnt is no part of what is true.
-    """
+    """Return the whole state as plain sorted values, so that two histories can be compared."""
     plain: dict[str, object] = {}
     for name in AccountState.__struct_fields__:
         value = getattr(state, name)
-        if name == "orders":
-            value = sorted(
-                (replace(o, executions=tuple(sorted(o.executions))) for o in value.values()),
-                key=lambda order: order.order_id,
-            )
-        elif hasattr(value, "values"):
-            value = sorted(str(msgspec.to_builtins(one)) for one in value.values())
+        if isinstance(value, Keyed):
+            value = sorted((key, str(msgspec.to_builtins(one))) for key, one in value.items())
         elif isinstance(value, frozenset):
             value = sorted(value)
         plain[name] = value
@@ -101,24 +93,27 @@ class TestDesk:
         self.line: list[events.Event] = []
         self.state = AccountState()
         for event in given:
-            self._store(event)
+            self.store(event)
 
     def when(self, item: items.Item, with_context: Context | None = None) -> events.Event | None:
         """Take one item once and return its event."""
         event = decide(self.state, item, with_context or context())
         if event is not None:
-            self._store(event)
+            self.store(event)
         return event
 
     def settle(self, item: items.Item, with_context: Context | None = None) -> list[events.Event]:
-        """Take one item until nothing follows, as a worker does with a sighting."""
+        """Take one item as a worker does: a sighting until nothing follows, all else once."""
         found: list[events.Event] = []
         while (event := self.when(item, with_context)) is not None:
             found.append(event)
             assert len(found) < EVENTS_PER_ITEM_MAX, f"{item} never comes to rest"
+            if not isinstance(item, items.OrderSeen):
+                break
         return found
 
-    def _store(self, event: events.Event) -> None:
+    def store(self, event: events.Event) -> None:
+        """Evolve by an event that no decision of this desk led to, or that one did."""
         self.line.append(event)
         self.state = evolve(self.state, recorded(event, len(self.line)))
 
@@ -149,10 +144,11 @@ def spec(
     side: Side = Side.BUY,
     quantity: str = "100",
     limit_price: str | None = "10.50",
+    market: str = "US",
 ) -> OrderSpec:
     return OrderSpec(
         symbol=symbol,
-        market="US",
+        market=market,
         currency="USD",
         side=side,
         order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
@@ -251,10 +247,12 @@ def fill(
     )
 
 
-def figure(symbol: str = "AAPL", quantity: str = "100") -> events.PositionFigure:
+def figure(
+    symbol: str = "AAPL", quantity: str = "100", *, market: str = "US"
+) -> events.PositionFigure:
     return events.PositionFigure(
         symbol=symbol,
-        market="US",
+        market=market,
         currency="USD",
         quantity=Decimal(quantity),
         average_cost=Decimal("10.00"),
@@ -267,8 +265,22 @@ def positions(*figures: events.PositionFigure) -> events.AccountPositionsObserve
     return events.AccountPositionsObserved(positions=figures, observed_at=NOW)
 
 
-def frozen(cause: str = "mark_not_in_ledger") -> events.AccountFrozen:
-    return events.AccountFrozen(cause=cause, detail="d")
+def frozen(
+    cause: str = "mark_not_in_ledger", *, detail: str = "d", symbol: str = ""
+) -> events.AccountFrozen:
+    return events.AccountFrozen(cause=cause, detail=detail, symbol=symbol)
+
+
+def stale(gap: int = 1) -> events.AccountStale:
+    return events.AccountStale(gap=gap, cause="slept")
+
+
+def halted(symbol: str = "") -> events.AccountHalted:
+    return events.AccountHalted(command_id="h", person="ann", symbol=symbol, detail="")
+
+
+def released(name: str = "1") -> events.OrderReleased:
+    return events.OrderReleased(order_id=order_id_of(name), command_id="cmd-r", person="ann")
 
 
 def command(
@@ -351,6 +363,7 @@ def seen(
     number: str = "901",
     mark: str | None = None,
     symbol: str = "AAPL",
+    market: str = "US",
     side: Side = Side.BUY,
     quantity: str = "100",
     filled: str | None = None,
@@ -365,7 +378,7 @@ def seen(
         order_number=number,
         mark=mark_of() if mark is None else mark,
         symbol=symbol,
-        market="US",
+        market=market,
         currency="USD",
         side=side,
         order_type=order_type,
@@ -397,13 +410,19 @@ def absent(
     )
 
 
-def round_completed() -> items.RoundCompleted:
-    return items.RoundCompleted(orders_read=1, orders_since=at(-3600))
+def round_completed(gaps: int = 0) -> items.RoundCompleted:
+    """Return a complete round of readings, begun after so many gaps."""
+    return items.RoundCompleted(gaps=gaps, orders_read=1, orders_since=at(-3600))
+
+
+def gap_noticed(gap: int = 1) -> items.GapNoticed:
+    return items.GapNoticed(gap=gap, cause="slept")
 
 
 def contract(
     *,
     symbol: str = "AAPL",
+    currency: str = "USD",
     lot_size: str = "1",
     tick_sizes: tuple[tuple[str, str], ...] = (("0", "0.0001"), ("1", "0.01")),
     is_tradeable: bool = True,
@@ -411,7 +430,7 @@ def contract(
     return items.ContractFacts(
         symbol=symbol,
         market="US",
-        currency="USD",
+        currency=currency,
         lot_size=Decimal(lot_size),
         is_tradeable=is_tradeable,
         tick_sizes=tuple((Decimal(begin), Decimal(step)) for begin, step in tick_sizes),
@@ -456,3 +475,31 @@ def preview_command(
         reason="because",
     )
     return command(body, command_id, expires_s=expires_s)
+
+
+def items_of_order(name: str) -> list[items.Item]:
+    """Return every item about order `name`, as often as it may differ."""
+    order_id, tiger, number = order_id_of(name), f"t-{name}", f"90{name}"
+    mark = mark_of(name)
+    found: list[items.Item] = [
+        submit(name, number=number),
+        submit(name, number=number, command_id=f"cmd-again-{name}"),
+        cancel(order_id, f"cmd-c1-{name}"),
+        cancel(order_id, f"cmd-c2-{name}"),
+        release(order_id, f"cmd-r-{name}"),
+        items.ActAbandoned(order_id=order_id),
+        absent(seconds=10, name=name),
+        absent(seconds=9999, name=name),
+        seen(tiger=f"t-other-{name}", number=number, mark=mark),
+        seen(tiger=tiger, number=number, mark=mark, quantity="250"),
+        seen(tiger=tiger, number=number, mark=mark, limit_price="11.00"),
+        seen(tiger=tiger, number=number, mark=mark, symbol="MSFT"),
+    ]
+    fills = (execution(f"e1-{name}", "40"), execution(f"e2-{name}", "60"))
+    for outcome in items.Outcome:
+        found.append(placed(outcome, name, tiger=tiger))
+        found.append(cancel_answered(outcome, name))
+    for phase in SeenPhase:
+        for executions in ((), fills[:1], fills):
+            found.append(seen(phase, *executions, tiger=tiger, number=number, mark=mark))
+    return found

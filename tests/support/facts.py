@@ -149,6 +149,14 @@ def filled(order_id: str) -> events.OrderFilled:
     )
 
 
+def terms(order_id: str, quantity: str, limit: str | None) -> events.OrderTermsObserved:
+    """Return a sighting of an order that somebody changed elsewhere."""
+    limit_price = None if limit is None else Decimal(limit)
+    return events.OrderTermsObserved(
+        order_id=order_id, quantity=Decimal(quantity), limit_price=limit_price
+    )
+
+
 def external(order_id: str, *, second: int = 0) -> events.OrderExternalObserved:
     """Return an order from the phone app, opened so many seconds after the epoch."""
     return events.OrderExternalObserved(

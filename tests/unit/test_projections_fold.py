@@ -12,7 +12,7 @@ from core.errors import CorruptRecordError
 from core.orders import CancelPhase, Phase
 from core.refusals import Refusal
 from core.subjects import SYSTEM
-from projections.entries import AccountEntry, Change, OrderEntry
+from projections.entries import AccountEntry, Change, FrozenSymbol, OrderEntry
 from projections.fold import changed_alias, changed_order_id, fold
 from tests.support import facts
 from tests.support.facts import EPOCH, Ledger
@@ -80,6 +80,7 @@ ORDER_STEPS: list[tuple[events.Event, Phase, CancelPhase, str]] = [
     ),
     (facts.working("o1", "4"), Phase.WORKING, CancelPhase.NONE, ""),
     (facts.fill("o1", "e1"), Phase.SUBMITTING, CancelPhase.NONE, ""),
+    (facts.terms("o1", "25", "181.5"), Phase.SUBMITTING, CancelPhase.NONE, ""),
     (facts.filled("o1"), Phase.FILLED, CancelPhase.NONE, ""),
     (
         events.OrderCancelled(order_id="o1", filled_quantity=Decimal(3), average_price=None),
@@ -171,6 +172,18 @@ def test_cause_of_a_doubt_goes_when_the_order_is_sighted_and_the_cancels_cause_s
     assert entry.row().detail == "cancel refused: not sent"
 
 
+def test_order_that_was_changed_elsewhere_shows_its_new_terms_and_keeps_its_cause() -> None:
+    entry = order_after(
+        facts.started("o1"),
+        events.OrderOutcomeUnknown(order_id="o1", cause="no answer"),
+        facts.terms("o1", "25", "181.5"),
+    )
+    row = entry.row()
+    assert (row.quantity, row.limit_price) == (Decimal(25), Decimal("181.5"))
+    assert (row.phase, row.detail) == (Phase.UNKNOWN, "no answer")
+    assert row.updated_at == EPOCH + timedelta(seconds=3)
+
+
 def test_external_order_is_marked_so() -> None:
     row = order_after(facts.external("o9", second=5)).row()
     assert (row.is_external, row.phase) == (True, Phase.ACCEPTED)
@@ -183,7 +196,7 @@ def test_fill_gives_an_execution() -> None:
     assert change.execution is not None
     assert change.execution.price == event.price
     assert change.order is not None
-    assert change.order.order.executions == ("e1",)
+    assert change.order.order.recorded_quantity == Decimal(10)
 
 
 @pytest.mark.parametrize(
@@ -238,9 +251,9 @@ def test_worker_start_makes_stale_until_reconciled() -> None:
     lived: list[events.Event] = [facts.opened(), start, facts.reconciled()]
     assert account_after(*lived[:2]).is_stale
     assert not account_after(*lived).is_stale
-    stale = account_after(*lived, events.AccountStale(cause="gap in push"))
+    stale = account_after(*lived, events.AccountStale(gap=1, cause="gap in push"))
     assert (stale.is_stale, stale.stale_cause) == (True, "gap in push")
-    assert account_after(*lived, events.AccountStale(cause="gap"), start).stale_cause == ""
+    assert account_after(*lived, events.AccountStale(gap=1, cause="gap"), start).stale_cause == ""
 
 
 def test_halt_and_freeze_stand_until_resumed() -> None:
@@ -263,6 +276,29 @@ def test_halt_and_freeze_stand_until_resumed() -> None:
     )
     assert (resumed.is_halted, resumed.halt_detail, resumed.frozen_cause) == (False, "", "")
     assert resumed.halted_symbols == ("AAPL", "TSLA")
+
+
+def test_frozen_symbols_stand_sorted_with_their_last_cause_until_resumed() -> None:
+    def frozen(symbol: str, detail: str) -> events.AccountFrozen:
+        return events.AccountFrozen(cause="word", detail=detail, symbol=symbol)
+
+    def resumed(symbol: str) -> events.AccountResumed:
+        return events.AccountResumed(command_id="c", person="ann", symbol=symbol)
+
+    line: list[events.Event] = [
+        facts.opened(),
+        frozen("TSLA", "1"),
+        frozen("AAPL", "2"),
+        frozen("TSLA", "3"),
+    ]
+    entry = account_after(*line)
+    assert entry.frozen_symbols == (
+        FrozenSymbol(symbol="AAPL", why="word: 2"),
+        FrozenSymbol(symbol="TSLA", why="word: 3"),
+    )
+    assert (entry.frozen_cause, entry.frozen_detail) == ("", "")
+    assert account_after(*line, resumed("TSLA")).frozen_symbols == entry.frozen_symbols[:1]
+    assert account_after(*line, resumed("")).frozen_symbols == ()
 
 
 def test_login_cannot_add_accounts_in_its_own_ledger() -> None:

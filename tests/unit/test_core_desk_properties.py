@@ -1,0 +1,284 @@
+"""What holds of the desk under any schedule: items lost, doubled, late, and in any order."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import events, items
+from core.account_state import AccountState, evolve
+from core.codec import EMPTY_TAIL, encode, follow
+from core.desk import decide, waits
+from core.items import ExecutionSeen, Outcome, SeenPhase
+from core.orders import DOUBTFUL_PHASES, FINAL_PHASES, Phase, Side
+from core.submitting import is_reducing
+from tests.support import core_facts as facts
+
+_NAMES: Final = ("1", "2", "3")
+_SCHEDULES: Final = settings(deadline=None, max_examples=120)
+
+
+_REST: Final[list[items.Item]] = [
+    facts.halt(),
+    facts.halt("AAPL", "cmd-h2"),
+    facts.resume(),
+    facts.resume("AAPL", "cmd-r2"),
+    facts.round_completed(0),
+    facts.round_completed(1),
+    facts.round_completed(2),
+    facts.gap_noticed(1),
+    facts.gap_noticed(2),
+    items.WorkerStarts(run_id="run-2"),
+    items.HaltFileSeen(detail="by hand"),
+    items.AccountBegins(
+        environment=events.Environment.SANDBOX,
+        mode=events.Mode.AUTO,
+        ledger_id="led2",
+        login="login-1",
+    ),
+    facts.external(),
+    facts.external(tiger="t-8", side=Side.BUY, quantity="7"),
+    facts.seen(tiger="t-7", mark=f"{facts.LEDGER_ID}.ord-lost"),
+    # The id of order 1's row with the mark of order 2.
+    facts.seen(tiger="t-1", number="902", mark=facts.mark_of("2")),
+    items.PositionsSeen(positions=(), observed_at=facts.NOW),
+    items.PositionsSeen(positions=(facts.figure(quantity="150"),), observed_at=facts.NOW),
+    facts.preview_command(),
+    items.PreviewAnswered(
+        item=facts.preview_command(),
+        contract=facts.contract(),
+        quote=facts.quote(),
+        estimate=None,
+    ),
+]
+_POOL: Final = [item for name in _NAMES for item in facts.items_of_order(name)] + _REST
+# What a listing alone may say of an order that the broker gave an id.
+_LISTING_EVENTS: Final = (
+    events.OrderWorking,
+    events.OrderFilled,
+    events.OrderCancelled,
+    events.OrderExpired,
+    events.OrderRejected,
+)
+
+
+def _previews() -> tuple[events.Event, ...]:
+    return (
+        facts.previewed("1"),
+        facts.previewed("2"),
+        facts.previewed("3", facts.spec(side=Side.SELL)),
+    )
+
+
+def _run(schedule: Sequence[items.Item]) -> facts.TestDesk:
+    """Take the items as a worker would, and watch the rules at each event."""
+    long_150 = facts.positions(facts.figure(quantity="150"))
+    desk = facts.TestDesk(*facts.ready(long_150, *_previews()))
+    for second, item in enumerate(schedule):
+        if waits(desk.state, item) or _comes_too_late(desk.state, item):
+            continue
+        for _ in range(facts.EVENTS_PER_ITEM_MAX):
+            before = desk.state
+            event = desk.when(item, facts.context(second))
+            if event is None:
+                break
+            _check_step(before, event, desk.state)
+        else:
+            raise AssertionError(f"{item} never comes to rest")
+    return desk
+
+
+def _comes_too_late(state: AccountState, item: items.Item) -> bool:
+    # Listings prove an absence only when the call to place can no longer be answered.
+    if not isinstance(item, items.PlaceAnswered):
+        return False
+    order = state.orders.get(item.order_id)
+    return order is not None and order.phase is Phase.UNKNOWN and bool(order.tiger_order_id)
+
+
+def _check_step(before: AccountState, event: events.Event, after: AccountState) -> None:
+    if isinstance(event, events.OrderSubmissionStarted):
+        assert event.order_id not in before.orders
+        assert not before.is_stale
+        assert not before.is_halted
+        assert event.spec.symbol not in before.halted_symbols
+        if not is_reducing(before, event.spec):
+            assert not before.frozen_cause
+            assert event.spec.symbol not in before.frozen_symbols
+            assert before.doubtful_of(event.spec.symbol) is None
+    for old in before.orders.values():
+        new = after.orders[old.order_id]
+        if old.phase is new.phase:
+            continue
+        # With an id of the broker's, only listings end an order, or wake one that was done.
+        if old.tiger_order_id and (old.phase in FINAL_PHASES or new.phase in FINAL_PHASES):
+            assert isinstance(event, _LISTING_EVENTS)
+        if old.phase is Phase.WORKING:
+            assert new.phase in FINAL_PHASES | {Phase.UNKNOWN}
+        if old.phase in DOUBTFUL_PHASES and new.phase is Phase.NOT_FOUND:
+            assert isinstance(event, events.OrderNotFound)
+
+
+def _check_state(desk: facts.TestDesk) -> None:
+    state = desk.state
+    orders = list(state.orders.values())
+    assert state.open_orders == {o.order_id for o in orders if o.is_open}
+    assert state.watched_orders == {o.order_id for o in orders if o.is_watched}
+    owners = Counter(o.tiger_order_id for o in orders if o.tiger_order_id)
+    assert all(count == 1 for count in owners.values())
+    for order in orders:
+        fills = [
+            event
+            for event in desk.line
+            if isinstance(event, events.OrderFillRecorded) and event.order_id == order.order_id
+        ]
+        assert len({one.execution_id for one in fills}) == len(fills)
+        assert order.recorded_quantity == sum((f.quantity for f in fills), start=Decimal(0))
+    starts = Counter(
+        event.order_id for event in desk.line if isinstance(event, events.OrderSubmissionStarted)
+    )
+    assert all(count == 1 for count in starts.values())
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=60))
+def test_any_schedule_keeps_the_rules(schedule: list[items.Item]) -> None:
+    _check_state(_run(schedule))
+
+
+@_SCHEDULES
+@given(
+    st.lists(st.sampled_from(facts.items_of_order("1") + _REST), max_size=40),
+    st.integers(0, 40),
+)
+def test_one_order_under_any_schedule_is_sent_once(schedule: list[items.Item], place: int) -> None:
+    schedule.insert(min(place, len(schedule)), facts.submit("1", number="901"))
+    desk = _run(schedule)
+    _check_state(desk)
+    starts = [e for e in desk.line if isinstance(e, events.OrderSubmissionStarted)]
+    assert len(starts) <= 1
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=40))
+def test_replay_of_the_line_gives_the_same_state(schedule: list[items.Item]) -> None:
+    desk = _run(schedule)
+    tail, state = EMPTY_TAIL, AccountState()
+    for n, event in enumerate(desk.line, start=1):
+        where, body = encode(facts.recorded(event, n), prev=tail.prev)
+        stored, tail = follow(tail, where, body, sequence=n)
+        state = evolve(state, stored)
+    assert state == desk.state
+    assert facts.snapshot(state) == facts.snapshot(desk.state)
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=30))
+def test_whole_schedule_delivered_again_sends_nothing_more(schedule: list[items.Item]) -> None:
+    desk = _run([*schedule, *schedule])
+    starts = [e for e in desk.line if isinstance(e, events.OrderSubmissionStarted)]
+    assert len({e.order_id for e in starts}) == len(starts)
+    for item in schedule:
+        if isinstance(item, items.CommandItem) and item.command_id in desk.state.handled:
+            assert desk.when(item) is None
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=30), st.sampled_from(_POOL))
+def test_decide_is_pure(schedule: list[items.Item], item: items.Item) -> None:
+    desk = _run(schedule)
+    before = facts.snapshot(desk.state)
+    first = decide(desk.state, item, facts.context())
+    assert decide(desk.state, item, facts.context()) == first
+    assert facts.snapshot(desk.state) == before
+
+
+_PARTS: Final = tuple(facts.execution(f"e{i}", str(i * 10)) for i in range(1, 5))
+
+
+@_SCHEDULES
+@given(
+    st.permutations(_PARTS),
+    st.lists(st.lists(st.sampled_from(_PARTS), unique=True, max_size=4), max_size=6),
+)
+def test_fills_are_a_set_however_often_and_in_whatever_order_they_are_seen(
+    shuffled: list[ExecutionSeen], sightings: list[list[ExecutionSeen]]
+) -> None:
+    line = facts.ready(facts.started(), facts.accepted(), facts.working())
+    plain, odd = facts.TestDesk(*line), facts.TestDesk(*line)
+    plain.settle(facts.seen(SeenPhase.FILLED, *_PARTS))
+    for parts in sightings:
+        # The broker's cumulative figure comes with the last sighting alone.
+        odd.settle(facts.seen(SeenPhase.LIVE, *parts, filled="0"))
+    odd.settle(facts.seen(SeenPhase.FILLED, *shuffled))
+    odd.settle(facts.seen(SeenPhase.FILLED, *reversed(shuffled)))
+    assert facts.snapshot(odd.state) == facts.snapshot(plain.state)
+    assert odd.state.orders[facts.order_id_of()].recorded_quantity == Decimal(100)
+    assert odd.state.positions.get("AAPL@US") == Decimal(100)
+
+
+@pytest.mark.parametrize("crash_after", range(6))
+def test_crash_between_any_two_steps_ends_in_one_order(crash_after: int) -> None:
+    done = facts.seen(SeenPhase.CANCELLED)
+    way: list[items.Item] = [
+        facts.submit(),
+        facts.placed(Outcome.DONE),
+        facts.seen(),
+        facts.cancel(),
+        facts.cancel_answered(Outcome.DONE),
+        done,
+    ]
+    restart: list[items.Item] = [
+        items.WorkerStarts(run_id="run-2"),
+        items.ActAbandoned(order_id=facts.order_id_of()),
+        facts.submit(),
+        done if crash_after == len(way) - 1 else facts.seen(),
+        facts.round_completed(),
+    ]
+    desk = _run([*way[: crash_after + 1], *restart, *way[crash_after + 1 :]])
+    _check_state(desk)
+    order = desk.state.orders[facts.order_id_of()]
+    assert order.phase is Phase.CANCELLED
+
+
+# --- the way out ----------------------------------------------------------------------------
+
+_FRESH: Final = [("x", facts.spec(symbol="NVDA")), ("y", facts.spec())]
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=60))
+def test_no_schedule_leaves_an_account_without_a_way_out(schedule: list[items.Item]) -> None:
+    desk = _run(schedule)
+    last = facts.context(len(schedule))
+    for symbol in ("", *sorted(desk.state.halted_symbols)):
+        desk.when(facts.resume(symbol, f"cmd-out-{symbol}"), last)
+    desk.when(facts.round_completed(desk.state.gap), last)
+    for number, (name, terms) in enumerate(_FRESH, start=77001):
+        preview = facts.previewed(name, terms)
+        desk = facts.TestDesk(*desk.line, preview)
+        orders = desk.state.open_of(terms.symbol)
+        if any(o.phase in DOUBTFUL_PHASES or o.phase is Phase.SUBMITTING for o in orders):
+            continue
+        item = facts.submit(name, number=str(number))
+        assert not waits(desk.state, item)
+        assert isinstance(desk.when(item, last), events.OrderSubmissionStarted)
+
+
+@_SCHEDULES
+@given(st.lists(st.sampled_from(_POOL), max_size=60))
+def test_every_order_in_doubt_can_be_released_by_a_person(schedule: list[items.Item]) -> None:
+    desk = _run(schedule)
+    last = facts.context(len(schedule))
+    for order in list(desk.state.orders.values()):
+        if order.phase is Phase.SUBMITTING:
+            desk.when(items.ActAbandoned(order_id=order.order_id), last)
+    for order_id in sorted(desk.state.open_orders):
+        if desk.state.orders[order_id].phase in DOUBTFUL_PHASES:
+            event = desk.when(facts.release(order_id, f"cmd-out-{order_id}"), last)
+            assert isinstance(event, events.OrderReleased)
+    assert not any(o.phase in DOUBTFUL_PHASES for o in desk.state.orders.values())

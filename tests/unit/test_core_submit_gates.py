@@ -1,0 +1,448 @@
+"""Every gate between a submit and its intent: each shut gate gives its own refusal, and no event
+of sending; each open gate is shown open beside it."""
+
+from decimal import Decimal
+
+import pytest
+
+from core import events, items
+from core.context import CLOCK_SKEW_MAX_S
+from core.desk import waits, wants_reads
+from core.items import Outcome, SeenPhase
+from core.orders import Phase, Side
+from core.refusals import NEXT_STEP, Refusal
+from core.submitting import is_reducing
+from tests.support import core_facts as facts
+
+BUY_1 = facts.previewed("1")
+SELL_1 = facts.previewed("1", facts.spec(side=Side.SELL))
+LONG_100 = facts.positions(facts.figure(quantity="100"))
+SHORT_100 = facts.positions(facts.figure(quantity="-100"))
+
+
+def _refusal(event: events.Event | None) -> Refusal:
+    assert isinstance(event, events.OrderRefused)
+    assert event.detail.endswith(NEXT_STEP[event.code])
+    return event.code
+
+
+def test_submit_of_a_good_preview_starts_exactly_the_order_that_was_shown() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    event = desk.when(facts.submit(number="901"), facts.context(10))
+    assert event == events.OrderSubmissionStarted(
+        order_id=facts.order_id_of(),
+        command_id=facts.submit().command_id,
+        preview_id="prv-1",
+        spec=facts.spec(),
+        reason="because",
+        order_number="901",
+        mark=facts.mark_of(),
+        send_by=facts.at(12),
+        arrives_by=facts.at(34),
+    )
+
+
+def test_mark_begins_with_the_ledgers_id_and_names_the_order() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    event = desk.when(facts.submit())
+    assert isinstance(event, events.OrderSubmissionStarted)
+    assert event.mark == f"{facts.LEDGER_ID}.{event.order_id}"
+
+
+def _line(code: str) -> tuple[events.Event, ...]:
+    """Return a line of events under which a submit of preview 1 is refused with `code`."""
+    lines: dict[str, tuple[events.Event, ...]] = {
+        "read_only": facts.ready(BUY_1, mode=events.Mode.READ_ONLY),
+        "halted": facts.ready(BUY_1, facts.halted()),
+        "halted_symbol": facts.ready(BUY_1, facts.halted("AAPL")),
+        "never_reconciled": (facts.opened(), BUY_1),
+        "new_worker": facts.ready(BUY_1, events.AccountWorkerStarted(run_id="run-2")),
+        "stale": facts.ready(BUY_1, facts.stale()),
+        "frozen": facts.ready(BUY_1, facts.frozen()),
+        "unknown": facts.ready(BUY_1, facts.started("2"), facts.unknown("2")),
+        "not_found": facts.ready(
+            BUY_1, facts.started("2"), facts.unknown("2"), facts.not_found("2")
+        ),
+        "check_failed": facts.ready(facts.previewed("1", passed=False)),
+        "digest": facts.ready(facts.previewed("1", digest="f" * 64)),
+        "other_account": facts.ready(facts.previewed("1", digest=facts.spec().digest("other"))),
+        "expired": facts.ready(facts.previewed("1", expires_s=-0.001)),
+        "used": facts.ready(BUY_1, facts.started(number="77"), facts.accepted()),
+        "unseen": facts.ready(),
+    }
+    return lines[code]
+
+
+@pytest.mark.parametrize(
+    "line,code",
+    [
+        ("read_only", Refusal.ACCOUNT_READ_ONLY),
+        ("halted", Refusal.ACCOUNT_HALTED),
+        ("halted_symbol", Refusal.ACCOUNT_HALTED),
+        ("never_reconciled", Refusal.ACCOUNT_STALE),
+        ("new_worker", Refusal.ACCOUNT_STALE),
+        ("stale", Refusal.ACCOUNT_STALE),
+        ("frozen", Refusal.ACCOUNT_FROZEN),
+        ("unknown", Refusal.SYMBOL_IN_DOUBT),
+        ("not_found", Refusal.SYMBOL_IN_DOUBT),
+        ("check_failed", Refusal.CHECK_FAILED),
+        ("digest", Refusal.CHECK_FAILED),
+        ("expired", Refusal.PREVIEW_EXPIRED),
+        ("used", Refusal.PREVIEW_USED),
+        ("unseen", Refusal.PREVIEW_UNKNOWN),
+        ("other_account", Refusal.CHECK_FAILED),
+    ],
+)
+def test_shut_gate_refuses_and_sends_nothing(line: str, code: Refusal) -> None:
+    desk = facts.TestDesk(*_line(line))
+    orders = len(desk.state.orders)
+    item = facts.submit(command_id="cmd-new", number="902")
+    assert _refusal(desk.when(item)) is code
+    assert len(desk.state.orders) == orders
+    # The "no" is recorded: the same command delivered again decides to nothing.
+    assert desk.when(item) is None
+
+
+def test_account_that_was_never_opened_sends_nothing() -> None:
+    desk = facts.TestDesk(BUY_1, facts.reconciled())
+    assert isinstance(desk.when(facts.submit()), events.OrderRefused)
+
+
+def test_refusal_names_the_order_in_doubt() -> None:
+    desk = facts.TestDesk(*_line("unknown"))
+    event = desk.when(facts.submit())
+    assert isinstance(event, events.OrderRefused)
+    assert facts.order_id_of("2") in event.detail
+
+
+@pytest.mark.parametrize("number", ["", "0", "000", "77"])
+def test_order_number_must_be_new_and_above_zero(number: str) -> None:
+    other = facts.started("2", facts.spec(symbol="MSFT"), number="77")
+    desk = facts.TestDesk(*facts.ready(BUY_1, other, facts.accepted("2")))
+    assert _refusal(desk.when(facts.submit(number=number))) is Refusal.NO_CAPACITY
+
+
+@pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S + 0.1, -CLOCK_SKEW_MAX_S - 0.1])
+def test_skewed_clocks_refuse_openings(skew_s: float) -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    event = desk.when(facts.submit(), facts.context(clock_skew_s=skew_s))
+    assert _refusal(event) is Refusal.CLOCK_SKEWED
+
+
+@pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S, -CLOCK_SKEW_MAX_S])
+def test_skew_at_the_bound_passes(skew_s: float) -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    event = desk.when(facts.submit(), facts.context(clock_skew_s=skew_s))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        (facts.frozen(),),
+        (facts.started("2"), facts.unknown("2")),
+        (facts.started("2"), facts.unknown("2"), facts.not_found("2")),
+    ],
+)
+def test_reducing_order_passes_freeze_and_doubt(line: tuple[events.Event, ...]) -> None:
+    desk = facts.TestDesk(*facts.ready(LONG_100, SELL_1, *line))
+    event = desk.when(facts.submit(number="902"), facts.context(clock_skew_s=99))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+@pytest.mark.parametrize("line", ["halted", "halted_symbol", "stale", "read_only"])
+def test_reducing_order_does_not_pass_halt_stale_or_read_only(line: str) -> None:
+    mode = events.Mode.READ_ONLY if line == "read_only" else events.Mode.AUTO
+    wall: dict[str, tuple[events.Event, ...]] = {
+        "halted": (facts.halted(),),
+        "halted_symbol": (facts.halted("AAPL"),),
+        "stale": (facts.stale(),),
+        "read_only": (),
+    }
+    desk = facts.TestDesk(*facts.ready(LONG_100, SELL_1, *wall[line], mode=mode))
+    assert isinstance(desk.when(facts.submit()), events.OrderRefused)
+
+
+def test_doubt_and_halt_of_one_symbol_leave_other_symbols_alone() -> None:
+    desk = facts.TestDesk(
+        *facts.ready(
+            facts.previewed("1", facts.spec(symbol="MSFT")),
+            facts.started("2"),
+            facts.unknown("2"),
+            facts.halted("TSLA"),
+        )
+    )
+    event = desk.when(facts.submit(number="902"))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+def test_released_order_no_longer_blocks_its_symbol() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1, facts.started("2"), facts.unknown("2")))
+    desk.when(facts.release(facts.order_id_of("2")))
+    assert isinstance(desk.when(facts.submit(number="902")), events.OrderSubmissionStarted)
+
+
+def test_released_order_that_is_sighted_blocks_no_more_but_counts_again() -> None:
+    desk = facts.TestDesk(*facts.ready(facts.started(), facts.unknown()))
+    desk.when(facts.release())
+    assert desk.state.open_orders == frozenset()
+    desk.settle(facts.seen())
+    assert desk.state.open_orders == {facts.order_id_of()}
+    assert desk.state.orders[facts.order_id_of()].phase is Phase.WORKING
+
+
+# --- is it reducing? ------------------------------------------------------------------------
+
+
+def _sell(quantity: str) -> bool:
+    desk = facts.TestDesk(*facts.ready(LONG_100))
+    return is_reducing(desk.state, facts.spec(side=Side.SELL, quantity=quantity))
+
+
+def test_sell_up_to_the_holding_reduces_and_one_share_more_does_not() -> None:
+    assert (_sell("100"), _sell("100.000001"), _sell("101")) == (True, False, False)
+
+
+def test_buy_reduces_a_short_position_alone() -> None:
+    short = facts.TestDesk(*facts.ready(SHORT_100)).state
+    flat = facts.TestDesk(*facts.ready()).state
+    buy = facts.spec(quantity="100")
+    assert is_reducing(short, buy)
+    assert not is_reducing(short, facts.spec(quantity="101"))
+    assert not is_reducing(short, facts.spec(side=Side.SELL))
+    assert not is_reducing(flat, buy)
+    assert not is_reducing(flat, facts.spec(side=Side.SELL))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [(), (facts.unknown(),), (facts.unknown(), facts.not_found()), (facts.accepted(),)],
+)
+def test_open_and_doubtful_orders_of_the_same_side_count_as_filled(
+    ending: tuple[events.Event, ...],
+) -> None:
+    selling = facts.started("1", facts.spec(side=Side.SELL, quantity="60"))
+    state = facts.TestDesk(*facts.ready(LONG_100, selling, *ending)).state
+    assert is_reducing(state, facts.spec(side=Side.SELL, quantity="40"))
+    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="41"))
+
+
+def test_open_orders_of_the_other_side_count_as_never_filled() -> None:
+    buying = facts.started("1", facts.spec(quantity="500"))
+    state = facts.TestDesk(*facts.ready(LONG_100, buying, facts.accepted())).state
+    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="101"))
+
+
+def test_open_orders_of_other_symbols_do_not_count() -> None:
+    selling = facts.started("1", facts.spec(symbol="MSFT", side=Side.SELL))
+    state = facts.TestDesk(*facts.ready(LONG_100, selling)).state
+    assert is_reducing(state, facts.spec(side=Side.SELL))
+
+
+def test_orders_from_the_phone_app_count() -> None:
+    desk = facts.TestDesk(*facts.ready(LONG_100))
+    desk.settle(facts.external(side=Side.SELL, quantity="60"))
+    assert not is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="41"))
+    assert is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="40"))
+
+
+def test_partly_filled_order_counts_with_what_is_left_of_it() -> None:
+    selling = facts.started("1", facts.spec(side=Side.SELL, quantity="60"))
+    sold = facts.fill("e1", "25", side=Side.SELL)
+    state = facts.TestDesk(*facts.ready(LONG_100, selling, facts.accepted(), sold)).state
+    assert state.positions.get("AAPL@US") == Decimal(75)
+    assert is_reducing(state, facts.spec(side=Side.SELL, quantity="40"))
+    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="41"))
+
+
+def test_finished_and_released_orders_do_not_count() -> None:
+    selling = facts.started("1", facts.spec(side=Side.SELL))
+    released = facts.released()
+    for ending in (
+        (events.OrderNotSent(order_id=facts.order_id_of(), cause="late"),),
+        (events.OrderRejected(order_id=facts.order_id_of(), code=1, detail="no"),),
+        (facts.unknown(), released),
+    ):
+        state = facts.TestDesk(*facts.ready(LONG_100, selling, *ending)).state
+        assert is_reducing(state, facts.spec(side=Side.SELL))
+
+
+# --- expiry ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        facts.submit(expires_s=-0.001),
+        facts.cancel(expires_s=-0.001),
+        facts.command(facts.resume().command, "r", expires_s=-0.001),
+        facts.command(facts.release().command, "r", expires_s=-0.001),
+    ],
+)
+def test_command_past_its_expiry_never_acts(item: items.CommandItem) -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    assert _refusal(desk.when(item)) is Refusal.COMMAND_EXPIRED
+
+
+def test_command_at_its_very_expiry_still_acts() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    event = desk.when(facts.submit(expires_s=0))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+def test_halt_is_never_too_late() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    assert isinstance(desk.when(facts.halt(expires_s=-9999)), events.AccountHalted)
+
+
+def test_preview_is_good_at_its_very_expiry() -> None:
+    desk = facts.TestDesk(*facts.ready(facts.previewed("1", expires_s=10)))
+    event = desk.when(facts.submit(), facts.context(10))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+# --- commands that wait, and commands that read ---------------------------------------------
+
+
+def test_opening_order_waits_while_one_of_its_symbol_is_being_sent() -> None:
+    other = facts.previewed("3", facts.spec(symbol="MSFT"))
+    desk = facts.TestDesk(*facts.ready(facts.previewed("2"), other, BUY_1))
+    desk.when(facts.submit("1"))
+    assert waits(desk.state, facts.submit("2", number="902"))
+    assert not waits(desk.state, facts.submit("3", number="903"))
+    desk.when(facts.placed(Outcome.DONE))
+    assert not waits(desk.state, facts.submit("2", number="902"))
+
+
+def test_cancels_controls_and_answers_pass_a_place_that_hangs() -> None:
+    desk = facts.TestDesk(*facts.ready(facts.previewed("2"), facts.started()))
+    for item in (
+        facts.cancel(),
+        facts.halt(),
+        facts.resume(),
+        facts.release(),
+        facts.preview_command(),
+        facts.placed(Outcome.UNKNOWN),
+        facts.seen(SeenPhase.LIVE),
+    ):
+        assert not waits(desk.state, item)
+
+
+def test_command_that_was_answered_never_waits() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1))
+    desk.when(facts.submit())
+    assert not waits(desk.state, facts.submit())
+
+
+def test_submit_of_an_unseen_preview_does_not_wait() -> None:
+    assert not waits(facts.TestDesk(*facts.ready()).state, facts.submit("9"))
+
+
+def test_only_a_preview_that_is_not_answered_wants_reads() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    item = facts.preview_command()
+    assert wants_reads(desk.state, item)
+    desk.when(_answer(item))
+    assert not wants_reads(desk.state, item)
+    for other in (facts.submit(), facts.cancel(), facts.halt(), facts.seen()):
+        assert not wants_reads(desk.state, other)
+
+
+def _answer(item: items.CommandItem) -> items.PreviewAnswered:
+    return items.PreviewAnswered(
+        item=item, contract=facts.contract(), quote=facts.quote(), estimate=None
+    )
+
+
+# --- halt, resume, freeze -------------------------------------------------------------------
+
+
+def test_halt_and_resume_of_a_symbol_have_that_scope() -> None:
+    desk = facts.TestDesk(*facts.ready(BUY_1, facts.previewed("2"), facts.previewed("3")))
+    desk.when(facts.halt("AAPL"))
+    assert _refusal(desk.when(facts.submit("1"))) is Refusal.ACCOUNT_HALTED
+    desk.when(facts.resume("", "r1"))
+    assert _refusal(desk.when(facts.submit("2", number="902"))) is Refusal.ACCOUNT_HALTED
+    desk.when(facts.resume("AAPL", "r2"))
+    event = desk.when(facts.submit("3", number="903"))
+    assert isinstance(event, events.OrderSubmissionStarted)
+
+
+def test_resume_of_a_symbol_lifts_neither_the_accounts_halt_nor_a_freeze() -> None:
+    desk = facts.TestDesk(*facts.ready(facts.frozen()))
+    desk.when(facts.halt())
+    desk.when(facts.resume("AAPL"))
+    assert (desk.state.is_halted, desk.state.frozen_cause) == (True, "mark_not_in_ledger")
+    desk.when(facts.resume("", "r2"))
+    assert (desk.state.is_halted, desk.state.frozen_cause) == (False, "")
+
+
+def test_halt_file_halts_once_and_its_absence_resumes_nothing() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    event = desk.when(items.HaltFileSeen(detail="by hand"))
+    assert isinstance(event, events.AccountHalted)
+    assert desk.when(items.HaltFileSeen(detail="by hand")) is None
+    assert desk.state.is_halted
+
+
+def test_cancels_pass_every_gate() -> None:
+    desk = facts.TestDesk(
+        *facts.ready(
+            facts.started(),
+            facts.accepted(),
+            facts.frozen(),
+            facts.halted(),
+            facts.stale(),
+            mode=events.Mode.READ_ONLY,
+        )
+    )
+    event = desk.when(facts.cancel(), facts.context(clock_skew_s=99))
+    assert event == events.OrderCancelStarted(
+        order_id=facts.order_id_of(), command_id="cmd-cancel", tiger_order_id="t-1"
+    )
+
+
+def test_worker_start_closes_the_account_until_a_round_is_complete() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    desk.when(items.WorkerStarts(run_id="run-2"))
+    assert desk.state.is_stale
+    assert desk.when(items.WorkerStarts(run_id="run-2")) is None
+    assert isinstance(desk.when(facts.round_completed()), events.AccountReconciled)
+    assert not desk.state.is_stale
+
+
+def test_account_is_bound_once() -> None:
+    item = items.AccountBegins(
+        environment=events.Environment.SANDBOX,
+        mode=events.Mode.AUTO,
+        ledger_id=facts.LEDGER_ID,
+        login="login-1",
+    )
+    desk = facts.TestDesk()
+    assert desk.when(item) == facts.opened()
+    assert desk.when(item) is None
+
+
+def test_message_that_does_not_decode_is_recorded() -> None:
+    item = items.Unreadable(
+        code=Refusal.SIGNATURE_INVALID,
+        subject="cmd.sandbox.order.submit",
+        stream="COMMANDS",
+        sequence=7,
+        body_digest="0" * 64,
+        detail="d",
+    )
+    event = facts.TestDesk(*facts.ready()).when(item)
+    assert isinstance(event, events.CommandUnreadable)
+    assert (event.code, event.sequence) == (Refusal.SIGNATURE_INVALID, 7)
+
+
+@pytest.mark.parametrize("item", [facts.cancel("ord-x"), facts.release("ord-x")])
+def test_command_about_an_order_that_is_not_there_is_refused(item: items.CommandItem) -> None:
+    desk = facts.TestDesk(*facts.ready())
+    assert _refusal(desk.when(item)) is Refusal.ORDER_UNKNOWN
+
+
+def test_every_refusal_says_what_to_do_next() -> None:
+    assert set(NEXT_STEP) == set(Refusal)
+    assert all(NEXT_STEP.values())
