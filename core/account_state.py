@@ -38,8 +38,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """One account. `handled` maps a command id to the order or preview it led to ("" if none).
 
     `positions` are the broker's quantities by `position_key`, moved by each fill recorded since;
-    `observed` are those figures unmoved. `frozen_for` holds what froze the account or a symbol
-    before: the same finding freezes once.
+    `observed` are those figures unmoved, `bought_since` and `sold_since` the fills recorded after
+    them. `frozen_for` holds what froze the account or a symbol before: a finding freezes once.
     """
 
     account: str = ""
@@ -64,6 +64,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     handled: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     positions: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     observed: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    bought_since: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    sold_since: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None
 
@@ -158,7 +160,12 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 key = position_key(figure.symbol, figure.market)
                 positions = positions.put(key, figure.quantity)
             return replace(
-                state, positions=positions, observed=positions, position_figures=event.positions
+                state,
+                positions=positions,
+                observed=positions,
+                bought_since=Keyed[Decimal](),
+                sold_since=Keyed[Decimal](),
+                position_figures=event.positions,
             )
         case events.AccountBalancesObserved():
             return replace(state, balances=event)
@@ -266,7 +273,10 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
         return state
     key = position_key(event.symbol, order.spec.market)
     held = state.positions.get(key) or Decimal(0)
-    moved = event.quantity if event.side is Side.BUY else -event.quantity
+    is_buy = event.side is Side.BUY
+    moved = event.quantity if is_buy else -event.quantity
+    since = state.bought_since if is_buy else state.sold_since
+    since = since.put(key, (since.get(key) or Decimal(0)) + event.quantity)
     changed = replace(
         order,
         recorded_quantity=order.recorded_quantity + event.quantity,
@@ -275,6 +285,8 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
         _put(state, changed),
         executions=state.executions.put(event.execution_id, event.order_id),
         positions=state.positions.put(key, held + moved),
+        bought_since=since if is_buy else state.bought_since,
+        sold_since=state.sold_since if is_buy else since,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from core import events
-from core.errors import CommandError, CorruptRecordError
+from core.errors import CorruptRecordError
 from core.subjects import Kind, parse_subject, subject
 
 FIRST_PREV: Final = "0" * 64
@@ -221,5 +221,5 @@ def _event(document: _Document, where: str) -> events.Event:
 def _decoded(decoder: msgspec.json.Decoder[_E], body: bytes, where: str) -> _E:
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, CommandError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptRecordError(f"a record at {where} does not decode: {error}") from error

@@ -166,7 +166,10 @@ def _release(state: AccountState, item: items.CommandItem, command: ReleaseOrder
 
 def _placed(state: AccountState, item: items.PlaceAnswered) -> Event | None:
     order = state.orders.get(item.order_id)
-    if order is None or order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
+    # What a listing has shown, no reply takes back.
+    if order is None or order.tiger_order_id:
+        return None
+    if order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
         return None
     match item.outcome:
         case items.Outcome.DONE:
@@ -254,7 +257,7 @@ _AccountItem = (
 def _account(state: AccountState, item: _AccountItem) -> Event | None:
     match item:
         case items.RoundCompleted():
-            if not state.is_stale or item.gaps != state.gap:
+            if not state.is_stale or item.gaps < state.gap:
                 return None
             return events.AccountReconciled(
                 orders_read=item.orders_read, orders_since=item.orders_since

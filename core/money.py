@@ -1,7 +1,7 @@
 """Exact amounts, prices and quantities, made from text at the edge and never from floats."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import msgspec
@@ -72,5 +72,11 @@ def check_precision(value: Decimal, *, field: str) -> None:
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
-    """Say whether `value` is a whole number of `step`s; of no step, nothing is."""
-    return step > 0 and value % step == 0
+    """Say whether `value` is a whole number of `step`s; of a step that is none, nothing is."""
+    if not step.is_finite() or step <= 0:
+        return False
+    try:
+        return value % step == 0
+    except InvalidOperation:
+        # The quotient has more digits than Decimal holds; no price or lot is meant like that.
+        return False

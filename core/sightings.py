@@ -17,6 +17,8 @@ from core.orders import Order, OrderType, Phase
 
 def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
     """Return the next event that a sighting of one order calls for."""
+    if not _is_size(seen.quantity) or not _is_size(seen.filled_quantity):
+        return _freeze(state, "quantity_unreadable", seen.tiger_order_id, symbol=seen.symbol)
     order_id = state.by_tiger_id.get(seen.tiger_order_id)
     if order_id is None:
         return _first_sighting(state, seen)
@@ -28,6 +30,10 @@ def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
         or _next_fill(state, order, seen)
         or _progress(order, seen)
     )
+
+
+def _is_size(quantity: Decimal) -> bool:
+    return quantity.is_finite() and quantity >= 0
 
 
 def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
@@ -138,6 +144,9 @@ def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
     if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity:
         # Tiger's own library calls a part of an order filled; the figures say otherwise.
         phase = SeenPhase.LIVE
+    if seen.filled_quantity < order.recorded_quantity:
+        # Older than the fills that are recorded.
+        return None
     grew = seen.filled_quantity > order.filled_quantity
     match phase:
         case SeenPhase.LIVE:

@@ -1,5 +1,6 @@
 """Whether a previewed order may be sent now: every gate between a submit and its intent."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -15,6 +16,9 @@ from core.refusals import NEXT_STEP, Refusal
 
 # A larger difference is no clock; see `CLOCK_SKEW_MAX_S`, which blocks openings long before.
 SKEW_COUNTED_MAX_S: Final = 3600.0
+
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
 class No(NamedTuple):
@@ -112,22 +116,22 @@ def is_reducing(state: AccountState, spec: OrderSpec) -> bool:
     """Say whether an order brings its position nearer to zero however all open orders end.
 
     Every watched order on the same side counts as if it filled whole, and those on the other side
-    as if they never filled. A fill may be in the broker's figure before it is recorded here, or
-    recorded before it is in the figure; the smaller holding of the two counts.
+    as if they never filled. A fill recorded since the broker's last figure may be in it already: on
+    the same side it is counted all the same, on the other side it is not.
     """
     key = position_key(spec.symbol, spec.market)
-    sign = 1 if spec.side is Side.SELL else -1
-    held = min(
-        sign * (state.positions.get(key) or Decimal(0)),
-        sign * (state.observed.get(key) or Decimal(0)),
-    )
-    same_side = sum(
-        (o.unsettled_quantity for o in state.watched_of(spec.symbol) if o.spec.side is spec.side),
-        start=Decimal(0),
-    )
-    return held - same_side >= spec.quantity
+    is_sale = spec.side is Side.SELL
+    observed = state.observed.get(key) or Decimal(0)
+    since = state.sold_since if is_sale else state.bought_since
+    held = (observed if is_sale else -observed) - (since.get(key) or Decimal(0))
+    same_side = [o for o in state.watched_of(spec.symbol) if o.spec.side is spec.side]
+    if any(order.spec.quantity == 0 for order in same_side):
+        # Given by amount, so its size is not known.
+        return False
+    unsettled = sum((order.unsettled_quantity for order in same_side), start=Decimal(0))
+    return held - unsettled >= spec.quantity
 
 
 def is_new_number(state: AccountState, number: str) -> bool:
     """Say whether an order number is one: above zero, and not seen in this ledger."""
-    return number.isdigit() and int(number) > 0 and number not in state.numbers
+    return _NUMBER.fullmatch(number) is not None and number not in state.numbers

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import os
 import signal
@@ -65,9 +66,9 @@ SWITCH_INTERVAL_S: Final = 0.0005
 HISTORY_LIMIT_S: Final = 600.0
 CONNECT_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
-_SANDBOX_PACE: Final = Pace(gap_s=0.1, watching_s=0.2, idle_s=2.0, figures_s=2.0)
+_SANDBOX_PACE: Final = Pace(settle_s=0.03, gap_s=0.1, watching_s=0.2, idle_s=2.0, figures_s=2.0)
 # Well under Tiger's 120 listings a minute, with the watched orders of several accounts.
-_TIGER_PACE: Final = Pace(gap_s=1.0, watching_s=2.0, idle_s=20.0, figures_s=30.0)
+_TIGER_PACE: Final = Pace(settle_s=0.03, gap_s=1.0, watching_s=2.0, idle_s=20.0, figures_s=30.0)
 
 MakeBroker = Callable[[Session, str], AccountBroker]
 MakeLedger = Callable[[LoopThread, AccountWriter], Ledger]
@@ -159,6 +160,9 @@ class _Login:
         self._known = accounts
         begin(accounts)
         self._loop.run(self._take_messages(nc, accounts, world.reads), CONNECT_LIMIT_S)
+        # What start-up made stays; the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         sys.stdout.write('{"ready": true}\n')
         sys.stdout.flush()
         code = self._ending.wait()

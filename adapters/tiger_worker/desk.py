@@ -145,6 +145,12 @@ class Desk:
                 break
             is_clean = self._record(event, work)
             is_open = self._act_on(event, work, boot_s=boot_s, is_clean=is_clean)
+            log.info(
+                "event.recorded",
+                account=self._settings.account,
+                type=codec.type_name(event),
+                n=self._tail.n,
+            )
             if not isinstance(item, items.OrderSeen):
                 break
             event = decide(self.state, item, context)
@@ -181,7 +187,6 @@ class Desk:
             recorded.recorded_at,
         )
         self.state = evolve(self.state, replace(recorded, sequence=appended.sequence))
-        log.info("event.recorded", account=recorded.account, type=recorded.type, n=recorded.n)
         return appended.clean
 
     def _links(self, event: events.Event, work: Work) -> tuple[str, str]:

@@ -54,10 +54,12 @@ _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING
 class Pace(NamedTuple):
     """How long to wait between rounds, in seconds: while an order is open, and otherwise.
 
-    `gap_s`: the least time between two rounds, however often one is asked for; `figures_s`: how
-    old positions and cash may grow without a reason to read them.
+    `settle_s`: between the wish for a round and its begin, so that the answer that caused it is on
+    its way first; `gap_s`: between the begins of two rounds, at least; `figures_s`: how old
+    positions and cash may grow without a reason to read them.
     """
 
+    settle_s: float
     gap_s: float
     watching_s: float
     idle_s: float
@@ -122,7 +124,8 @@ class Reconciler:
             self._try_round()
             self._stopping.wait(max(0.0, self._pace.gap_s - (time.monotonic() - begun)))
             is_watching = bool(self._state.watched_orders) or self._state.is_stale
-            self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s)
+            if self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s):
+                self._stopping.wait(self._pace.settle_s)
 
     @property
     def _state(self) -> AccountState:

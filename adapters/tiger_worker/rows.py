@@ -31,6 +31,9 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
     tiger_order_id = words.text(row, "id")
     if not tiger_order_id.strip("0"):
         raise CorruptRecordError("expected an id of the broker in an order's row")
+    quantity, filled = words.scaled(row, "totalQuantity"), words.scaled(row, "filledQuantity")
+    if quantity < 0 or filled < 0:
+        raise CorruptRecordError("expected no quantity below 0 in an order's row")
     return OrderSeen(
         tiger_order_id=tiger_order_id,
         order_number=words.text(row, "orderId"),
@@ -40,12 +43,12 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
         currency=words.text(row, "currency"),
         side=words.side_of(row.get("action")),
         order_type=words.type_of(row.get("orderType")),
-        quantity=words.scaled(row, "totalQuantity"),
+        quantity=quantity,
         limit_price=words.optional_number(row, "limitPrice"),
         phase=words.seen_phase(status, remark),
         status_word=status,
         remark=remark,
-        filled_quantity=words.scaled(row, "filledQuantity"),
+        filled_quantity=filled,
         average_price=words.optional_number(row, "avgFillPrice") or None,
         source=words.broker_text(row.get("source")),
         opened_at=words.moment(row, "openTime"),

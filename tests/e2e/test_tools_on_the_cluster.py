@@ -63,12 +63,12 @@ async def test_a_submit_repeated_by_this_and_another_client_is_one_order(home: P
         placed = control.request_count("place_order")
         preview = await answer(first, "preview_order", **TERMS)
         chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
-        answers = await asyncio.gather(
+        at_once = await asyncio.gather(
             answer(first, "submit_order", **chosen),
             answer(second, "submit_order", **chosen),
             answer(first, "submit_order", **chosen),
         )
-        answers.append(await answer(second, "submit_order", **chosen))
+        answers = [*at_once, await answer(second, "submit_order", **chosen)]
         for field in ("status", "order_id", "tiger_order_id", "command_id"):
             assert len({told[field] for told in answers}) == 1, field
         assert control.request_count("place_order") == placed + 1

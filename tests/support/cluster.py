@@ -29,12 +29,14 @@ def settings_of(home: Path) -> Settings:
 @contextlib.asynccontextmanager
 async def served(home: Path, *, mode: Era = "auto") -> AsyncIterator[Client]:
     """Start `tiger-mcp serve` on a home and connect to it as Claude would."""
-    home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     server = StdioServerParameters(
         command=sys.executable,
         args=["-P", "-m", "infra.cli", "--home", str(home), "serve"],
     )
-    with (home / "gateway.log").open("a") as log:
+    with contextlib.ExitStack() as files:
+        opened = await asyncio.to_thread((home / "gateway.log").open, "a")
+        log = files.enter_context(opened)
         async with Client(stdio_client(server, errlog=log), mode=mode) as client:
             yield client
 
@@ -60,8 +62,9 @@ async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     """Call a tool that must succeed and return its structured answer."""
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, text_of(result)
-    assert result.structured_content is not None
-    return result.structured_content
+    told: dict[str, Any] | None = result.structured_content
+    assert told is not None
+    return told
 
 
 async def fault(client: Client, tool: str, **arguments: Any) -> str:

@@ -4,7 +4,6 @@ Written by hand from the design, not computed from the code. A row is where one 
 column is one item about it, a cell is what the ledger then gets, read from left to right:
 
     -         nothing
-    !         the item cannot come here; whatever it leads to, nothing may fail
     wait      the desk keeps the item until the open act is answered
     a b c     these facts, in this order, and then nothing more
     x-a       this fact, about another order of the broker's
@@ -180,10 +179,10 @@ not_found/none          -      -    -        -       -      -      -        -   
 not_found/wanted        -      -    -        -       -      -      -        -       -
 released/none           -      -    -        -       -      -      -        -       -
 released/wanted         -      -    -        -       -      -      -        -       -
-unknown_id/none         -      !    !        -       -      -      -        -       -
-unknown_id/wanted       -      !    !        -       -      -      -        -       -
-unknown_id/started      -      !    !        -       c-requ c-refu c-refu   c-unkn  c-unkn
-unknown_id/requested    -      !    !        -       -      -      -        -       -
+unknown_id/none         -      -    -        -       -      -      -        -       -
+unknown_id/wanted       -      -    -        -       -      -      -        -       -
+unknown_id/started      -      -    -        -       c-requ c-refu c-refu   c-unkn  c-unkn
+unknown_id/requested    -      -    -        -       -      -      -        -       -
 not_found_id/none       -      -    -        -       -      -      -        -       -
 not_found_id/wanted     -      -    -        -       -      -      -        -       -
 not_found_id/started    -      -    -        -       c-requ c-refu c-refu   c-unkn  c-unkn
@@ -213,14 +212,14 @@ working/none            -              fill wrk              fill fill FLD
 working/wanted          -              fill wrk              fill fill FLD
 working/started         -              fill wrk              fill fill FLD
 working/requested       -              fill wrk              fill fill FLD
-filled/none             wrk            wrk                   -
-filled/wanted           wrk            wrk                   -
-filled/started          wrk            wrk                   -
-filled/requested        wrk            wrk                   -
-cancelled/none          wrk            wrk                   fill FLD
-cancelled/wanted        wrk            wrk                   fill FLD
-cancelled/started       wrk            wrk                   fill FLD
-cancelled/requested     wrk            wrk                   fill FLD
+filled/none             -              -                     -
+filled/wanted           -              -                     -
+filled/started          -              -                     -
+filled/requested        -              -                     -
+cancelled/none          -              wrk                   fill FLD
+cancelled/wanted        -              wrk                   fill FLD
+cancelled/started       -              wrk                   fill FLD
+cancelled/requested     -              wrk                   fill FLD
 expired/none            wrk            fill wrk              fill fill FLD
 expired/wanted          wrk            fill wrk              fill fill FLD
 expired/started         wrk            fill wrk              fill fill FLD
@@ -268,14 +267,14 @@ working/none            fill CXL              EXP            REJ
 working/wanted          fill CXL              EXP            REJ
 working/started         fill CXL              EXP            REJ
 working/requested       fill CXL              EXP            REJ
-filled/none             CXL                   EXP            REJ
-filled/wanted           CXL                   EXP            REJ
-filled/started          CXL                   EXP            REJ
-filled/requested        CXL                   EXP            REJ
-cancelled/none          -                     EXP            REJ
-cancelled/wanted        -                     EXP            REJ
-cancelled/started       -                     EXP            REJ
-cancelled/requested     -                     EXP            REJ
+filled/none             -                     -              -
+filled/wanted           -                     -              -
+filled/started          -                     -              -
+filled/requested        -                     -              -
+cancelled/none          -                     -              -
+cancelled/wanted        -                     -              -
+cancelled/started       -                     -              -
+cancelled/requested     -                     -              -
 expired/none            fill CXL              -              REJ
 expired/wanted          fill CXL              -              REJ
 expired/started         fill CXL              -              REJ

@@ -79,7 +79,7 @@ def _run(schedule: Sequence[items.Item]) -> facts.TestDesk:
     long_150 = facts.positions(facts.figure(quantity="150"))
     desk = facts.TestDesk(*facts.ready(long_150, *_previews()))
     for second, item in enumerate(schedule):
-        if waits(desk.state, item) or _comes_too_late(desk.state, item):
+        if waits(desk.state, item):
             continue
         for _ in range(facts.EVENTS_PER_ITEM_MAX):
             before = desk.state
@@ -90,14 +90,6 @@ def _run(schedule: Sequence[items.Item]) -> facts.TestDesk:
         else:
             raise AssertionError(f"{item} never comes to rest")
     return desk
-
-
-def _comes_too_late(state: AccountState, item: items.Item) -> bool:
-    # Listings prove an absence only when the call to place can no longer be answered.
-    if not isinstance(item, items.PlaceAnswered):
-        return False
-    order = state.orders.get(item.order_id)
-    return order is not None and order.phase is Phase.UNKNOWN and bool(order.tiger_order_id)
 
 
 def _check_step(before: AccountState, event: events.Event, after: AccountState) -> None:
