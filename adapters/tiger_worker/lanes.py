@@ -54,13 +54,12 @@ class NumberStock:
         self._is_filling = threading.Lock()
 
     def take(self) -> str | None:
-        """Take a number if one is in stock, and have the stock filled."""
-        if len(self._stock) <= NUMBERS_LOW:
-            self.fill()
+        """Take a number if one is in stock; an empty stock is filled at once."""
         while self._stock:
             number = self._stock.popleft()
             if not self._is_used(number):
                 return number
+        self._start_filling()
         return None
 
     def give_back(self, number: str) -> None:
@@ -68,7 +67,11 @@ class NumberStock:
         self._stock.appendleft(number)
 
     def fill(self) -> None:
-        """Have the stock filled on the reads' lane, unless that is under way."""
+        """Have a low stock filled on the reads' lane; meant for when no order is on its way."""
+        if len(self._stock) <= NUMBERS_LOW:
+            self._start_filling()
+
+    def _start_filling(self) -> None:
         if self._is_filling.acquire(blocking=False):
             self._reads.submit(self._fill)
 
@@ -186,6 +189,7 @@ class Lanes:
         )
         self._on_sent(intent.order_id)
         self._post(Work(answer), Turn.ANSWER)
+        self.numbers.fill()
 
     def _cancel(self, order_id: str, tiger_order_id: str) -> None:
         if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
