@@ -1,0 +1,453 @@
+"""Twins of what stands around a worker's desk: clock, ledger, acts, messages, the SDK's client.
+
+Everything that a desk causes is written into one `trace`, in the order in which it happened. Run as
+a main it is a worker that waits at a gate before each send (`TEST_GATE`), with `TEST_TIMING`.
+"""
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+from tigeropen.trade.domain.order import Order as SdkOrder
+
+from adapters.tiger_worker.__main__ import parse_arguments, run
+from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.desk import Desk, DeskSettings
+from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.guard import HaltLatch, SendGuard
+from adapters.tiger_worker.parts import Intent, Work
+from adapters.tiger_worker.session import Session
+from core import codec, events
+from core.codec import EMPTY_TAIL, Recorded, Tail
+from core.context import Timing
+from core.errors import VersionConflictError
+from core.items import CommandItem, Item
+from core.orders import OrderSpec
+from core.ports import Appended, CommandMessage, StoredRecord
+from infra.clock import SystemClock
+from infra.config import load_settings
+from infra.ledger.desk_ledger import DeskLedger
+from tests.support import core_facts as facts
+
+# Within one process, anything that happens has happened by then.
+WAIT_S: Final = 5.0
+NUMBER: Final = "51230321"
+NO_MESSAGE: Final = CommandMessage("", b"", "", 0)
+
+
+class ManualClock:
+    """A clock that goes only when told, and a boot clock beside it."""
+
+    def __init__(self, now: datetime = facts.NOW) -> None:
+        self.wall = now
+        self.boot = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the wall clock."""
+        return self.wall
+
+    def boot_s(self) -> float:
+        """Return the boot clock."""
+        return self.boot
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass on both clocks."""
+        self.wall += timedelta(seconds=seconds)
+        self.boot += seconds
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock alone, so many seconds on (or back)."""
+        self.wall += timedelta(seconds=seconds)
+
+
+class CountedIds:
+    """Ids in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new(self, prefix: str) -> str:
+        """Return the next."""
+        self._count += 1
+        return f"{prefix}-{self._count:032d}"
+
+
+class Trace(list[tuple[str, str]]):
+    """What happened, in order: (kind, what)."""
+
+    def of(self, kind: str) -> list[str]:
+        """Return what happened of one kind."""
+        return [what for each, what in self if each == kind]
+
+
+class MemoryLedger:
+    """One account's line of events in memory; refuses a stale writer, as the stream does."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.records: list[StoredRecord] = []
+        # How the next appends are answered: False means that the first answer was lost.
+        self.cleanness: deque[bool] = deque()
+        self.tail_of_line: Tail = EMPTY_TAIL
+
+    def append(
+        self, *, subject: str, body: bytes, event_id: str, expected_sequence: int
+    ) -> Appended:
+        """Store one event."""
+        if expected_sequence != self.tail_of_line.sequence:
+            raise VersionConflictError("another writer was here")
+        # Other accounts of the login write into the same stream.
+        sequence = self.tail_of_line.sequence + 3
+        recorded, self.tail_of_line = codec.follow(
+            self.tail_of_line, subject, body, sequence=sequence
+        )
+        assert recorded.event_id == event_id
+        self.records.append(StoredRecord(subject, sequence, body))
+        self.trace.append(("stored", recorded.type))
+        return Appended(sequence, self.cleanness.popleft() if self.cleanness else True)
+
+    def tail(self) -> StoredRecord | None:
+        """Return the last record."""
+        return self.records[-1] if self.records else None
+
+    def write(self, event: events.Event, *, at: datetime = facts.NOW) -> StoredRecord:
+        """Append an event as another writer would."""
+        name = codec.type_name(event)
+        last = self.tail_of_line
+        recorded = Recorded(
+            type=name,
+            event_id=f"evt-foreign-{last.n + 1}",
+            account=facts.ACCOUNT,
+            n=last.n + 1,
+            recorded_at=at,
+            correlation_id="cor-1",
+            causation_id="cau-1",
+            actor="test",
+            code_version="0",
+            data=event,
+        )
+        where, body = codec.encode(recorded, prev=last.prev)
+        self.append(
+            subject=where,
+            body=body,
+            event_id=recorded.event_id,
+            expected_sequence=last.sequence,
+        )
+        return self.records[-1]
+
+    def line(self) -> list[Recorded]:
+        """Return everything stored, decoded."""
+        return [codec.decode(r.subject, r.body, sequence=r.sequence) for r in self.records]
+
+    def types(self) -> list[str]:
+        """Return the stored names."""
+        return [recorded.type for recorded in self.line()]
+
+    def last(self) -> Recorded:
+        """Return the last event."""
+        return self.line()[-1]
+
+
+class MemoryActs:
+    """What a desk sets going; nothing happens, all is written down."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.numbers: deque[str] = deque(str(number) for number in range(901, 1000))
+        self.slots = 4
+        self.intents: list[Intent] = []
+        self.reads: list[tuple[CommandItem, Work]] = []
+
+    def hold(self) -> str | None:
+        """Give a number while there is a slot."""
+        if self.slots == 0 or not self.numbers:
+            return None
+        self.slots -= 1
+        return self.numbers.popleft()
+
+    def give_back(self, order_number: str) -> None:
+        """Take a number and its slot back."""
+        self.trace.append(("gave back", order_number))
+        self.numbers.appendleft(order_number)
+        self.slots += 1
+
+    def place(self, intent: Intent) -> None:
+        """Note a place."""
+        self.trace.append(("place", intent.order_id))
+        self.intents.append(intent)
+
+    def cancel(self, order_id: str, tiger_order_id: str) -> None:
+        """Note a cancel."""
+        self.trace.append(("cancel", order_id))
+
+    def read_for_preview(self, item: CommandItem, work: Work) -> None:
+        """Note a preview that wants its readings."""
+        self.trace.append(("read", item.command_id))
+        self.reads.append((item, work))
+
+    def look_again(self) -> None:
+        """Note the wish for a round."""
+        self.trace.append(("look again", ""))
+
+    def halt_lifted(self, symbol: str) -> None:
+        """Note that sends may pass again."""
+        self.trace.append(("halt lifted", symbol))
+
+
+class Message:
+    """One message of a command stream."""
+
+    def __init__(self, trace: Trace, name: str, message: CommandMessage = NO_MESSAGE) -> None:
+        self._trace = trace
+        self._name = name
+        self._message = message
+
+    @property
+    def message(self) -> CommandMessage:
+        """Return what was received."""
+        return self._message
+
+    def acknowledge(self) -> None:
+        """Note the acknowledgement."""
+        self._trace.append(("ack", self._name))
+
+    def set_aside(self, reason: str) -> None:
+        """Note the setting aside."""
+        self._trace.append(("set aside", self._name))
+
+
+class DeskRig:
+    """A desk among twins, with a line of events behind it."""
+
+    def __init__(self, *given: events.Event) -> None:
+        self.trace = Trace()
+        self.clock = ManualClock()
+        self.ledger = MemoryLedger(self.trace)
+        self.acts = MemoryActs(self.trace)
+        self.ids = CountedIds()
+        self.desk = self.new_desk()
+        for event in given:
+            record = self.ledger.write(event)
+            self.desk.restore(record.subject, record.body, sequence=record.sequence)
+        self.trace.clear()
+
+    def new_desk(self) -> Desk:
+        """Return a desk that knows nothing yet."""
+        settings = DeskSettings(
+            account=facts.ACCOUNT, login="login-1", timing=facts.TIMING, code_version="0"
+        )
+        return Desk(settings, ledger=self.ledger, acts=self.acts, clock=self.clock, ids=self.ids)
+
+    def take(self, item: Item, *, name: str = "", correlation_id: str = "cor-7") -> None:
+        """Have the desk take an item, with a message of that name if one is given."""
+        held = Message(self.trace, name) if name else None
+        self.desk.take(Work(item, held, correlation_id, "model:claude"))
+
+    def stored(self) -> list[str]:
+        """Return what was stored since the begin."""
+        return self.trace.of("stored")
+
+
+class ListeningDesk(DeskThread):
+    """A desk's thread that is never started: what is posted is kept."""
+
+    def __init__(self, rig: DeskRig) -> None:
+        super().__init__(
+            rig.desk,
+            name="desk-test",
+            gaps=Gaps(rig.clock),
+            on_woken=lambda: None,
+            on_failure=_fail,
+        )
+        self.posted: list[tuple[Turn, Work]] = []
+
+    def post(self, work: Work, turn: Turn) -> None:
+        """Keep an item."""
+        self.posted.append((turn, work))
+
+    @property
+    def items(self) -> list[Item]:
+        """Return the posted items."""
+        return [work.item for _, work in self.posted]
+
+
+def _fail(error: BaseException) -> None:
+    raise AssertionError("a desk that does not run cannot fail") from error
+
+
+class ScriptedClient:
+    """The SDK's client with answers given beforehand; `asked` are the requests, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, deque[Any]] = {}
+
+    def answer(self, method: str, *answers: object) -> None:
+        """Give the next answers to a method; an exception is raised."""
+        self.answers.setdefault(method, deque()).extend(answers)
+
+    def execute(self, request: Any, url: str) -> Any:
+        """Answer one request."""
+        params = request.get_params()
+        return self._next(params["method"], request.biz_model.to_openapi_dict())
+
+    def place_order(self, order: Any) -> Any:
+        """Answer a place."""
+        return self._next("place_order", {"order_id": order.order_id})
+
+    def cancel_order(self, *, account: str, id: int) -> Any:
+        """Answer a cancel."""
+        return self._next("cancel_order", {"account": account, "id": id})
+
+    def preview_order(self, order: Any) -> Any:
+        """Answer a preview."""
+        return self._next("preview_order", {"order_id": order.order_id})
+
+    def _next(self, method: str, fields: dict[str, Any]) -> Any:
+        self.asked.append((method, fields))
+        answer = self.answers[method].popleft()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class _ScriptedSession:
+    def __init__(self, client: ScriptedClient) -> None:
+        self.client = client
+        self.server_url = "http://127.0.0.1:1/gateway"
+
+
+def scripted_broker(client: ScriptedClient, clock: ManualClock | None = None) -> AccountBroker:
+    """Return an account's broker on a scripted client."""
+    session = cast(Session, _ScriptedSession(client))
+    return AccountBroker(session, number=NUMBER, clock=clock or ManualClock())
+
+
+def ok(data: object, *, at: datetime = facts.NOW) -> dict[str, object]:
+    """Return the envelope of a successful reply."""
+    return {"code": 0, "data": data, "timestamp": int(at.timestamp() * 1000)}
+
+
+def order_row(**fields: object) -> dict[str, Any]:
+    """Return one row of a listing, as Tiger sends it."""
+    return {
+        "id": 40130857465156608,
+        "orderId": 901,
+        "userMark": facts.mark_of(),
+        "symbol": "AAPL",
+        "market": "US",
+        "currency": "USD",
+        "action": "BUY",
+        "orderType": "LMT",
+        "totalQuantity": 100,
+        "totalQuantityScale": 0,
+        "filledQuantity": 0,
+        "filledQuantityScale": 0,
+        "limitPrice": 10.5,
+        "avgFillPrice": 0,
+        "status": "Submitted",
+        "remark": "",
+        "source": "OpenApi",
+        "openTime": int(facts.NOW.timestamp() * 1000),
+    } | fields
+
+
+def intent(clock: ManualClock, **changes: Any) -> Intent:
+    """Return a stored intent that may be sent now."""
+    made = Intent(
+        order_id=facts.order_id_of(),
+        spec=facts.spec(),
+        order_number="901",
+        mark=facts.mark_of(),
+        send_by=clock.now() + timedelta(seconds=2),
+        send_by_boot_s=clock.boot_s() + 2,
+        is_clean=True,
+    )
+    return made._replace(**changes)
+
+
+def open_guard(
+    clock: ManualClock,
+    halt_file: Path,
+    *,
+    latch: HaltLatch | None = None,
+    is_lock_held: Callable[[], bool] = lambda: True,
+) -> SendGuard:
+    """Return a guard that objects to nothing by itself."""
+    return SendGuard(
+        clock=clock, latch=latch or HaltLatch(), halt_file=halt_file, is_lock_held=is_lock_held
+    )
+
+
+class InlinePool(ThreadPoolExecutor):
+    """A pool whose work the test waits for."""
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="pool-test")
+        self.handed: list[Any] = []
+
+    def settle(self) -> None:
+        """Wait until everything handed in is done; what failed there fails here."""
+        for future in self.handed:
+            future.result(WAIT_S)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Hand work in and keep its future."""
+        future = super().submit(fn, *args, **kwargs)
+        self.handed.append(future)
+        return future
+
+
+class GatedBroker(AccountBroker):
+    """Stands directly before the last checks of a send until the test opens the gate.
+
+    The gate is a named pipe: opening it to read waits for the test to open it to write.
+    """
+
+    def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> SdkOrder:
+        """Wait at the gate, if there is one."""
+        gate = os.environ.get("TEST_GATE")
+        if gate and mark:
+            Path(gate).read_bytes()
+        return super().prepare(spec, order_number=order_number, mark=mark)
+
+
+class UncleanLedger(DeskLedger):
+    """Says of every intent that its first answer was lost, as after a reconnect."""
+
+    def append(
+        self, *, subject: str, body: bytes, event_id: str, expected_sequence: int
+    ) -> Appended:
+        """Store one event."""
+        appended = super().append(
+            subject=subject, body=body, event_id=event_id, expected_sequence=expected_sequence
+        )
+        is_intent = subject.endswith(".order.submission_started")
+        return appended._replace(clean=appended.clean and not is_intent)
+
+
+def _gated_broker(session: Session, number: str) -> AccountBroker:
+    return GatedBroker(session, number=number, clock=SystemClock())
+
+
+def _main() -> None:
+    arguments = parse_arguments(sys.argv[1:])
+    run(
+        load_settings(home=arguments.home),
+        arguments.login,
+        timing=msgspec.json.decode(os.environ.get("TEST_TIMING", "null"), type=Timing | None),
+        make_broker=_gated_broker,
+        make_ledger=UncleanLedger if os.environ.get("TEST_UNCLEAN") else DeskLedger,
+    )
+
+
+if __name__ == "__main__":
+    _main()

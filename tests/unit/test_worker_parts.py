@@ -1,0 +1,465 @@
+"""The small parts of a worker: guard, watchdog, gaps, rates, contracts, number stock, ending."""
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from adapters.tiger_worker import rates
+from adapters.tiger_worker.asks import Asks
+from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.contracts import KEEP_S, ContractBook
+from adapters.tiger_worker.gaps import SLEEP_NOTICED_S, Gaps
+from adapters.tiger_worker.guard import HaltLatch
+from adapters.tiger_worker.lanes import NUMBERS_HIGH, NumberStock
+from adapters.tiger_worker.login import EXIT_FAILED, EXIT_FENCED, EXIT_STOPPED, Ending
+from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
+from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
+from core.asks import AskReply, Quote, QuotesAnswer
+from core.errors import BrokerError, BrokerUnavailableError, VersionConflictError
+from core.items import ContractFacts
+from infra.nats.work_queue import HeldMessage
+from tests.support import core_facts as facts
+from tests.support.worker_parts import WAIT_S, InlinePool, ManualClock, intent, open_guard
+
+
+def test_guard_lets_a_fresh_intent_pass(tmp_path: Path) -> None:
+    clock = ManualClock()
+    assert open_guard(clock, tmp_path / "halt").objection(intent(clock)) is None
+
+
+def test_guard_objects_to_an_intent_whose_ack_was_not_plain(tmp_path: Path) -> None:
+    clock = ManualClock()
+    assert open_guard(clock, tmp_path / "halt").objection(intent(clock, is_clean=False))
+
+
+def test_guard_objects_once_the_wall_clock_is_past(tmp_path: Path) -> None:
+    clock = ManualClock()
+    fresh = intent(clock)
+    clock.set_wall(2)
+    assert open_guard(clock, tmp_path / "halt").objection(fresh)
+
+
+def test_guard_objects_once_the_boot_clock_is_past_though_the_wall_clock_went_back(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    fresh = intent(clock)
+    clock.pass_s(2)
+    clock.set_wall(-3600)
+    assert open_guard(clock, tmp_path / "halt").objection(fresh)
+
+
+@pytest.mark.parametrize(("scope", "is_held"), [("", True), ("AAPL", True), ("MSFT", False)])
+def test_guard_objects_while_the_latch_holds_the_symbol(
+    tmp_path: Path, scope: str, is_held: bool
+) -> None:
+    clock = ManualClock()
+    latch = HaltLatch()
+    guard = open_guard(clock, tmp_path / "halt", latch=latch)
+    latch.set(scope)
+    assert (guard.objection(intent(clock)) is not None) is is_held
+    latch.lift(scope)
+    assert guard.objection(intent(clock)) is None
+
+
+def test_guard_objects_while_the_halt_file_is_in_place(tmp_path: Path) -> None:
+    clock = ManualClock()
+    guard = open_guard(clock, tmp_path / "halt")
+    (tmp_path / "halt").touch()
+    assert guard.objection(intent(clock))
+    (tmp_path / "halt").unlink()
+    assert guard.objection(intent(clock)) is None
+
+
+def test_guard_objects_without_the_logins_lock(tmp_path: Path) -> None:
+    clock = ManualClock()
+    guard = open_guard(clock, tmp_path / "halt", is_lock_held=lambda: False)
+    assert guard.objection(intent(clock))
+
+
+class Ended:
+    """The end of a process, noted; the order of things before it too."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+        self.code: int | None = None
+        self._happened = threading.Event()
+
+    def end(self, code: int) -> None:
+        self.code = code
+        self._happened.set()
+
+    def wait(self) -> int | None:
+        assert self._happened.wait(WAIT_S)
+        return self.code
+
+
+def watchdog(ended: Ended, *, is_recorded: bool, deadline_s: float = 0.0) -> Watchdog:
+    made = Watchdog(
+        deadline_s=deadline_s,
+        record=ended.noted.append,
+        is_recorded=lambda _: is_recorded,
+        end=ended.end,
+    )
+    made.start()
+    return made
+
+
+def test_watchdog_has_the_doubt_recorded_and_then_ends_the_process() -> None:
+    ended = Ended()
+    watchdog(ended, is_recorded=True).sending("ord-1")
+    assert ended.wait() == EXIT_STUCK
+    assert ended.noted == ["ord-1"]
+
+
+def test_watchdog_ends_the_process_though_the_ledger_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.tiger_worker.watchdog.RECORD_WAIT_S", 0.05)
+    ended = Ended()
+    watchdog(ended, is_recorded=False).sending("ord-1")
+    assert ended.wait() == EXIT_STUCK
+
+
+def test_watchdog_leaves_a_send_alone_that_came_back() -> None:
+    ended = Ended()
+    dog = watchdog(ended, is_recorded=True, deadline_s=0.1)
+    dog.sending("ord-1")
+    dog.sent("ord-1")
+    dog.sending("ord-2")
+    assert ended.wait() == EXIT_STUCK
+    assert ended.noted == ["ord-2"]
+
+
+def test_watchdog_that_stopped_ends_nothing() -> None:
+    ended = Ended()
+    dog = watchdog(ended, is_recorded=True)
+    dog.stop()
+    dog.sending("ord-1")
+    dog._thread.join(WAIT_S)
+    assert ended.code is None
+
+
+def test_a_sleep_of_the_machine_is_one_gap_and_passing_time_is_none() -> None:
+    clock = ManualClock()
+    gaps = Gaps(clock)
+    assert gaps.sleep() is None
+    clock.boot += SLEEP_NOTICED_S + 1.0
+    noticed = gaps.sleep()
+    assert noticed is not None
+    assert (noticed.gap, gaps.count) == (1, 1)
+    assert gaps.sleep() is None
+    clock.set_wall(3600)
+    assert gaps.sleep() is None
+
+
+def test_gaps_of_all_causes_are_counted_together() -> None:
+    gaps = Gaps(ManualClock())
+    assert [gaps.note("a").gap, gaps.note("b").gap] == [1, 2]
+
+
+class ManualMonotonic:
+    """Stands where `rates` has the module `time`: its budget does not let a clock in."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def monotonic(monkeypatch: pytest.MonkeyPatch) -> ManualMonotonic:
+    clock = ManualMonotonic()
+    monkeypatch.setattr(rates, "time", clock)
+    return clock
+
+
+def test_rate_window_rolls_and_never_lets_more_through(monotonic: ManualMonotonic) -> None:
+    budget = RateBudget({"place_order": 3})
+    sent: deque[float] = deque()
+    for _ in range(1000):
+        if budget.try_take("place_order"):
+            sent.append(monotonic.now_s)
+        monotonic.now_s += 1.7
+        recent = [at for at in sent if at > monotonic.now_s - rates.WINDOW_S]
+        assert len(recent) <= 3
+    # And it is used up: three in each minute, not three at the minute's turn.
+    assert len(sent) >= 3 * (1700 // 62)
+
+
+def test_rate_token_is_waited_for_in_bounds(monotonic: ManualMonotonic) -> None:
+    budget = RateBudget({"orders": 1})
+    assert budget.take("orders", wait_s=0.0)
+    began_s = monotonic.now_s
+    assert not budget.take("orders", wait_s=5.0)
+    assert 5.0 <= monotonic.now_s - began_s < 6.0
+    assert budget.take("orders", wait_s=rates.WINDOW_S)
+
+
+def test_method_without_a_number_is_free_and_methods_do_not_share() -> None:
+    budget = RateBudget({"orders": 1})
+    assert all(budget.try_take("order_no") for _ in range(500))
+    assert budget.try_take("orders")
+    assert not budget.try_take("orders")
+    assert RateBudget(NO_BUDGETS).is_unlimited
+
+
+def test_places_and_cancels_of_a_paper_account_stay_within_what_it_has_together() -> None:
+    assert TIGER_BUDGETS["place_order"] + TIGER_BUDGETS["cancel_order"] <= 120
+
+
+def test_rate_budget_counts_right_from_many_threads() -> None:
+    budget = RateBudget({"orders": 50})
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: budget.try_take("orders"), range(400)))
+    assert sum(taken) == 50
+
+
+class Contracts:
+    """A broker that knows AAPL, and says how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.is_away = False
+
+    def contracts(self, symbols: list[str]) -> tuple[ContractFacts, ...]:
+        self.asked.append(list(symbols))
+        if self.is_away:
+            raise BrokerUnavailableError("away")
+        return tuple(facts.contract(symbol=s) for s in symbols if s == "AAPL")
+
+    def quotes(self, contracts: tuple[ContractFacts, ...]) -> tuple[Quote, ...]:
+        return tuple(
+            Quote(
+                symbol=c.symbol,
+                market=c.market,
+                currency=c.currency,
+                last=None,
+                bid=None,
+                ask=None,
+                bid_size=None,
+                ask_size=None,
+                previous_close=None,
+                volume=None,
+                at=facts.NOW,
+            )
+            for c in contracts
+        )
+
+
+def as_broker(contracts: Contracts) -> AccountBroker:
+    return cast(AccountBroker, contracts)
+
+
+def test_contract_is_kept_for_a_while_and_an_unknown_one_is_not() -> None:
+    clock, broker = ManualClock(), Contracts()
+    book = ContractBook(clock)
+    assert book.find(as_broker(broker), "AAPL") == facts.contract()
+    assert book.find(as_broker(broker), "AAPL") == facts.contract()
+    assert book.find(as_broker(broker), "NEW") is None
+    assert book.find(as_broker(broker), "NEW") is None
+    assert broker.asked == [["AAPL"], ["NEW"], ["NEW"]]
+    clock.pass_s(KEEP_S)
+    book.find(as_broker(broker), "AAPL")
+    assert broker.asked[-1] == ["AAPL"]
+
+
+def test_failed_reading_of_a_contract_is_no_unknown_symbol() -> None:
+    broker = Contracts()
+    broker.is_away = True
+    with pytest.raises(BrokerUnavailableError):
+        ContractBook(ManualClock()).find(as_broker(broker), "AAPL")
+
+
+def test_contract_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.tiger_worker.contracts.CONTRACTS_MAX", 2)
+    book = ContractBook(ManualClock())
+
+    class Everything(Contracts):
+        def contracts(self, symbols: list[str]) -> tuple[ContractFacts, ...]:
+            return tuple(facts.contract(symbol=s) for s in symbols)
+
+    for symbol in ("A", "B", "C"):
+        assert book.find(as_broker(Everything()), symbol) is not None
+    assert len(book._known) <= 2
+
+
+def asks(broker: Contracts, **budgets: int) -> Asks:
+    book = ContractBook(ManualClock())
+    return Asks(as_broker(broker), contracts=book, budget=RateBudget(budgets))
+
+
+def reply(answer: bytes) -> Any:
+    return msgspec.json.decode(answer, type=AskReply)
+
+
+def test_ask_for_quotes_names_what_the_broker_does_not_know() -> None:
+    answer = reply(asks(Contracts()).answer("quotes", b'{"symbols":["AAPL","NOSUCH","AAPL"]}'))
+    assert answer.fault is None
+    data = msgspec.json.decode(answer.data, type=QuotesAnswer)
+    assert ([q.symbol for q in data.quotes], data.unknown) == (["AAPL"], ("NOSUCH",))
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "field"),
+    [
+        ("weather", b"{}", "what"),
+        ("quotes", b"", "body"),
+        ("quotes", b"\xff\xfe", "body"),
+        ("quotes", b'{"symbols":"AAPL"}', "body"),
+        ("quotes", b'{"symbols":["AAPL"],"more":1}', "body"),
+        ("quotes", b'{"symbols":[]}', "symbols"),
+        ("quotes", b'{"symbols":["aapl"]}', "symbols"),
+        ("quotes", b'{"symbols":["AAPL OR 1"]}', "symbols"),
+    ],
+)
+def test_ask_that_is_wrong_is_answered_with_the_field(what: str, body: bytes, field: str) -> None:
+    broker = Contracts()
+    fault = reply(asks(broker).answer(what, body)).fault
+    assert (fault.code, fault.field, broker.asked) == ("invalid_argument", field, [])
+
+
+def test_ask_for_too_many_symbols_is_refused() -> None:
+    body = msgspec.json.encode({"symbols": [f"S{n}" for n in range(51)]})
+    assert reply(asks(Contracts()).answer("quotes", body)).fault.field == "symbols"
+
+
+def test_ask_while_the_broker_is_away_or_the_budget_spent_is_a_clear_fault(
+    monotonic: ManualMonotonic,
+) -> None:
+    broker = Contracts()
+    broker.is_away = True
+    body = b'{"symbols":["AAPL"]}'
+    assert reply(asks(broker).answer("quotes", body)).fault.code == "broker_unavailable"
+    spent = asks(Contracts(), contracts=0)
+    assert reply(spent.answer("quotes", body)).fault.code == "broker_unavailable"
+
+
+def stock(*numbers: object, used: tuple[str, ...] = ()) -> tuple[NumberStock, InlinePool]:
+    given = deque(numbers)
+
+    def reserve() -> str:
+        if not given:
+            raise BrokerError("none left")
+        number = given.popleft()
+        if isinstance(number, BaseException):
+            raise number
+        return str(number)
+
+    pool = InlinePool()
+    return NumberStock(reserve, is_used=lambda number: number in used, reads=pool), pool
+
+
+def drawn(numbers: NumberStock, pool: InlinePool) -> list[str]:
+    """Fill the stock once, then draw it empty."""
+    numbers.fill()
+    pool.settle()
+    pool.shutdown()
+    pool_is_shut = numbers._is_filling.acquire(blocking=False)
+    assert pool_is_shut, "a fill never ends"
+    found = []
+    while (number := numbers.take()) is not None:
+        found.append(number)
+    return found
+
+
+def test_stock_is_filled_ahead_and_drawn_in_order() -> None:
+    numbers, pool = stock(*range(1, 100))
+    assert drawn(numbers, pool) == [str(n) for n in range(1, NUMBERS_HIGH + 1)]
+
+
+@pytest.mark.parametrize("bad", ["0", "-1", "", "12a", "None", "00"])
+def test_number_that_the_sdk_would_leave_out_is_dropped(bad: str) -> None:
+    numbers, pool = stock("5", bad, "6")
+    assert drawn(numbers, pool) == ["5"]
+
+
+def test_number_that_the_logins_ledger_has_seen_is_dropped() -> None:
+    numbers, pool = stock("5", "6", "7", used=("6",))
+    assert drawn(numbers, pool) == ["5"]
+
+
+def test_number_used_after_it_was_stocked_is_not_given_out() -> None:
+    used: list[str] = []
+    pool = InlinePool()
+    given = iter(("5", "5", "6", "0"))
+    numbers = NumberStock(lambda: next(given), is_used=used.__contains__, reads=pool)
+    numbers.fill()
+    pool.settle()
+    assert numbers.take() == "5"
+    used.append("5")
+    assert numbers.take() == "6"
+
+
+def test_stock_that_could_not_be_filled_is_filled_at_the_next_look() -> None:
+    numbers, pool = stock(BrokerError("away"), "5", "0")
+    assert numbers.take() is None
+    pool.settle()
+    numbers.fill()
+    pool.settle()
+    assert numbers.take() == "5"
+
+
+def test_number_given_back_is_the_next_given_out() -> None:
+    numbers, pool = stock(*range(1, 100))
+    numbers.fill()
+    pool.settle()
+    first = numbers.take()
+    assert first is not None
+    numbers.give_back(first)
+    assert numbers.take() == first
+    pool.settle()
+
+
+def test_the_first_reason_of_an_ending_counts() -> None:
+    fenced = Ending()
+    fenced.fail(VersionConflictError("x"))
+    fenced.lost_link()
+    fenced.stop()
+    assert fenced.wait() == EXIT_FENCED
+    failed = Ending()
+    failed.fail(ValueError("x"))
+    assert failed.wait() == EXIT_FAILED
+    stopped = Ending()
+    stopped.stop()
+    stopped.fail(VersionConflictError("x"))
+    assert stopped.wait() == EXIT_STOPPED
+    away = Ending()
+    away.lost_link()
+    assert away.wait() == EXIT_FAILED
+
+
+def test_watchdog_deadline_is_counted_from_the_hand_over_to_the_thread() -> None:
+    ended = Ended()
+    began_s = time.monotonic()
+    watchdog(ended, is_recorded=True, deadline_s=0.3).sending("ord-1")
+    assert ended.wait() == EXIT_STUCK
+    assert time.monotonic() - began_s >= 0.3
+
+
+def test_place_of_a_message_is_read_from_both_shapes_of_its_reply() -> None:
+    class Msg:
+        subject = "cmd.a1.order.preview"
+        data = b""
+
+        def __init__(self, reply: str) -> None:
+            self.reply = reply
+
+    for reply in (
+        "$JS.ACK.COMMANDS.w-a1.1.42.7.1795393836971699205.0",
+        "$JS.ACK._.hash.COMMANDS.w-a1.1.42.7.1795393836971699205.0.random",
+    ):
+        message: Any = Msg(reply)
+        queue: Any = None
+        held = HeldMessage(queue, message)
+        assert (held.message.stream, held.message.sequence) == ("COMMANDS", 42)

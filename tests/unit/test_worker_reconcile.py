@@ -1,0 +1,312 @@
+"""A round is complete or says nothing; only late enough, complete listings prove an absence."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
+from adapters.tiger_worker.reconcile import LOOK_BACK_S, Pace, Reconciler
+from core import events, items
+from tests.support import core_facts as facts
+from tests.support.worker_parts import (
+    DeskRig,
+    ListeningDesk,
+    ScriptedClient,
+    ok,
+    order_row,
+    scripted_broker,
+)
+
+ORDER = facts.order_id_of()
+# From here on the send of order 1 has surely arrived, by the broker's clock and with its margin.
+LATE_S = 24.0 + facts.TIMING.skew_s + 1.0
+ASSETS = {"segments": [{"category": "S", "currency": "USD", "currencyAssets": []}]}
+
+
+class RoundRig:
+    """One account's rounds on a scripted broker; each is run by hand."""
+
+    def __init__(self, *given: events.Event, figures_s: float = 1e9) -> None:
+        self.rig = DeskRig(*facts.ready(*given))
+        self.client = ScriptedClient()
+        self.desk = ListeningDesk(self.rig)
+        self.gaps = Gaps(self.rig.clock)
+        self.broker = scripted_broker(self.client, self.rig.clock)
+        self.reconciler = Reconciler(
+            self.broker,
+            desk=self.desk,
+            budget=RateBudget(NO_BUDGETS),
+            clock=self.rig.clock,
+            timing=facts.TIMING,
+            pace=_pace(figures_s=figures_s),
+            is_halt_file_in_place=lambda: False,
+            gaps=self.gaps,
+            name="rounds-test",
+        )
+
+    def round(
+        self,
+        *rows: dict[str, Any],
+        at_s: float = 0.0,
+        active: tuple[dict[str, Any], ...] = (),
+        executions: tuple[dict[str, Any], ...] = (),
+    ) -> list[items.Item]:
+        """Run one round whose replies bear the broker's time, and return what it told."""
+        at = facts.at(at_s)
+        client = self.client
+        client.answers.clear()
+        client.answer("orders", ok({"items": list(rows)}, at=at))
+        client.answer("active_orders", ok({"items": list(active)}, at=at))
+        client.answer(
+            "order_transactions", *[ok({"items": list(executions)}, at=at) for _ in range(9)]
+        )
+        client.answer("positions", ok({"items": []}, at=at))
+        client.answer("prime_assets", ok(ASSETS, at=at))
+        return self.run()
+
+    def run(self) -> list[items.Item]:
+        before = len(self.desk.items)
+        self.reconciler._try_round()
+        return self.desk.items[before:]
+
+    def asked(self, method: str) -> list[dict[str, Any]]:
+        return [fields for asked, fields in self.client.asked if asked == method]
+
+
+def _pace(*, figures_s: float) -> Pace:
+    # A round is run by hand here, so that nothing but the age of the figures counts.
+    return Pace(**(dict.fromkeys(Pace._fields, 0.0) | {"figures_s": figures_s}))
+
+
+def of(told: list[items.Item], wanted: type[items.Item]) -> list[Any]:
+    return [item for item in told if isinstance(item, wanted)]
+
+
+def doubt(*more: events.Event) -> RoundRig:
+    return RoundRig(facts.previewed(), facts.started(), facts.unknown(), *more)
+
+
+def test_complete_round_says_so_last_with_the_gaps_known_when_it_began() -> None:
+    rig = RoundRig()
+    rig.gaps.note("before")
+    told = rig.round(order_row(id=1, userMark=""))
+    assert told[-1] == items.RoundCompleted(gaps=1, orders_read=1, orders_since=rig_since(rig))
+
+
+def rig_since(rig: RoundRig) -> datetime:
+    (asked,) = rig.asked("orders")
+    return facts.NOW + timedelta(
+        milliseconds=asked["start_date"] - int(facts.NOW.timestamp() * 1000)
+    )
+
+
+def test_gap_noticed_while_a_round_runs_is_not_healed_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = RoundRig()
+    listed = rig.broker.orders
+
+    def orders(*, since: datetime) -> Any:
+        rig.gaps.note("meanwhile")
+        return listed(since=since)
+
+    monkeypatch.setattr(rig.broker, "orders", orders)
+    (completed,) = of(rig.round(), items.RoundCompleted)
+    assert completed.gaps == 0
+
+
+@pytest.mark.parametrize("failing", ["orders", "active_orders", "order_transactions"])
+def test_round_with_a_failed_reading_completes_nothing_and_counts_no_absence(failing: str) -> None:
+    rig = doubt(facts.stale())
+    filled = order_row(id=9, orderId=0, userMark="", filledQuantity=5)
+    rig.client.answer("orders", ok({"items": [filled]}, at=facts.at(LATE_S)))
+    rig.client.answer("active_orders", ok({"items": []}))
+    rig.client.answer("order_transactions", ok({"items": []}))
+    rig.client.answers[failing][0] = {"code": 1}
+    told = rig.run()
+    assert of(told, items.RoundCompleted) == of(told, items.AbsenceConfirmed) == []
+    assert rig.reconciler._absences == {}
+
+
+def test_second_page_that_fails_fails_the_round() -> None:
+    rig = doubt()
+    for _ in range(9):
+        first = ok({"items": [], "nextPageToken": "more"}, at=facts.at(LATE_S))
+        rig.client.answer("orders", first, {"code": 5})
+        assert rig.run() == []
+
+
+def test_absence_needs_several_listings_begun_when_the_send_had_arrived() -> None:
+    rig = doubt()
+    # The first listing was begun before anything was heard of the broker's clock.
+    assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+    for _ in range(facts.TIMING.absence_listings_min - 1):
+        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+    (absent,) = of(rig.round(at_s=LATE_S), items.AbsenceConfirmed)
+    assert (absent.order_id, absent.listings) == (ORDER, facts.TIMING.absence_listings_min)
+    order = rig.rig.desk.state.orders[ORDER]
+    assert absent.first_listing_at > order.arrives_by
+
+
+@pytest.mark.parametrize("at_s", [0.0, 20.0, 24.0, 24.0 + facts.TIMING.skew_s])
+def test_listings_begun_too_early_by_the_brokers_clock_prove_nothing(at_s: float) -> None:
+    rig = doubt()
+    # However late it is here.
+    rig.rig.clock.pass_s(3600)
+    for _ in range(9):
+        assert of(rig.round(at_s=at_s), items.AbsenceConfirmed) == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        order_row(),
+        order_row(userMark="", orderId=901),
+        order_row(userMark=facts.mark_of(), orderId=0),
+    ],
+    ids=["whole", "by number", "by mark"],
+)
+def test_any_sign_of_the_order_is_no_absence_and_counting_begins_anew(row: dict[str, Any]) -> None:
+    rig = doubt()
+    for _ in range(facts.TIMING.absence_listings_min):
+        rig.round(at_s=LATE_S)
+    assert of(rig.round(row, at_s=LATE_S), items.AbsenceConfirmed) == []
+    for _ in range(facts.TIMING.absence_listings_min - 1):
+        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+
+
+def test_failed_round_between_does_not_count() -> None:
+    rig = doubt()
+    rig.round(at_s=LATE_S)
+    for _ in range(5):
+        rig.client.answers.clear()
+        rig.client.answer("orders", {"code": 1})
+        assert rig.run() == []
+        told = rig.round(at_s=LATE_S)
+        if of(told, items.AbsenceConfirmed):
+            break
+    (absent,) = of(told, items.AbsenceConfirmed)
+    assert absent.listings == facts.TIMING.absence_listings_min
+
+
+def test_order_that_is_being_sent_is_never_absent() -> None:
+    rig = RoundRig(facts.previewed(), facts.started())
+    for _ in range(9):
+        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+
+
+def test_listing_goes_back_to_the_oldest_watched_order() -> None:
+    rig = doubt()
+    rig.rig.clock.pass_s(5000)
+    rig.round()
+    rig.rig.clock.pass_s(5000)
+    rig.round()
+    for asked in rig.asked("orders"):
+        begins = int(facts.at(-LOOK_BACK_S).timestamp() * 1000)
+        assert asked["start_date"] == begins
+
+
+def test_listing_without_a_watched_order_goes_back_to_the_last_complete_one() -> None:
+    rig = RoundRig()
+    rig.rig.clock.pass_s(5000)
+    rig.round()
+    rig.rig.clock.pass_s(5000)
+    rig.client.answers.clear()
+    rig.client.answer("orders", {"code": 1})
+    rig.run()
+    rig.rig.clock.pass_s(5000)
+    rig.round()
+    begins = [(asked["start_date"] / 1000) - facts.NOW.timestamp() for asked in rig.asked("orders")]
+    # A failed listing saw nothing, so the next begins where the last complete one began.
+    assert begins == [-LOOK_BACK_S, 5000 - LOOK_BACK_S, 5000 - LOOK_BACK_S]
+
+
+def test_stale_account_has_its_older_open_orders_read_too() -> None:
+    rig = RoundRig(facts.stale())
+    told = rig.round(active=(order_row(id=5, userMark="", orderId=0),))
+    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["5"]
+    fresh = RoundRig()
+    fresh.round()
+    assert fresh.asked("active_orders") == []
+
+
+def test_executions_are_read_for_orders_that_filled_more_than_is_recorded() -> None:
+    execution = {
+        "id": "e1",
+        "filledQuantity": 40,
+        "filledPrice": 10.5,
+        "currency": "USD",
+        "transactionTime": 1,
+    }
+    rig = doubt()
+    told = rig.round(order_row(filledQuantity=40), executions=(execution,))
+    (seen,) = of(told, items.OrderSeen)
+    assert [each.execution_id for each in seen.executions] == ["e1"]
+    # Fills are news: positions and cash are read with them, after them.
+    kinds = [type(item) for item in told]
+    assert kinds == [
+        items.OrderSeen,
+        items.PositionsSeen,
+        items.BalancesSeen,
+        items.RoundCompleted,
+    ]
+
+
+def test_order_without_news_reads_no_executions_and_no_figures() -> None:
+    rig = doubt()
+    rig.reconciler._figures_at = float("inf")
+    told = rig.round(order_row())
+    assert [type(item) for item in told] == [items.OrderSeen, items.RoundCompleted]
+    assert rig.asked("order_transactions") == []
+
+
+def test_sightings_are_told_oldest_first() -> None:
+    rig = RoundRig()
+    opened = int(facts.NOW.timestamp() * 1000)
+    told = rig.round(
+        *(
+            order_row(id=number, userMark="", orderId=0, openTime=opened + number)
+            for number in (3, 1, 2)
+        )
+    )
+    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("row", [order_row(action="HOLD"), order_row(id=0)], ids=["side", "id"])
+def test_row_that_cannot_be_read_completes_nothing(row: dict[str, Any]) -> None:
+    assert of(RoundRig().round(row), items.RoundCompleted) == []
+
+
+def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("adapters.tiger_worker.reconcile.time", _Monotonic(lambda: now_s))
+    rig = RoundRig()
+    told: list[items.Item] = []
+    for _ in range(6):
+        rig.client.answers.clear()
+        rig.client.answer("orders", {"code": 1})
+        told += rig.run()
+        now_s += 20.0
+    assert told == [items.GapNoticed(gap=1, cause="the broker did not answer")]
+    rig.round()
+    for _ in range(3):
+        rig.client.answers.clear()
+        rig.client.answer("orders", {"code": 1})
+        told += rig.run()
+        now_s += 20.0
+    assert [item.gap for item in of(told, items.GapNoticed)] == [1, 2]
+
+
+class _Monotonic:
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.monotonic = now_s
+
+
+def test_skew_is_handed_to_the_desk_even_by_a_round_that_failed() -> None:
+    rig = RoundRig()
+    rig.client.answer("orders", {"code": 1, "timestamp": int(facts.at(-45).timestamp() * 1000)})
+    rig.run()
+    assert rig.rig.desk.clock_skew_s == 45.0

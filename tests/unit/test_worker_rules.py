@@ -1,0 +1,157 @@
+"""The rules between intent and broker (DESIGN, 6.1), each with the tests that fail without it.
+
+Each line was tried: the rule was taken out of a copy of the code, and the named test failed.
+"""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+TESTS: Final = Path(__file__).parents[1]
+PARTS: Final = "unit/test_worker_parts.py"
+WORDS: Final = "unit/test_worker_words.py"
+BROKER: Final = "unit/test_worker_broker.py"
+ROUNDS: Final = "unit/test_worker_reconcile.py"
+INTAKE: Final = "unit/test_worker_intake.py"
+DESK: Final = "component/test_worker_desk.py"
+TIME: Final = "component/test_worker_desk_time.py"
+FENCED: Final = "component/test_worker_desk_fenced.py"
+SESSION: Final = "component/test_worker_session.py"
+ENDING: Final = "integration/test_worker_ending.py"
+CONTROL: Final = "integration/test_worker_control.py"
+
+RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "1 own ack, not a duplicate": (
+        (PARTS, "test_guard_objects_to_an_intent_whose_ack_was_not_plain"),
+        (DESK, "test_intent_carries_what_the_last_checks_need"),
+        (ENDING, "test_intent_whose_ack_was_not_plain_is_not_sent"),
+    ),
+    "1 wall clock before send_by": ((PARTS, "test_guard_objects_once_the_wall_clock_is_past"),),
+    "1 boot clock before send_by": (
+        (
+            PARTS,
+            "test_guard_objects_once_the_boot_clock_is_past_though_the_wall_clock_went_back",
+        ),
+    ),
+    "1 halt latch": (
+        (PARTS, "test_guard_objects_while_the_latch_holds_the_symbol"),
+        (INTAKE, "test_halt_holds_sends_back_before_the_desk_has_it_and_goes_first"),
+        (ENDING, "test_halt_between_intent_and_call_sends_nothing"),
+    ),
+    "1 halt file": (
+        (PARTS, "test_guard_objects_while_the_halt_file_is_in_place"),
+        (ENDING, "test_halt_file_between_intent_and_call_sends_nothing"),
+    ),
+    "1 login lock held": (
+        (PARTS, "test_guard_objects_without_the_logins_lock"),
+        (ENDING, "test_lock_file_that_is_gone_sends_nothing"),
+    ),
+    "1 only the writing process says not_sent": (
+        (FENCED, "test_restored_submission_is_doubted_by_its_successor_and_never_sent_again"),
+    ),
+    "2 the pool tries nothing twice and follows nothing": (
+        (SESSION, "test_pool_tries_nothing_twice_and_follows_nothing"),
+        (SESSION, "test_place_is_one_request_whatever_comes_back"),
+        (SESSION, "test_connections_are_dropped_after_a_sleep"),
+    ),
+    "2 the SDK repeats nothing": ((SESSION, "test_reading_is_one_request_too_and_fails_clearly"),),
+    "2 the SDK gives up before the deadline": ((SESSION, "test_sdk_gives_up_before_the_deadline"),),
+    "2 the deadline records the doubt and ends the process": (
+        (PARTS, "test_watchdog_has_the_doubt_recorded_and_then_ends_the_process"),
+        (PARTS, "test_watchdog_deadline_is_counted_from_the_hand_over_to_the_thread"),
+    ),
+    "2 a ledger that hangs does not keep the process": (
+        (PARTS, "test_watchdog_ends_the_process_though_the_ledger_hangs"),
+    ),
+    "3 one process per login, whatever its home": (
+        (ENDING, "test_second_worker_of_a_login_ends_at_once_from_this_home_and_from_another"),
+    ),
+    "4 a definite no is a closed list": (
+        (WORDS, "test_definite_no_is_a_closed_list"),
+        (BROKER, "test_place_ends_in_done_refused_or_unknown"),
+        (SESSION, "test_place_is_one_request_whatever_comes_back"),
+    ),
+    "4 no connection made is not_sent": (
+        (BROKER, "test_no_connection_made_is_surely_not_sent"),
+        (SESSION, "test_refused_connection_is_surely_not_sent"),
+        (SESSION, "test_name_that_does_not_resolve_is_surely_not_sent"),
+    ),
+    "5 number, mark and contract match, all of them": (
+        (FENCED, "test_sighting_that_fits_in_part_is_not_taken_for_the_unknown_order"),
+    ),
+    "5 an id that another order owns proves nothing": (
+        (FENCED, "test_reply_with_an_id_that_another_order_owns_is_unknown"),
+    ),
+    "5 the number is above zero and new": (
+        (PARTS, "test_number_that_the_sdk_would_leave_out_is_dropped"),
+        (PARTS, "test_number_that_the_logins_ledger_has_seen_is_dropped"),
+        (FENCED, "test_number_that_is_none_sends_nothing"),
+        (FENCED, "test_number_used_before_sends_nothing"),
+    ),
+    "6 several complete listings": (
+        (ROUNDS, "test_absence_needs_several_listings_begun_when_the_send_had_arrived"),
+        (ROUNDS, "test_second_page_that_fails_fails_the_round"),
+        (BROKER, "test_a_page_that_fails_fails_the_listing"),
+    ),
+    "6 begun late enough by the broker's clock": (
+        (ROUNDS, "test_listings_begun_too_early_by_the_brokers_clock_prove_nothing"),
+        (BROKER, "test_listing_says_the_brokers_time_before_it_began"),
+    ),
+    "6 a person may release": ((CONTROL, "test_release_of_a_not_found_order_frees_its_symbol"),),
+    "7 a symbol in doubt is closed": (
+        (FENCED, "test_symbol_in_doubt_is_closed_and_a_release_opens_it"),
+    ),
+    "7 the cancel of an unknown order is executed at its sighting": (
+        (DESK, "test_cancel_wanted_of_an_order_in_doubt_is_executed_when_it_is_sighted"),
+        (CONTROL, "test_cancel_of_an_unknown_order_is_executed_when_it_is_sighted"),
+    ),
+    "8 the SDK's logger is silent": (
+        (SESSION, "test_no_log_holds_a_request_a_signature_or_an_account_number"),
+    ),
+    "8 no account number in an event": (
+        (WORDS, "test_broker_text_holds_no_account_number_and_has_an_end"),
+        (SESSION, "test_end_holds_no_account_number"),
+    ),
+    "9 recorded_at never goes back": (
+        (TIME, "test_recorded_at_never_goes_back"),
+        (TIME, "test_recorded_at_never_goes_back_behind_what_was_restored"),
+    ),
+    "9 skew blocks openings": ((TIME, "test_clocks_that_differ_much_block_openings"),),
+    "9 a sleep is a gap, noticed before a command is decided": (
+        (TIME, "test_sleep_is_noticed_before_the_next_command_is_decided"),
+        (PARTS, "test_a_sleep_of_the_machine_is_one_gap_and_passing_time_is_none"),
+        (ROUNDS, "test_gap_noticed_while_a_round_runs_is_not_healed_by_it"),
+    ),
+    "9 expired commands never execute": (
+        (DESK, "test_parked_submit_expires_unsent"),
+        (DESK, "test_expired_preview_asks_the_broker_nothing"),
+    ),
+    "10 no host is looked up": ((SESSION, "test_start_makes_no_call_to_anybody"),),
+    "10 quotes and orders have one host, asserted after construction": (
+        (SESSION, "test_quotes_go_to_the_same_host_as_orders"),
+        (SESSION, "test_url_that_the_sdk_changed_stops_the_start"),
+    ),
+    "10 sandbox means loopback, real means https": (
+        (SESSION, "test_sandbox_login_refuses_any_other_machine"),
+        (SESSION, "test_real_login_refuses_anything_but_https"),
+    ),
+    "10 the SDK's environment is cleared": ((SESSION, "test_environment_of_the_sdk_is_forgotten"),),
+}
+
+
+def _functions(file: str) -> set[str]:
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    return {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_named_tests_of_a_rule_exist(rule: str) -> None:
+    assert [name for file, name in RULES[rule] if name not in _functions(file)] == []
+
+
+def test_every_rule_is_named() -> None:
+    assert {int(rule.partition(" ")[0]) for rule in RULES} == set(range(1, 11))
