@@ -79,6 +79,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
 
+    def halts(self, symbol: str) -> bool:
+        """Say whether the account, or this symbol of it, is halted."""
+        return self.is_halted or symbol in self.halted_symbols
+
     def watched_of(self, symbol: str) -> tuple[Order, ...]:
         """Return the orders of a symbol by which its position may still move."""
         found = (self.orders[order_id] for order_id in self.watched_orders)

@@ -141,7 +141,7 @@ def parse_body(kind_classes: dict[str, type[Command]], name: str, body: bytes) -
         return msgspec.json.decode(body, type=command_class)
     except msgspec.ValidationError as error:
         raise CommandError(f"{name}: {error}", field="body") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(f"{name}: not JSON", field="body") from error
 
 

@@ -90,7 +90,7 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
         return No(Refusal.ACCOUNT_READ_ONLY, "the account is read-only")
     if state.opened.environment is Environment.LIVE:
         return No(Refusal.ACCOUNT_READ_ONLY, "live accounts wait for limits and approvals")
-    if state.is_halted or spec.symbol in state.halted_symbols:
+    if state.halts(spec.symbol):
         scope = "the account" if state.is_halted else spec.symbol
         return No(Refusal.ACCOUNT_HALTED, f"{scope} is halted")
     if state.is_stale:

@@ -41,6 +41,7 @@ class AccountLine(Answer, frozen=True, kw_only=True, omit_defaults=True):
     state: str
     detail: str = ""
     halted_symbols: tuple[str, ...] = ()
+    frozen_symbols: tuple[str, ...] = ()
     open_orders: int
     doubtful_orders: int
 
@@ -279,6 +280,7 @@ def account_line(row: views.AccountRow) -> AccountLine:
         state=row.state,
         detail=broker_text(row.detail),
         halted_symbols=row.halted_symbols,
+        frozen_symbols=row.frozen_symbols,
         open_orders=row.open_orders,
         doubtful_orders=row.doubtful_orders,
     )

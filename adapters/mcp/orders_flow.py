@@ -123,14 +123,19 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
             await waiter.until_end(ends, limit_s=min(waits.event_s, max(left_s, 0.0)))
     facts = waiter.facts
     end = next((fact for fact in reversed(facts) if fact.type in ends), None)
+    # The caller goes on without another turn of the loop, so its answer leaves before this line.
+    loop.call_soon(_log_end, asked, end, loop.time() - give_up_at + asked.wait_s)
+    return Outcome(facts, end, is_stored or bool(facts))
+
+
+def _log_end(asked: Asked, end: Fact | None, elapsed_s: float) -> None:
     _log.info(
         "command.ended" if end is not None else "command.pending",
         account=asked.account,
         command_id=asked.command_id,
         outcome=end.type if end is not None else "",
-        elapsed_s=round(loop.time() - give_up_at + asked.wait_s, 4),
+        elapsed_s=round(elapsed_s, 4),
     )
-    return Outcome(facts, end, is_stored or bool(facts))
 
 
 # True: the stream had it before. False: it is new. None: nobody knows.

@@ -11,6 +11,7 @@ from adapters.mcp.parts import Parts
 from adapters.mcp.tools_account import AccountTools
 from adapters.mcp.tools_market import MarketTools
 from adapters.mcp.tools_orders import OrderTools
+from adapters.mcp.wire import streams, take_wire
 
 INSTRUCTIONS: Final = """\
 Trades and watches Tiger Brokers accounts. Every action is recorded.
@@ -65,4 +66,12 @@ async def serve_stdio(parts: Parts) -> None:
 
     The caller has sent all logs to stderr: nothing but the protocol may reach stdout.
     """
-    await build(parts).run_stdio_async()
+    server = build(parts)
+    wire = take_wire()
+    if wire is None:
+        await server.run_stdio_async()
+        return
+    # The SDK has no public way to serve one client over streams of one's own.
+    inner = server._lowlevel_server
+    async with streams(wire) as (reader, writer):
+        await inner.run(reader, writer, inner.create_initialization_options())

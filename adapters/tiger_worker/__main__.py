@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from nats.aio.client import Client
 from adapters.tiger_worker.account import AccountPlan, AccountWorker, LoginPlan, World
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
-from adapters.tiger_worker.login import Ending, begin, end
+from adapters.tiger_worker.login import Ending, begin, code_of, end
 from adapters.tiger_worker.parts import Ledger
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
@@ -60,7 +59,6 @@ log = structlog.get_logger()
 # `EX_TEMPFAIL`: another process holds this login.
 EXIT_LOGIN_IN_USE: Final = 75
 EXIT_CONFIG: Final = 78
-READ_THREADS: Final = 6
 # A desk waits for the interpreter at most this long behind a lane that parses a reply.
 SWITCH_INTERVAL_S: Final = 0.0005
 HISTORY_LIMIT_S: Final = 600.0
@@ -113,9 +111,12 @@ def run(
     drop_sdk_settings()
     try:
         code = _Login(settings, login_name, timing or Timing(), make_broker, make_ledger).run()
-    except ServiceError as error:
+    except ConfigError as error:
         log.error("worker.not_started", reason=str(error))
-        code = EXIT_CONFIG if isinstance(error, ConfigError) else 1
+        code = EXIT_CONFIG
+    except (ServiceError, TimeoutError) as error:
+        log.error("worker.failed", reason=repr(error))
+        code = code_of(error)
     sys.stderr.flush()
     # A thread that hangs in the SDK would hold up a normal exit.
     exit_now(code)
@@ -159,7 +160,7 @@ class _Login:
             self._loop.run(self._restore(nc, account), HISTORY_LIMIT_S)
         self._known = accounts
         begin(accounts)
-        self._loop.run(self._take_messages(nc, accounts, world.reads), CONNECT_LIMIT_S)
+        self._loop.run(self._take_messages(nc, accounts), CONNECT_LIMIT_S)
         # What start-up made stays; the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
@@ -191,7 +192,6 @@ class _Login:
             make_broker=lambda number: self._make_broker(session, number),
             budget=RateBudget(NO_BUDGETS if is_sandbox else TIGER_BUDGETS),
             contracts=ContractBook(clock),
-            reads=ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read"),
             clock=clock,
             ids=RandomIds(),
             verifiers={Kind.COMMAND: command_keys(keys), Kind.CONTROL: control_keys(keys)},
@@ -240,9 +240,7 @@ class _Login:
                 account.restore(StoredRecord(r.subject, r.sequence, r.body) for r in batch)
         account.check_binding()
 
-    async def _take_messages(
-        self, nc: Client, accounts: list[AccountWorker], reads: ThreadPoolExecutor
-    ) -> None:
+    async def _take_messages(self, nc: Client, accounts: list[AccountWorker]) -> None:
         busy = AskReply(fault=AskFault(code="busy", message="too many questions at once"))
         for account in accounts:
             for stream in (CONTROL_STREAM, COMMANDS_STREAM):
@@ -259,7 +257,7 @@ class _Login:
                 subject_filter=f"{Kind.ASK}.{account.alias}.>",
                 answer=account.asks.answer,
                 busy=msgspec.json.encode(busy),
-                pool=reads,
+                pool=account.ask_threads,
             )
             await responder.start()
         await nc.flush()
@@ -280,8 +278,7 @@ class _Login:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _leave(self, nc: Client) -> None:
-        for queue in self._queues:
-            await queue.flush()
+        await asyncio.gather(*(queue.leave() for queue in self._queues))
         if not nc.is_closed:
             await nc.close()
 

@@ -1,9 +1,13 @@
 """One account inside a worker: its desk, its lanes, its rounds; nothing of another account's."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from adapters.tiger_worker.asks import Asks
 from adapters.tiger_worker.broker import AccountBroker
@@ -18,15 +22,30 @@ from adapters.tiger_worker.parts import Ledger, Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace, Reconciler
 from adapters.tiger_worker.session import Session
-from adapters.tiger_worker.watchdog import Watchdog
+from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog, exit_now
 from core.account_state import AccountState
 from core.context import Timing
 from core.errors import ConfigError
 from core.events import Environment, Mode
-from core.items import AccountBegins, ActAbandoned, Outcome, PlaceAnswered, WorkerStarts
+from core.items import (
+    AccountBegins,
+    ActAbandoned,
+    HaltFileSeen,
+    Outcome,
+    PlaceAnswered,
+    WorkerStarts,
+)
 from core.orders import CancelPhase, Phase
 from core.ports import Clock, Ids, StoredRecord, Verifier
 from core.subjects import Kind
+
+log = structlog.get_logger()
+ASK_THREADS: Final = 3
+# How often a halt file that the desk has not taken yet is told again.
+HALT_FILE_EVERY_S: Final = 1.0
+# A round that hangs for so many deadlines of a call is a gap; for so many more, a stuck process.
+GAP_AFTER: Final = 2.0
+ROUND_ENDS_AFTER: Final = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +79,6 @@ class World:
     make_broker: Callable[[str], AccountBroker]
     budget: RateBudget
     contracts: ContractBook
-    reads: ThreadPoolExecutor
     clock: Clock
     ids: Ids
     verifiers: Mapping[Kind, Verifier]
@@ -83,6 +101,7 @@ class AccountWorker:
             deadline_s=login.timing.deadline_s,
             record=self._record_doubt,
             is_recorded=self._is_doubt_recorded,
+            look=self._look,
         )
         self.lanes = Lanes(
             broker,
@@ -90,17 +109,19 @@ class AccountWorker:
             guard=SendGuard(
                 clock=world.clock,
                 latch=latch,
+                is_halted=lambda symbol: self.state.halts(symbol),
                 halt_file=plan.halt_file,
                 is_lock_held=world.is_lock_held,
             ),
             latch=latch,
             budget=world.budget,
             contracts=world.contracts,
-            reads=world.reads,
+            deadline_s=login.timing.deadline_s,
             is_number_used=world.is_number_used,
             look_again=self._look_again,
             on_sending=self._watchdog.sending,
             on_sent=self._watchdog.sent,
+            on_exhausted=lambda: exit_now(EXIT_STUCK),
         )
         settings = DeskSettings(
             account=plan.alias,
@@ -111,11 +132,11 @@ class AccountWorker:
         self._desk = Desk(
             settings, ledger=ledger, acts=self.lanes, clock=world.clock, ids=world.ids
         )
-        gaps = Gaps(world.clock)
+        self._gaps = Gaps(world.clock)
         self._thread = DeskThread(
             self._desk,
             name=f"desk-{plan.alias}",
-            gaps=gaps,
+            gaps=self._gaps,
             on_woken=world.session.renew_connections,
             on_failure=world.on_failure,
         )
@@ -127,12 +148,16 @@ class AccountWorker:
             clock=world.clock,
             timing=login.timing,
             pace=login.pace,
-            is_halt_file_in_place=plan.halt_file.exists,
-            gaps=gaps,
+            on_failure=world.on_failure,
+            gaps=self._gaps,
             name=f"rounds-{plan.alias}",
         )
         self._intake = Intake(plan.alias, desk=self._thread, verifiers=world.verifiers, latch=latch)
         self.asks = Asks(broker, contracts=world.contracts, budget=world.budget)
+        # Questions have threads of their own: neither a preview nor another account waits for them.
+        self.ask_threads = ThreadPoolExecutor(ASK_THREADS, thread_name_prefix=f"ask-{plan.alias}")
+        self._is_silence_told = False
+        self._halt_file_told_at = 0.0
 
     @property
     def alias(self) -> str:
@@ -199,6 +224,10 @@ class AccountWorker:
         """Queue one message of the account's commands or controls; from any thread."""
         self._intake.take(held)
 
+    def close_for_commands(self) -> None:
+        """Take no command any more, in whatever order the rest ends."""
+        self._thread.close_for_commands()
+
     def stop_rounds(self) -> None:
         """Begin no more readings."""
         self._reconciler.stop()
@@ -207,6 +236,24 @@ class AccountWorker:
         """Take what is queued, then end the desk."""
         self._thread.stop()
         self._watchdog.stop()
+
+    def _look(self) -> None:
+        """Look after what may hang unseen; called by the watchdog, several times a second."""
+        self.lanes.cancels.check()
+        now = time.monotonic()
+        is_due = now - self._halt_file_told_at > HALT_FILE_EVERY_S
+        if is_due and not self.state.is_halted and self._plan.halt_file.exists():
+            self._halt_file_told_at = now
+            self._thread.post(Work(HaltFileSeen(detail="the halt file is there")), Turn.CONTROL)
+        silent_s = self._reconciler.silent_s - self._login.pace.idle_s
+        if silent_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
+            log.error("rounds.hang", account=self.alias, silent_s=silent_s)
+            exit_now(EXIT_STUCK)
+        is_silent = silent_s > GAP_AFTER * self._login.timing.deadline_s
+        if is_silent and not self._is_silence_told:
+            gap = self._gaps.note("a reading of the broker hangs")
+            self._thread.post(Work(gap), Turn.CONTROL)
+        self._is_silence_told = is_silent
 
     def _look_again(self) -> None:
         self._reconciler.look_again()

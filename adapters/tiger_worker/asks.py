@@ -12,7 +12,7 @@ from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.rates import RateBudget
 from core.asks import SYMBOLS_MAX, AskFault, AskReply, QuotesAnswer, QuotesAsk
 from core.commands import SYMBOL_PATTERN
-from core.errors import BrokerError, CorruptRecordError
+from core.errors import BrokerError
 
 log = structlog.get_logger()
 TOKEN_WAIT_S: Final = 2.0
@@ -43,8 +43,8 @@ class Asks:
             return _fault("invalid_argument", "the question does not decode", field="body")
         except _QuestionError as error:
             return _fault("invalid_argument", str(error), field=error.field)
-        except (BrokerError, CorruptRecordError) as error:
-            log.warning("ask.failed", what=what, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
+            log.warning("ask.failed", what=what, reason=repr(error))
             return _fault("broker_unavailable", "the broker did not answer; try again shortly")
 
     def _quotes(self, body: bytes) -> QuotesAnswer:

@@ -168,8 +168,12 @@ class AccountBroker:
         known = {contract.symbol: contract for contract in contracts}
         if not known:
             return ()
-        found = self._quote_rows(list(known))
-        return tuple(rows.quote_of(row, known[words.text(row, "symbol")]) for row in found)
+        found = {words.text(row, "symbol"): row for row in self._quote_rows(list(known))}
+        return tuple(
+            rows.quote_of(found[symbol], contract)
+            for symbol, contract in known.items()
+            if symbol in found
+        )
 
     def estimate(self, spec: OrderSpec) -> EstimateFacts:
         """Return the broker's own preview of an order; sends none."""
@@ -235,8 +239,8 @@ class AccountBroker:
 
 def _items(data: Row) -> list[Row]:
     found = data.get("items", [])
-    if not isinstance(found, list):
-        raise CorruptRecordError("expected a list of items in the broker's reply")
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise CorruptRecordError("expected a list of objects in the broker's reply")
     return found
 
 

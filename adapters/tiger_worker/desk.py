@@ -18,10 +18,10 @@ from adapters.tiger_worker.parts import Acts, Intent, Ledger, Work
 from core import codec, events, items
 from core.account_state import AccountState, evolve
 from core.codec import EMPTY_TAIL, Recorded, Tail
-from core.commands import CancelOrder, SubmitOrder
+from core.commands import CancelOrder, HaltAccount, SubmitOrder
 from core.context import Context, Timing
 from core.desk import decide, waits, wants_reads
-from core.errors import VersionConflictError
+from core.errors import LinkError, VersionConflictError
 from core.ids import derived_id
 from core.orders import CancelPhase, Order, Phase
 from core.ports import Clock, Ids
@@ -30,6 +30,8 @@ from core.subjects import Kind, subject
 log = structlog.get_logger()
 # One sighting brings an order, its fills and its end; an order of more fills takes more rounds.
 EVENTS_OF_A_SIGHTING_MAX: Final = 1_000
+# How soon an own cancel that came to nothing is asked again.
+OWN_CANCEL_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,7 @@ class Desk:
         self._placing: dict[str, Work] = {}
         self._cancelling: dict[str, Work] = {}
         self._follow_ups: deque[Work] = deque()
+        self._asked_at: dict[str, float] = {}
         self.state = AccountState(account=settings.account)
         self.clock_skew_s = 0.0
 
@@ -75,31 +78,34 @@ class Desk:
         recorded, self._tail = codec.follow(self._tail, log_subject, body, sequence=sequence)
         self.state = evolve(self.state, recorded)
 
-    def take(self, work: Work) -> None:
+    def take(self, work: Work, *, with_parked: bool = True) -> None:
         """Carry one item through, and all that follows from it at once.
 
         Raises:
             VersionConflictError: another writer owns the account; this worker must end.
         """
+        if with_parked and isinstance(work.item, items.CommandItem):
+            # Who came first goes first.
+            self.retry_parked()
         self._step(work)
-        while self._follow_ups:
-            self._step(self._follow_ups.popleft())
-        self._retry_parked()
+        self._follow()
+        if with_parked:
+            self.retry_parked()
 
     def retry_parked(self) -> None:
         """Look again at what had to wait: capacity may be there, or its time may be up."""
-        self._retry_parked()
+        for _ in range(len(self._parked)):
+            self._step(self._parked.popleft())
+            self._follow()
 
     @property
     def open_acts(self) -> int:
         """Number of calls to the broker whose end is not recorded yet."""
         return len(self._placing) + len(self._cancelling)
 
-    def _retry_parked(self) -> None:
-        for _ in range(len(self._parked)):
-            self._step(self._parked.popleft())
-            while self._follow_ups:
-                self._step(self._follow_ups.popleft())
+    def _follow(self) -> None:
+        while self._follow_ups:
+            self._step(self._follow_ups.popleft())
 
     def _step(self, work: Work) -> None:
         item = work.item
@@ -154,6 +160,10 @@ class Desk:
             if not isinstance(item, items.OrderSeen):
                 break
             event = decide(self.state, item, context)
+        if isinstance(item, items.RoundCompleted):
+            self._wish_cancels()
+        if isinstance(item, items.CommandItem) and isinstance(item.command, HaltAccount):
+            self._acts.halt_taken(item.command.symbol)
         self._settle(item, work, is_open=is_open)
 
     def _record(self, event: events.Event, work: Work) -> bool:
@@ -222,25 +232,43 @@ class Desk:
                 return True
             case events.OrderCancelStarted():
                 self._cancelling[event.order_id] = work
-                self._acts.cancel(event.order_id, event.tiger_order_id)
+                # Only this worker's own wish came with no message.
+                is_own = work.delivery is None
+                self._acts.cancel(event.order_id, event.tiger_order_id, is_urgent=is_own)
                 return True
             case events.OrderAccepted():
-                order = self.state.orders[event.order_id]
-                if order.cancel is CancelPhase.WANTED:
-                    self._follow_ups.append(self._own_cancel(order))
+                self._wish_cancels()
                 self._acts.look_again()
             case events.AccountHalted():
-                for order_id in sorted(self.state.open_orders):
-                    order = self.state.orders[order_id]
-                    if event.symbol in ("", order.spec.symbol):
-                        self._follow_ups.append(self._own_cancel(order))
-            case events.AccountResumed():
-                self._acts.halt_lifted(event.symbol)
+                self._wish_cancels()
             case events.OrderOutcomeUnknown() | events.OrderCancelRequested():
                 self._acts.look_again()
             case _:
                 pass
         return False
+
+    def _wish_cancels(self) -> None:
+        """Have every order cancelled that must not rest: a halt's, or one wished away in doubt.
+
+        A rule of state, looked at after each round: a cancel that failed, or that a crash ate, is
+        asked again.
+        """
+        now_s = self._clock.boot_s()
+        self._asked_at = {o: at for o, at in self._asked_at.items() if o in self.state.open_orders}
+        for order_id in sorted(self.state.open_orders):
+            order = self.state.orders[order_id]
+            asked_s = now_s - self._asked_at.get(order_id, -OWN_CANCEL_EVERY_S)
+            if self._must_not_rest(order) and asked_s >= OWN_CANCEL_EVERY_S:
+                self._asked_at[order_id] = now_s
+                self._follow_ups.append(self._own_cancel(order))
+
+    def _must_not_rest(self, order: Order) -> bool:
+        if order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED):
+            return False
+        is_listed = order.phase in (Phase.ACCEPTED, Phase.WORKING)
+        if order.cancel is CancelPhase.WANTED:
+            return is_listed
+        return self.state.halts(order.spec.symbol)
 
     def _own_cancel(self, order: Order) -> Work:
         now = self._clock.now()
@@ -277,7 +305,11 @@ class Desk:
         if not isinstance(item, items.PlaceAnswered) or item.outcome is items.Outcome.UNKNOWN:
             return
         order = self.state.orders[item.order_id]
-        stored = self._ledger.tail()
+        try:
+            stored = self._ledger.tail()
+        except LinkError:
+            log.error("answer.unrecorded", account=self._settings.account, order_id=item.order_id)
+            return
         if order.phase is not Phase.SUBMITTING or stored is None:
             return
         last = codec.decode(stored.subject, stored.body, sequence=stored.sequence)

@@ -1,6 +1,9 @@
-"""The thread of one desk: an ordered, bounded queue before it, and a failure that stops the login.
+"""The thread of one desk: an ordered queue before it, and a failure that stops the login.
 
-Controls go first, then the broker's answers, then what its listings show, then commands.
+Controls go first, then the broker's answers, then what its listings show, then commands. Only
+listings could come without end, so only they wait for room: whoever brings a message, an answer or
+a doubt is never held up here, or the loop that carries the ledger's answers would wait for a desk
+that waits for the ledger.
 """
 
 import itertools
@@ -17,7 +20,7 @@ from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
 
 log = structlog.get_logger()
-QUEUE_MAX: Final = 10_000
+SIGHTINGS_MAX: Final = 1_000
 # How often parked commands are looked at again when nothing else happens.
 PARKED_LOOK_S: Final = 0.1
 _STOP_WAIT_S: Final = 30.0
@@ -45,15 +48,15 @@ class DeskThread:
         on_woken: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        """Make a desk's thread; `on_woken` is called after a sleep of the machine."""
+        """Make a desk's thread; `on_woken` is called after a pause of the process."""
         self.desk = desk
         self._gaps = gaps
         self._on_woken = on_woken
         self._on_failure = on_failure
         self._count = itertools.count()
-        self._queue: queue.PriorityQueue[tuple[Turn, int, Work | None]] = queue.PriorityQueue(
-            QUEUE_MAX
-        )
+        self._queue: queue.PriorityQueue[tuple[Turn, int, Work | None]] = queue.PriorityQueue()
+        self._room = threading.Semaphore(SIGHTINGS_MAX)
+        self._is_closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -61,11 +64,18 @@ class DeskThread:
         self._thread.start()
 
     def post(self, work: Work, turn: Turn) -> None:
-        """Queue an item; blocks while the queue is full."""
+        """Queue an item; only a sighting waits, while too many others do."""
+        if turn is Turn.SIGHTING:
+            self._room.acquire()
         self._queue.put((turn, next(self._count), work))
 
+    def close_for_commands(self) -> None:
+        """Take no command any more; those that wait stay on their stream for a successor."""
+        self._is_closing = True
+
     def stop(self) -> None:
-        """Take what is queued, then end."""
+        """Take what is queued, commands aside, then end."""
+        self.close_for_commands()
         self._queue.put((Turn.STOP, next(self._count), None))
         self._thread.join(_STOP_WAIT_S)
 
@@ -79,16 +89,24 @@ class DeskThread:
 
     def _take_one(self) -> bool:
         try:
-            _, _, work = self._queue.get(timeout=PARKED_LOOK_S)
+            turn, _, work = self._queue.get(timeout=PARKED_LOOK_S)
         except queue.Empty:
-            self.desk.retry_parked()
+            self._look_for_a_pause()
+            if not self._is_closing:
+                self.desk.retry_parked()
             return True
+        if turn is Turn.SIGHTING:
+            self._room.release()
         if work is None:
             return False
-        slept = self._gaps.sleep()
-        if slept is not None:
-            # Before anything is decided: what was known may be hours old.
-            self._on_woken()
-            self.desk.take(Work(slept))
-        self.desk.take(work)
+        self._look_for_a_pause()
+        if turn is not Turn.COMMAND or not self._is_closing:
+            self.desk.take(work, with_parked=not self._is_closing)
         return True
+
+    def _look_for_a_pause(self) -> None:
+        # Before anything is decided: what was known may be hours old.
+        paused = self._gaps.pause()
+        if paused is not None:
+            self._on_woken()
+            self.desk.take(Work(paused), with_parked=False)

@@ -4,22 +4,23 @@ A round of readings heals the gaps that were noticed before it began, and no lat
 """
 
 import threading
-import time
 from typing import Final
 
 from core.items import GapNoticed
 from core.ports import Clock
 
-SLEEP_NOTICED_S: Final = 2.0
+# A desk looks at the clock many times a second; between two looks this much passes only when the
+# machine slept, the process was stopped, or the ledger did not answer.
+PAUSE_NOTICED_S: Final = 5.0
 
 
 class Gaps:
-    """Counts gaps; any thread may ask and note."""
+    """Counts gaps; any thread may note one, the desk's alone looks for pauses."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._asleep_s = self._slept_s()
+        self._looked_at_s = clock.boot_s()
         self._count = 0
 
     @property
@@ -33,14 +34,11 @@ class Gaps:
             self._count += 1
             return GapNoticed(gap=self._count, cause=cause)
 
-    def sleep(self) -> GapNoticed | None:
-        """Return the item of a sleep of this machine since the last look, or None."""
-        slept_s = self._slept_s()
-        with self._lock:
-            is_new = slept_s - self._asleep_s > SLEEP_NOTICED_S
-            self._asleep_s = slept_s
-        return self.note("the machine slept") if is_new else None
-
-    def _slept_s(self) -> float:
-        # One clock goes on while the machine sleeps, the other does not.
-        return self._clock.boot_s() - time.monotonic()
+    def pause(self) -> GapNoticed | None:
+        """Return the item of a pause since the last look, or None."""
+        now_s = self._clock.boot_s()
+        paused_s = now_s - self._looked_at_s
+        self._looked_at_s = now_s
+        if paused_s <= PAUSE_NOTICED_S:
+            return None
+        return self.note(f"nothing was looked at for {paused_s:.0f} s")

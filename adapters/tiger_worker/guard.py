@@ -4,6 +4,7 @@ Each is a way in which an intent may have grown stale between its append and its
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,26 +13,26 @@ from core.ports import Clock
 
 
 class HaltLatch:
-    """Set the moment a halt arrives, before the desk has taken it; scopes are "" or a symbol."""
+    """Counts the halts that arrived and are not taken by the desk yet; "" or a symbol each."""
 
     def __init__(self) -> None:
-        self._scopes: set[str] = set()
+        self._waiting: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def set(self, scope: str) -> None:
-        """Hold back every send of the scope."""
+        """A halt of this scope arrived: hold back its sends until the desk has taken it."""
         with self._lock:
-            self._scopes.add(scope)
+            self._waiting[scope] += 1
 
-    def lift(self, scope: str) -> None:
-        """Let sends of the scope pass again."""
+    def taken(self, scope: str) -> None:
+        """The desk has taken a halt of this scope; from here on the account's state tells."""
         with self._lock:
-            self._scopes.discard(scope)
+            self._waiting[scope] = max(0, self._waiting[scope] - 1)
 
     def holds(self, symbol: str) -> bool:
         """Say whether a send of this symbol is held back."""
         with self._lock:
-            return "" in self._scopes or symbol in self._scopes
+            return self._waiting[""] > 0 or self._waiting[symbol] > 0
 
 
 class SendGuard:
@@ -42,11 +43,14 @@ class SendGuard:
         *,
         clock: Clock,
         latch: HaltLatch,
+        is_halted: Callable[[str], bool],
         halt_file: Path,
         is_lock_held: Callable[[], bool],
     ) -> None:
+        """Make a guard; `is_halted` says what the account's state says of a symbol."""
         self._clock = clock
         self._latch = latch
+        self._is_halted = is_halted
         self._halt_file = halt_file
         self._is_lock_held = is_lock_held
 
@@ -56,7 +60,7 @@ class SendGuard:
             return "the ledger's first answer to the intent was lost"
         if self._clock.now() >= intent.send_by or self._clock.boot_s() >= intent.send_by_boot_s:
             return "the time to send had passed"
-        if self._latch.holds(intent.spec.symbol):
+        if self._latch.holds(intent.spec.symbol) or self._is_halted(intent.spec.symbol):
             return "a halt had arrived"
         if self._halt_file.exists():
             return "the halt file is in place"

@@ -98,7 +98,7 @@ class Intake:
             envelope = _envelope_decoder.decode(sealed.envelope)
         except CorruptRecordError as error:
             raise _UnreadableError(Refusal.COMMAND_UNREADABLE, str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _UnreadableError(Refusal.COMMAND_UNREADABLE, str(error)) from None
         verifier = self._verifiers.get(where.kind)
         if where.account != self._account or verifier is None:

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker, Ended
+from adapters.tiger_worker.cancel_lane import CancelJob, CancelLane
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
@@ -25,7 +26,7 @@ from core.previewing import spec_of
 
 log = structlog.get_logger()
 PLACE_THREADS: Final = 4
-CANCEL_THREADS: Final = 2
+PREVIEW_THREADS: Final = 3
 # Order numbers reserved ahead, so that a submit does not wait for one more round trip.
 NUMBERS_HIGH: Final = 8
 NUMBERS_LOW: Final = 4
@@ -41,15 +42,12 @@ class NumberStock:
     """
 
     def __init__(
-        self,
-        reserve: Callable[[], str],
-        *,
-        is_used: Callable[[str], bool],
-        reads: ThreadPoolExecutor,
+        self, reserve: Callable[[], str], *, is_used: Callable[[str], bool], account: str
     ) -> None:
         self._reserve = reserve
         self._is_used = is_used
-        self._reads = reads
+        # A thread of its own: no hanging read may keep an account from sending.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"numbers-{account}")
         self._stock: deque[str] = deque()
         self._is_filling = threading.Lock()
 
@@ -67,13 +65,13 @@ class NumberStock:
         self._stock.appendleft(number)
 
     def fill(self) -> None:
-        """Have a low stock filled on the reads' lane; meant for when no order is on its way."""
+        """Have a low stock filled; meant for when no order is on its way."""
         if len(self._stock) <= NUMBERS_LOW:
             self._start_filling()
 
     def _start_filling(self) -> None:
         if self._is_filling.acquire(blocking=False):
-            self._reads.submit(self._fill)
+            self._thread.submit(self._fill)
 
     def _fill(self) -> None:
         try:
@@ -83,7 +81,7 @@ class NumberStock:
                     log.warning("order_number.dropped", number=number[:20])
                     return
                 self._stock.append(number)
-        except BrokerError as error:
+        except (BrokerError, CorruptRecordError) as error:
             log.warning("order_number.unavailable", reason=str(error))
         finally:
             self._is_filling.release()
@@ -101,25 +99,34 @@ class Lanes:
         latch: HaltLatch,
         budget: RateBudget,
         contracts: ContractBook,
-        reads: ThreadPoolExecutor,
+        deadline_s: float,
         is_number_used: Callable[[str], bool],
         look_again: Callable[[], None],
         on_sending: Callable[[str], None],
         on_sent: Callable[[str], None],
+        on_exhausted: Callable[[], None],
     ) -> None:
         self._broker = broker
         self._guard = guard
         self._latch = latch
         self._budget = budget
         self._contracts = contracts
-        self._reads = reads
         self._look_again = look_again
         self._on_sending = on_sending
         self._on_sent = on_sent
         self._places = ThreadPoolExecutor(PLACE_THREADS, thread_name_prefix=f"place-{account}")
-        self._cancels = ThreadPoolExecutor(CANCEL_THREADS, thread_name_prefix=f"cancel-{account}")
+        self._previews = ThreadPoolExecutor(
+            PREVIEW_THREADS, thread_name_prefix=f"preview-{account}"
+        )
+        self.cancels = CancelLane(
+            self._cancel,
+            name=f"cancel-{account}",
+            deadline_s=deadline_s,
+            on_given_up=self._give_up,
+            on_exhausted=on_exhausted,
+        )
         self._free_places = threading.Semaphore(PLACE_THREADS)
-        self.numbers = NumberStock(self._reserve, is_used=is_number_used, reads=reads)
+        self.numbers = NumberStock(self._reserve, is_used=is_number_used, account=account)
         self._desk: DeskThread | None = None
 
     def answer_to(self, desk: DeskThread) -> None:
@@ -148,21 +155,21 @@ class Lanes:
         self._on_sending(intent.order_id)
         self._places.submit(self._place, intent)
 
-    def cancel(self, order_id: str, tiger_order_id: str) -> None:
+    def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """See `Acts.cancel`."""
-        self._cancels.submit(self._cancel, order_id, tiger_order_id)
+        self.cancels.submit(CancelJob(order_id, tiger_order_id, is_urgent))
 
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """See `Acts.read_for_preview`."""
-        self._reads.submit(self._read_for_preview, item, work)
+        self._previews.submit(self._read_for_preview, item, work)
 
     def look_again(self) -> None:
         """See `Acts.look_again`."""
         self._look_again()
 
-    def halt_lifted(self, symbol: str) -> None:
-        """See `Acts.halt_lifted`."""
-        self._latch.lift(symbol)
+    def halt_taken(self, symbol: str) -> None:
+        """See `Acts.halt_taken`."""
+        self._latch.taken(symbol)
 
     def _place(self, intent: Intent) -> None:
         try:
@@ -191,13 +198,24 @@ class Lanes:
         self._post(Work(answer), Turn.ANSWER)
         self.numbers.fill()
 
-    def _cancel(self, order_id: str, tiger_order_id: str) -> None:
-        if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
-            ended = self._broker.cancel(tiger_order_id)
-        else:
-            ended = Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
+    def _cancel(self, job: CancelJob) -> None:
+        try:
+            if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
+                ended = self._broker.cancel(job.tiger_order_id)
+            else:
+                ended = Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
+        except Exception as error:
+            log.error("cancel.failed", order_id=job.order_id, exc_info=error)
+            ended = Ended(Outcome.UNKNOWN, detail=type(error).__name__)
         answer = CancelAnswered(
-            order_id=order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
+            order_id=job.order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
+        )
+        self._post(Work(answer), Turn.ANSWER)
+
+    def _give_up(self, job: CancelJob) -> None:
+        log.error("cancel.deadline_passed", order_id=job.order_id)
+        answer = CancelAnswered(
+            order_id=job.order_id, outcome=Outcome.UNKNOWN, detail="no end within the deadline"
         )
         self._post(Work(answer), Turn.ANSWER)
 
@@ -224,8 +242,8 @@ class Lanes:
         except CommandError:
             # The terms do not fit together; the decision says so, with the field's name.
             return PreviewAnswered(item=item, contract=contract, quote=None, estimate=None)
-        except (BrokerError, CorruptRecordError) as error:
-            log.warning("preview.read_failed", reading=reading, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
+            log.warning("preview.read_failed", reading=reading, reason=repr(error))
             return PreviewAnswered(
                 item=item, contract=None, quote=None, estimate=None, failed=reading
             )

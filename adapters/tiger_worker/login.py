@@ -3,7 +3,7 @@
 Accounts share the login's session, rate budget and read threads, and nothing else.
 """
 
-import threading
+import queue
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -26,30 +26,29 @@ class Ending:
     """Why and when the process ends; the first reason counts. Any thread may give it."""
 
     def __init__(self) -> None:
-        self._happened = threading.Event()
-        self.exit_code = EXIT_STOPPED
+        # A signal handler may run amid any other call; this queue alone allows that.
+        self._codes: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def stop(self) -> None:
         """End in order."""
-        self._happened.set()
+        self._codes.put(EXIT_STOPPED)
 
     def fail(self, error: BaseException) -> None:
         """End because a part cannot go on; a login that lost an account stops whole."""
-        if not self._happened.is_set():
-            is_fenced = isinstance(error, VersionConflictError)
-            self.exit_code = EXIT_FENCED if is_fenced else EXIT_FAILED
-        self._happened.set()
+        self._codes.put(code_of(error))
 
     def lost_link(self) -> None:
         """End because the connection to NATS is gone for good."""
-        if not self._happened.is_set():
-            self.exit_code = EXIT_FAILED
-        self._happened.set()
+        self._codes.put(EXIT_FAILED)
 
     def wait(self) -> int:
         """Wait for the end and return the exit code."""
-        self._happened.wait()
-        return self.exit_code
+        return self._codes.get()
+
+
+def code_of(error: BaseException) -> int:
+    """Return the exit code that an error ends the process with."""
+    return EXIT_FENCED if isinstance(error, VersionConflictError) else EXIT_FAILED
 
 
 def begin(accounts: Sequence[AccountWorker]) -> None:
@@ -65,6 +64,8 @@ def end(
     accounts: Sequence[AccountWorker], *, stop_taking: Callable[[], None], open_act_wait_s: float
 ) -> None:
     """Stop in order: take no more, let open calls end and be recorded, then end the desks."""
+    for account in accounts:
+        account.close_for_commands()
     stop_taking()
     for account in accounts:
         account.stop_rounds()

@@ -74,8 +74,8 @@ class Acts(Protocol):
     def place(self, intent: Intent) -> None:
         """Send an order from the held thread, after its last checks."""
 
-    def cancel(self, order_id: str, tiger_order_id: str) -> None:
-        """Ask the broker for a cancel, on the cancels' own lane."""
+    def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
+        """Ask the broker for a cancel, on the cancels' own lane; a halt's are urgent."""
 
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Read what a preview needs."""
@@ -83,5 +83,5 @@ class Acts(Protocol):
     def look_again(self) -> None:
         """Ask for a round of readings soon."""
 
-    def halt_lifted(self, symbol: str) -> None:
-        """Let the last check before a send pass again for this scope."""
+    def halt_taken(self, symbol: str) -> None:
+        """A halt of this scope is in the account's state now, if it changed anything."""

@@ -25,7 +25,6 @@ from core.context import Timing
 from core.errors import BrokerError, CorruptRecordError
 from core.items import (
     AbsenceConfirmed,
-    HaltFileSeen,
     Item,
     OrderSeen,
     PositionsSeen,
@@ -33,6 +32,7 @@ from core.items import (
 )
 from core.orders import Phase
 from core.ports import Clock
+from core.submitting import SKEW_COUNTED_MAX_S
 
 log = structlog.get_logger()
 # An order's opening time is the broker's, our start of it is ours; listings begin earlier.
@@ -78,7 +78,7 @@ class Reconciler:
         clock: Clock,
         timing: Timing,
         pace: Pace,
-        is_halt_file_in_place: Callable[[], bool],
+        on_failure: Callable[[BaseException], None],
         gaps: Gaps,
         name: str,
     ) -> None:
@@ -88,7 +88,9 @@ class Reconciler:
         self._clock = clock
         self._timing = timing
         self._pace = pace
-        self._is_halt_file_in_place = is_halt_file_in_place
+        self._on_failure = on_failure
+        # When a round was last begun or ended; a round that hangs lets it grow old.
+        self._moved_at = time.monotonic()
         self._gaps = gaps
         self._absences: dict[str, tuple[int, datetime]] = {}
         self._figures_at = 0.0
@@ -115,14 +117,25 @@ class Reconciler:
         self._nudge.set()
         self._thread.join(TOKEN_WAIT_S)
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since a round last began or ended, or a wait between two."""
+        return time.monotonic() - self._moved_at
+
     def _run(self) -> None:
+        try:
+            self._rounds()
+        except Exception as error:
+            log.error("rounds.failed", account=self._state.account, exc_info=error)
+            self._on_failure(error)
+
+    def _rounds(self) -> None:
         while not self._stopping.is_set():
             self._nudge.clear()
-            if self._is_halt_file_in_place():
-                self._tell(HaltFileSeen(detail="the halt file was put in place"))
-            begun = time.monotonic()
+            self._moved_at = begun = time.monotonic()
             self._try_round()
-            self._stopping.wait(max(0.0, self._pace.gap_s - (time.monotonic() - begun)))
+            self._moved_at = time.monotonic()
+            self._stopping.wait(max(0.0, self._pace.gap_s - (self._moved_at - begun)))
             is_watching = bool(self._state.watched_orders) or self._state.is_stale
             if self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s):
                 self._stopping.wait(self._pace.settle_s)
@@ -156,9 +169,11 @@ class Reconciler:
             # Orders opened before the listing's begin, in the phone app perhaps, are found here.
             self._spend("active_orders")
             found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
-        has_news = self._tell_orders(found)
+        has_news, unreadable = self._tell_orders(found)
         if has_news or time.monotonic() - self._figures_at > self._pace.figures_s:
             self._tell_figures()
+        if unreadable:
+            raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
         self._listed_since = begun_at
         self._tell(RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since))
@@ -168,18 +183,27 @@ class Reconciler:
         begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
         last = self._listed_since or state.reconciled_at
         begins.append(last or self._clock.now() - timedelta(days=1))
-        return min(begins) - timedelta(seconds=LOOK_BACK_S)
+        # The broker's clock dates the orders, this machine's clock dates what is above.
+        skew_s = min(abs(self._broker.clock_skew_s), SKEW_COUNTED_MAX_S)
+        return min(begins) - timedelta(seconds=LOOK_BACK_S + skew_s)
 
-    def _tell_orders(self, found: dict[str, Row]) -> bool:
+    def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, list[str]]:
+        """Tell every order; return whether fills are among it, and what could not be read."""
         has_news = False
+        unreadable: list[str] = []
         for row in sorted(found.values(), key=lambda row: words.text(row, "openTime")):
-            seen = self._seen(row)
+            try:
+                seen = self._seen(row)
+            except CorruptRecordError as error:
+                # The round is not complete, but the other orders' fills do not wait for this one.
+                unreadable.append(str(error))
+                continue
             if seen is not None:
                 has_news = has_news or bool(seen.executions)
                 self._tell(seen)
                 self._told[seen.tiger_order_id] = row
         self._told = {id_: row for id_, row in self._told.items() if id_ in found}
-        return has_news
+        return has_news, unreadable
 
     def _seen(self, row: Row) -> OrderSeen | None:
         """Return the sighting, with executions where some are missing; None if nothing is new."""

@@ -58,10 +58,13 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
 
 def execution_of(row: Row) -> ExecutionSeen:
     """Return one listed execution."""
+    price = _money(row, "filledPrice", "currency")
+    if price is None:
+        raise CorruptRecordError("expected price and currency in an execution's row")
     return ExecutionSeen(
         execution_id=words.text(row, "id"),
         quantity=words.scaled(row, "filledQuantity"),
-        price=Money(amount=words.number(row, "filledPrice"), currency=words.text(row, "currency")),
+        price=price,
         executed_at=words.moment(row, "transactionTime"),
     )
 
@@ -172,4 +175,9 @@ def _held(row: Row) -> Decimal:
 def _money(data: Row, amount_name: str, currency_name: str) -> Money | None:
     amount = words.optional_number(data, amount_name)
     currency = words.text(data, currency_name)
-    return None if amount is None or not currency else Money(amount=amount, currency=currency)
+    if amount is None or not currency:
+        return None
+    try:
+        return Money(amount=amount, currency=currency)
+    except ValueError:
+        raise CorruptRecordError(f"expected a currency, was {currency[:10]!r}") from None

@@ -34,12 +34,19 @@ class Watchdog:
         deadline_s: float,
         record: Callable[[str], None],
         is_recorded: Callable[[str], bool],
+        look: Callable[[], None],
         end: Callable[[int], None] = exit_now,
     ) -> None:
-        """Make a watchdog; `record` has the doubt about an order stored, soon."""
+        """Make a watchdog.
+
+        Args:
+            record: has the doubt about an order stored, soon; returns at once.
+            look: called again and again, for whatever else must not hang unseen.
+        """
         self._deadline_s = deadline_s
         self._record = record
         self._is_recorded = is_recorded
+        self._look = look
         self._end = end
         self._since: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -66,6 +73,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_S):
+            self._look()
             late = self._late()
             if late:
                 log.error("send.deadline_passed", order_ids=late, deadline_s=self._deadline_s)

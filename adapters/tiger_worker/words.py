@@ -50,8 +50,12 @@ _DEFINITE_NO: Final = frozenset(
     }
 )
 _NOT_ALLOWED: Final = "TRADE ORDER NOT ALLOWED"
-_KIND: Final = re.compile(r"\(([a-z_]+):")
+# The kind stands in the first bracket; what a text quotes further on is not Tiger's own word.
+_KIND: Final = re.compile(r"[^(]*\(([a-z_]+):")
 _TEXT_MAX: Final = 200
+# No price, quantity or amount of money is larger; a double can be.
+FIGURE_MAX: Final = Decimal(10) ** 18
+SCALE_MAX: Final = 12
 _LONG_NUMBER: Final = re.compile(r"[A-Z]?\d{6,}")
 
 
@@ -65,7 +69,7 @@ def is_definite_no(code: int, message: str) -> bool:
         return False
     if code == 1100:
         return _NOT_ALLOWED in message.upper()
-    found = _KIND.search(message)
+    found = _KIND.match(message)
     return (code, "*") in _DEFINITE_NO or (code, found.group(1) if found else "") in _DEFINITE_NO
 
 
@@ -125,6 +129,8 @@ def optional_number(row: Row, name: str) -> Decimal | None:
         raise CorruptRecordError(f"expected a number in {name}") from None
     if not found.is_finite():
         return None
+    if abs(found) > FIGURE_MAX:
+        raise CorruptRecordError(f"expected a figure in {name}, was beyond {FIGURE_MAX}")
     # 5.0 is a float's way to say 5.
     return found.quantize(Decimal(1)) if found == found.to_integral_value() else found
 
@@ -132,12 +138,17 @@ def optional_number(row: Row, name: str) -> Decimal | None:
 def scaled(row: Row, name: str) -> Decimal:
     """Return a quantity sent as an integer and a scale (111 and 2 are 1.11)."""
     scale = int(optional_number(row, f"{name}Scale") or 0)
+    if not 0 <= scale <= SCALE_MAX:
+        raise CorruptRecordError(f"expected a scale up to {SCALE_MAX} in {name}, was {scale}")
     return number(row, name).scaleb(-scale)
 
 
 def moment(row: Row, name: str) -> datetime:
     """Return a time sent in milliseconds."""
-    return datetime.fromtimestamp(int(number(row, name)) / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(int(number(row, name)) / 1000, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise CorruptRecordError(f"expected milliseconds in {name}") from None
 
 
 def text(row: Row, name: str) -> str:

@@ -40,6 +40,8 @@ _ALERT_AGE_MAX_NS: Final = 30 * _DAY_NS
 _ACCESS_AGE_MAX_NS: Final = 365 * _DAY_NS
 _QUOTE_AGE_MAX_NS: Final = 5 * _NS_PER_S
 _ACK_WAIT_NS: Final = 30 * _NS_PER_S
+# A halt whose taker died must reach the successor soon.
+_CONTROL_ACK_WAIT_NS: Final = 3 * _NS_PER_S
 _ACK_PENDING_MAX: Final = 256
 _PULLS_WAITING_MAX: Final = 16
 _MIB: Final = 1 << 20
@@ -224,7 +226,7 @@ def _work(stream: str, account: str, filter_subject: str) -> ConsumerPlan:
         work_consumer(account),
         filter_subject=filter_subject,
         ack_policy="explicit",
-        ack_wait=_ACK_WAIT_NS,
+        ack_wait=_CONTROL_ACK_WAIT_NS if stream == CONTROL_STREAM else _ACK_WAIT_NS,
         # One would let a hung place block the cancel behind it.
         max_ack_pending=_ACK_PENDING_MAX,
     )

@@ -24,11 +24,14 @@ EXPIRES_S: Final = 30.0
 HEARTBEAT_S: Final = 0.5
 # Without a heartbeat for this long the request died with its server, and is made again.
 SILENCE_MAX_S: Final = 1.6
-# A third of the consumer's ack_wait of 30 s.
-ALIVE_EVERY_S: Final = 10.0
+# A third of the shorter ack_wait, that of the controls.
+ALIVE_EVERY_S: Final = 1.0
+# After a status that is no plain end of a request, such as a consumer that is gone.
+PAUSE_S: Final = 0.5
 ACK_WAIT_S: Final = 2.0
 _NS: Final = 1_000_000_000
 _HEARTBEAT: Final = "100"
+_RAN_OUT: Final = "408"
 _TOKENS_V1: Final = 9
 
 
@@ -73,6 +76,7 @@ class WorkQueue:
         self._asked = 0
         self._heard_at = self._loop.time()
         self._wake = asyncio.Event()
+        self._must_pause = False
         self._acks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -90,13 +94,19 @@ class WorkQueue:
         """Answer a held message, from any thread."""
         self._loop.call_soon_threadsafe(self._start_answer, held, answer)
 
-    async def flush(self) -> None:
-        """Wait until every acknowledgement given so far was answered or given up."""
+    async def leave(self) -> None:
+        """Let what was acknowledged reach the server, and give the rest back for a successor."""
         if self._acks:
             await asyncio.wait(self._acks, timeout=ACK_WAIT_S)
+        for held in tuple(self._held.values()):
+            with contextlib.suppress(nats.errors.Error):
+                await self._nc.publish(held.reply, b"-NAK")
 
     async def _keep_asking(self, inbox: str) -> None:
         while True:
+            if self._must_pause:
+                self._must_pause = False
+                await asyncio.sleep(PAUSE_S)
             silent_s = self._loop.time() - self._heard_at
             if self._asked <= 0 or silent_s > SILENCE_MAX_S:
                 await self._ask(inbox)
@@ -124,9 +134,11 @@ class WorkQueue:
             status = (message.headers or {}).get("Status", "")
             if status != _HEARTBEAT:
                 self._asked = 0
+                self._must_pause = status != _RAN_OUT
                 self._wake.set()
             return
-        self._asked -= 1
+        # The server takes an empty body for the end of the whole request.
+        self._asked = self._asked - 1 if message.data else 0
         held = HeldMessage(self, message)
         self._held[held.reply] = held
         self._take(held)
