@@ -9,13 +9,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 
 import click
+import nats.errors
 from rich.console import Console
 
+from core.errors import ServiceError
 from infra.bench import isolation, official, report
 from infra.bench.cluster import Cluster
-from infra.bench.fault import RefusedError
+from infra.bench.fault import BenchError, RefusedError
 from infra.bench.figures import Result
 from infra.bench.row import Bench, Row
 from infra.bench.rows_broker import BROKER
@@ -140,8 +143,8 @@ class _Run:
             return row.run(bench)
         except RefusedError as error:
             return Result(row=row.name, title=row.title, status="refused", notes=(str(error),))
-        # A row that fails, however, is a line of the report, and the others are still measured.
-        except Exception as error:  # noqa: BLE001
+        # A row that fails is a line of the report, and the others are still measured.
+        except (BenchError, ServiceError, OSError, nats.errors.Error, SubprocessError) as error:
             cause = f"{type(error).__name__}: {error}"
             self._console.print(f"  failed: {cause}", style="red")
             return Result(row=row.name, title=row.title, status="failed", notes=(cause,))
