@@ -27,7 +27,7 @@ class AccountTools:
         """Call this first: the accounts there are, which world each trades in, and its state.
 
         `environment` is sandbox (play money on a simulated broker), paper (play money at Tiger) or
-        live (REAL MONEY). `mode` is what a person allows you: read_only or auto. `state` is
+        live (REAL MONEY). `mode` is what a person allows: read_only or auto. `state` is
         active, halted, frozen, stale or starting. `doubtful_orders` counts orders whose fate is
         unknown. Every other tool needs one of these accounts by its alias.
         """
