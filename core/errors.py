@@ -26,26 +26,8 @@ class BrokerError(ServiceError):
     """The broker, or the way to it, is the cause."""
 
 
-class BrokerRejectedError(BrokerError):
-    """A definite no from the closed list: nothing was done.
-
-    Attributes:
-        code: the broker's number for it.
-        reason: our wording of it.
-    """
-
-    def __init__(self, *, code: int, reason: str) -> None:
-        super().__init__(f"the broker refused (code {code}): {reason}")
-        self.code = code
-        self.reason = reason
-
-
 class BrokerUnavailableError(BrokerError):
-    """Certainly not sent: no connection was made."""
-
-
-class BrokerOutcomeUnknownError(BrokerError):
-    """It may have been executed: reconcile, never send again."""
+    """A reading did not come back whole; it says nothing about what the broker has."""
 
 
 class VersionConflictError(ServiceError):
@@ -57,7 +39,7 @@ class AppendUnknownError(ServiceError):
 
 
 class CorruptRecordError(ServiceError):
-    """Stored bytes do not decode, or their chain has a gap; stop and alert."""
+    """Bytes do not decode: stored ones stop their reader, the broker's are read again."""
 
 
 class LinkError(ServiceError):

@@ -7,8 +7,6 @@ import hashlib
 import re
 from typing import Final
 
-from core.errors import CommandError
-
 ACCOUNT_PATTERN: Final = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 _ACCOUNT: Final = re.compile(ACCOUNT_PATTERN)
 # Names of the system's own lines of events; no account may take them.
@@ -19,19 +17,6 @@ _DIGEST_CHARACTERS: Final = 32
 def is_alias(text: str) -> bool:
     """Say whether `text` may name an account or a login (1 to 32 of a-z, 0-9 and inner '-')."""
     return _ACCOUNT.fullmatch(text) is not None and text not in RESERVED_ALIASES
-
-
-def parse_alias(text: str, *, field: str = "account") -> str:
-    """Return `text` if it may name an account.
-
-    Raises:
-        CommandError: naming `field`.
-    """
-    if not is_alias(text):
-        raise CommandError(
-            f"expected {field} as 1 to 32 of a-z, 0-9 and '-', was {text[:40]!r}", field=field
-        )
-    return text
 
 
 def derived_id(prefix: str, *parts: str) -> str:

@@ -32,7 +32,7 @@ class Refusal(StrEnum):
 NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.COMMAND_EXPIRED: "Nothing was sent. Preview again, then submit that preview.",
     Refusal.COMMAND_UNREADABLE: "Nothing was sent. The client and the worker differ in version.",
-    Refusal.SIGNATURE_INVALID: "Nothing was sent. Run `tiger-mcp doctor` on the server.",
+    Refusal.SIGNATURE_INVALID: "Nothing was sent. A key of this home was changed; tell a person.",
     Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
     Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits.",
     Refusal.BROKER_UNAVAILABLE: "Nothing was sent. Try again when the broker answers.",

@@ -24,6 +24,8 @@ from infra.logs import configure
 from infra.version import code_version
 
 Prepare = Callable[[], object]
+# A restart of the server takes less; after it somebody has to start the cluster.
+LINK_DOWN_MAX_S: Final = 5.0
 _LATE: Final = ("infra.access", "infra.keyring", "infra.nats.bus", "infra.nats.link")
 
 _log = structlog.get_logger()
@@ -78,15 +80,38 @@ async def _connected(settings: Settings) -> Connected:
     from infra.nats.topology import GATEWAY
 
     lost = asyncio.Event()
+    patience = _Patience(lost)
     signer = FileSigner(settings.keys, GATEWAY)
     client = await connect(
         link_settings(settings, role=GATEWAY, name=GATEWAY),
         on_error=lambda error: _log.warning("nats.error_reported", error=repr(error)),
         on_closed=lost.set,
-        on_disconnected=lambda: _log.warning("nats.link_lost"),
-        on_reconnected=lambda: _log.info("nats.link_restored"),
+        on_disconnected=patience.begin,
+        on_reconnected=patience.end,
     )
     return Connected(bus=NatsBus(client), signer=signer, lost=lost, close=client.close)
+
+
+class _Patience:
+    """Gives a link up that stays down, so that whoever keeps the cluster up is asked again."""
+
+    def __init__(self, lost: asyncio.Event) -> None:
+        self._lost = lost
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The link went down; the client tries again by itself for a while."""
+        _log.warning("nats.link_lost")
+        if self._alarm is None:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(LINK_DOWN_MAX_S, self._lost.set)
+
+    def end(self) -> None:
+        """The link is back."""
+        _log.info("nats.link_restored")
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
 
 # A home that is not made yet has no accounts; it is made by whoever brings the cluster up.

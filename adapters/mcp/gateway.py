@@ -68,7 +68,7 @@ class Gateway:
             raise fault(
                 Fault.STARTING,
                 f"{self._why_not}; nothing was sent. Try again in a few seconds. "
-                "If it stays so, a person should type `tiger-mcp doctor`.",
+                "If it stays so, a person should type `tiger-mcp status`.",
             )
         return self._connected
 
@@ -150,7 +150,7 @@ class Gateway:
         while True:
             try:
                 connected = await self.parts.connect()
-            except (LinkError, ConfigError) as error:
+            except (LinkError, ConfigError, OSError) as error:
                 self._why_not = f"the service cannot be reached: {str(error)[:300]}"
                 _log.warning("link.failed", cause=str(error))
                 await asyncio.sleep(self.parts.waits.reconnect_s)
@@ -160,7 +160,9 @@ class Gateway:
             finally:
                 self._connected = None
                 self._ready.clear()
-                await connected.close()
+                with suppress(OSError):
+                    # The other end may be gone already, which is why this one is closed.
+                    await connected.close()
             self._why_not = "the link to the service was lost and is being made anew"
             _log.warning("link.lost")
 

@@ -188,14 +188,22 @@ class LineReader(_Closing):
         while True:
             line = self._lines.next()
             if isinstance(line, bytes):
-                return _message(line)
+                message = _message(line)
+                found = _id_in(line, line) if isinstance(message, Exception) else None
+                if found is None:
+                    return message
+                await self._answer(_no_message(found, "expected a JSON-RPC message of valid text"))
+                continue
             if line is not None:
-                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                    await self._answers.send(_refusal(line))
+                await self._answer(_refusal(line))
             elif self._is_ended:
                 raise anyio.EndOfStream
             else:
                 await self._more()
+
+    async def _answer(self, message: SessionMessage) -> None:
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._answers.send(message)
 
     def end(self) -> None:
         """Read no more; what was read is still given."""
@@ -331,16 +339,17 @@ def _message(line: bytes) -> SessionMessage | Exception:
 
 
 def _refusal(line: TooLong) -> SessionMessage:
-    found = _ID_AT_THE_START.match(line.start) or _ID_AT_THE_END.search(line.end)
-    request_id = msgspec.json.decode(found[1], type=int | str) if found else None
-    return SessionMessage(
-        JSONRPCError(
-            jsonrpc="2.0",
-            id=request_id,
-            error=ErrorData(
-                code=INVALID_REQUEST,
-                message=f"expected a message of at most {LINE_BYTES_MAX} bytes, "
-                f"was {line.length}; nothing was done",
-            ),
-        )
+    return _no_message(
+        _id_in(line.start, line.end),
+        f"expected a message of at most {LINE_BYTES_MAX} bytes, was {line.length}",
     )
+
+
+def _id_in(start: bytes, end: bytes) -> int | str | None:
+    found = _ID_AT_THE_START.match(start) or _ID_AT_THE_END.search(end)
+    return msgspec.json.decode(found[1], type=int | str) if found else None
+
+
+def _no_message(request_id: int | str | None, why: str) -> SessionMessage:
+    error = ErrorData(code=INVALID_REQUEST, message=f"{why}; nothing was done")
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))

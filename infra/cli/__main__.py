@@ -53,6 +53,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ServiceError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            # Whoever read the output has seen enough.
+            raise
+        except OSError as error:
+            raise click.ClickException(
+                f"the system refused: {error}; mend that and try again"
+            ) from error
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

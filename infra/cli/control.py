@@ -29,13 +29,12 @@ from infra.home import Home, write_private
 def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
     """Stop sending orders of ACCOUNT and cancel what is open; also works while NATS is down."""
     check_account(settings, account)
-    if not symbol:
-        # First the file: every worker looks at it directly before it sends.
-        write_private(Home(settings.home).halt_file(account), msgspec.json.encode(detail))
+    # First the file: every worker looks at it directly before it sends.
+    has_file = not symbol and _put_halt_file(settings, account, detail)
     try:
         fact = asyncio.run(_send(settings, account, HaltAccount(symbol=symbol, detail=detail)))
     except ServiceError as error:
-        if symbol:
+        if not has_file:
             raise
         click.echo(
             f"{account}: the halt file is in place, so no worker sends orders or lets one pass. "
@@ -63,6 +62,16 @@ def release(settings: Settings, account: str, order_id: str) -> None:
     """Take an order in doubt off the books of ACCOUNT, after you looked at the broker yourself."""
     check_account(settings, account)
     _report(account, asyncio.run(_send(settings, account, ReleaseOrder(order_id=order_id))))
+
+
+def _put_halt_file(settings: Settings, account: str, detail: str) -> bool:
+    try:
+        write_private(Home(settings.home).halt_file(account), msgspec.json.encode(detail))
+    except OSError as error:
+        # A full disk must not keep the halt from going the other way.
+        click.echo(f"the halt file cannot be written: {error.strerror}; asking by NATS", err=True)
+        return False
+    return True
 
 
 async def _send(settings: Settings, account: str, command: PersonCommand) -> codec.Recorded | None:

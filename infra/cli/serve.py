@@ -6,8 +6,10 @@ The cluster is started, or joined, by the gateway's first try to connect, in a t
 import click
 
 from adapters.mcp.__main__ import run
+from core.errors import ConfigError
 from infra.cli.context import with_settings
 from infra.config import Settings
+from infra.home import Home
 
 
 @click.command()
@@ -15,9 +17,24 @@ from infra.config import Settings
 def serve(settings: Settings) -> None:
     """Serve one MCP client over stdin and stdout (this is what Claude starts)."""
 
-    def prepare() -> None:
+    run(settings, prepare=_Prepare(settings))
+
+
+class _Prepare:
+    """Brings the cluster up before each try to connect, unless a person took it down meanwhile."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._was_up = False
+
+    def __call__(self) -> None:
         from infra.supervisor.detached import ensure_up
+        from infra.supervisor.status import Phase, live_status, read_status
 
-        ensure_up(settings)
-
-    run(settings, prepare=prepare)
+        home = Home(self._settings.home)
+        if self._was_up and live_status(home) is None:
+            last = read_status(home)
+            if last is not None and last.phase is Phase.STOPPED:
+                raise ConfigError("the cluster was stopped; a person starts it with `tiger-mcp up`")
+        ensure_up(self._settings)
+        self._was_up = True

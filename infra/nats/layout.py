@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from core.errors import ConfigError
+
 
 class NatsHome(msgspec.Struct, frozen=True):
     """The paths below one home."""
@@ -60,7 +62,11 @@ class NatsHome(msgspec.Struct, frozen=True):
         return self.keys_dir / f"{role}.seed"
 
     def make_folders(self) -> None:
-        """Create the folders, readable by their owner alone."""
+        """Create the folders, readable by their owner alone.
+
+        Raises:
+            ConfigError: one of them cannot be made.
+        """
         for folder in (
             self.root,
             self.keys_dir,
@@ -69,4 +75,10 @@ class NatsHome(msgspec.Struct, frozen=True):
             self.lock_path.parent,
             self.log_path.parent,
         ):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigError(
+                    f"expected a folder that can be written at {folder}, was: {error.strerror}; "
+                    "choose another with TIGER_MCP_HOME or --home"
+                ) from None

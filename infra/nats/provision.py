@@ -29,6 +29,7 @@ _API_LIMIT_S: Final = 5.0
 _STREAM_NOT_FOUND: Final = 10059
 _CONSUMER_NOT_FOUND: Final = 10014
 # The server's own notes about who made a thing and with which version.
+_PACE_FIELDS: Final = ("ack_wait", "max_ack_pending", "max_waiting")
 _IGNORED_FIELDS: Final = frozenset({"metadata"})
 
 
@@ -130,17 +131,19 @@ async def _settle_consumer(client: Client, plan: ConsumerPlan) -> bool:
     answer = await _look_up(client, info, absent=_CONSUMER_NOT_FOUND)
     is_new = answer is None
     if answer is None:
-        filter_subject = plan.settings.get("filter_subject")
-        tail = "" if filter_subject is None else f".{filter_subject}"
-        request: Settings = {
-            "stream_name": plan.stream,
-            "config": plan.settings,
-            "action": "create",
-        }
-        create = f"CONSUMER.CREATE.{plan.stream}.{plan.name}{tail}"
-        answer = await _ask(client, create, request)
+        answer = await _put_consumer(client, plan, action="create")
+    elif any(answer.config.get(field) != plan.settings.get(field) for field in _PACE_FIELDS):
+        # How fast a consumer hands out is no matter of the record: an older home is brought along.
+        answer = await _put_consumer(client, plan, action="update")
     _check_fields(f"consumer {plan.name} on {plan.stream}", plan.settings, answer.config)
     return is_new
+
+
+async def _put_consumer(client: Client, plan: ConsumerPlan, *, action: str) -> _ApiAnswer:
+    filter_subject = plan.settings.get("filter_subject")
+    tail = "" if filter_subject is None else f".{filter_subject}"
+    request: Settings = {"stream_name": plan.stream, "config": plan.settings, "action": action}
+    return await _ask(client, f"CONSUMER.CREATE.{plan.stream}.{plan.name}{tail}", request)
 
 
 def _check_fields(what: str, wanted: Mapping[str, object], standing: Mapping[str, object]) -> None:

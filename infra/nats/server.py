@@ -130,7 +130,7 @@ def start_server(
     server = NatsServer(home, ports, binary, child)
     wait_until(lambda: not server.is_alive or is_healthy(ports.monitor_url), limit_s=limit_s)
     if not server.is_alive:
-        raise ConfigError(f"expected nats-server to run, was ended: {_log_tail(home)}")
+        raise ConfigError(_why_ended(home, ports))
     if not is_healthy(ports.monitor_url):
         server.stop()
         raise ConfigError(f"expected a healthy nats-server in {limit_s} s, was: {_log_tail(home)}")
@@ -202,6 +202,16 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _is_loaded_after(config_load_time: str, ports: Ports) -> bool:
     return read_status(ports.monitor_url).config_load_time != config_load_time
+
+
+def _why_ended(home: NatsHome, ports: Ports) -> str:
+    words = _log_tail(home)
+    if "address already in use" in words:
+        return (
+            f"expected ports {ports.client} and {ports.monitor} free, one is in use by another "
+            f"program; end it, or delete {home.ports_path} and start again"
+        )
+    return f"expected nats-server to run, was ended: {words}"
 
 
 def _log_tail(home: NatsHome) -> str:

@@ -3,10 +3,13 @@
 import os
 
 import msgspec
+import structlog
 
 from core.ports import Clock
 from infra.home import Home
 from infra.supervisor.status import Phase, ProcessState, ProcessStatus, Status, write_status
+
+_log = structlog.get_logger("supervisor")
 
 
 class StatusBoard:
@@ -57,4 +60,8 @@ class StatusBoard:
             processes=tuple(self._processes.values()),
             **changes,
         )
-        write_status(self._home, self._status)
+        try:
+            write_status(self._home, self._status)
+        except OSError as error:
+            # It is information only: a full disk must not end the processes that it tells of.
+            _log.error("status.not_written", reason=error.strerror)

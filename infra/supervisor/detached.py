@@ -18,14 +18,17 @@ from typing import Final
 from core.errors import ConfigError
 from infra.config import Settings, child_environment
 from infra.home import Home
+from infra.nats.home_lock import HomeLock, LockOwner
 from infra.nats.layout import NatsHome
 from infra.supervisor.log_files import rotate
 from infra.supervisor.status import (
     EXIT_ALREADY_RUNNING,
+    PROBE,
     Phase,
     Status,
     live_status,
     read_status,
+    supervisor_lock_path,
     supervisor_pid,
 )
 
@@ -134,7 +137,16 @@ def _end_leftovers(settings: Settings) -> bool:
     # NATS stays out of the way of `serve`, which only starts or joins.
     from infra.supervisor.server_watch import end_server_without_supervisor
 
-    return end_server_without_supervisor(NatsHome(settings.home))
+    home = Home(settings.home)
+    if not NatsHome(settings.home).lock_path.exists():
+        return False
+    # With this lock no supervisor lives or begins, so what holds the home is a leftover.
+    owner = LockOwner(pid=os.getpid(), purpose=PROBE)
+    lock = HomeLock.try_acquire(supervisor_lock_path(home), owner=owner)
+    if lock is None:
+        return False
+    with lock:
+        return end_server_without_supervisor(NatsHome(settings.home))
 
 
 def _last_words(home: Home, pid: int) -> str:

@@ -74,6 +74,8 @@ def take_home(home: NatsHome) -> HomeLock:
 def end_server_without_supervisor(home: NatsHome) -> bool:
     """End a server whose supervisor is dead; say whether there was one.
 
+    The caller holds the supervisor's lock.
+
     Raises:
         ConfigError: something else holds the home.
     """

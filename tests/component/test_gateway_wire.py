@@ -155,6 +155,17 @@ async def test_what_is_no_message_is_passed_over_and_the_next_is_answered() -> N
         peer.leave()
 
 
+async def test_what_is_no_message_but_names_its_call_is_answered() -> None:
+    # Half of a surrogate pair is JSON and no text; a client would wait for its answer for ever.
+    broken = b'{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"\\ud800"}}\n'
+    async with served(World()) as (peer, _):
+        peer.send(broken + ping(4))
+        refused = await peer.answer()
+        assert (refused["id"], refused["error"]["code"]) == (3, -32600)
+        assert (await peer.answer())["id"] == 4
+        peer.leave()
+
+
 async def test_text_is_utf_8_both_ways_and_what_is_not_is_replaced() -> None:
     asked = request(1, "tools/call", {"name": "get_orders", "arguments": {"account": "@"}})
     async with served(World()) as (peer, _):

@@ -126,6 +126,18 @@ async def test_an_altered_consumer_is_refused(tmp_path: Path) -> None:
             await provisioned(home, TWO_LOGINS)
 
 
+async def test_a_consumer_of_an_older_pace_is_brought_along(tmp_path: Path) -> None:
+    async with running_home(tmp_path) as home:
+        client = await home.client(PROVISIONER)
+        config = (await api(client, "CONSUMER.INFO.CONTROL.w-a1", {}))["config"]
+        older = config | {"ack_wait": 30 * 10**9}
+        create = {"stream_name": "CONTROL", "config": older}
+        await api(client, "CONSUMER.CREATE.CONTROL.w-a1.ctl.a1.>", create)
+        await provisioned(home, TWO_LOGINS)
+        mended = (await api(client, "CONSUMER.INFO.CONTROL.w-a1", {}))["config"]
+        assert mended == config
+
+
 def test_a_server_that_acknowledges_before_it_writes_is_refused(tmp_path: Path) -> None:
     with plain_server(tmp_path, sync_interval="2m") as server, pytest.raises(ConfigError):
         check_server(server.monitor_url, StoreLimits())

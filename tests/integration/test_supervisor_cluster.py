@@ -15,7 +15,7 @@ import pytest
 
 from infra.config import Settings
 from infra.home import Home
-from infra.supervisor.detached import ensure_up, stop
+from infra.supervisor.detached import _end_leftovers, ensure_up, stop
 from infra.supervisor.status import Phase, ProcessState, Status, live_status, supervisor_pid
 
 ROOT: Final = Path(__file__).parents[2]
@@ -112,6 +112,15 @@ def test_down_leaves_nothing_running_and_keeps_the_home(settings: Settings) -> N
     assert ensure_up(settings).phase is Phase.READY
     assert (settings.home / "run" / "ports.json").read_bytes() == ports
     assert Home(settings.home).load() == installation
+
+
+def test_down_beside_a_start_never_ends_the_new_server(settings: Settings) -> None:
+    pid = pids_of(ensure_up(settings))["nats-server"]
+    # What `down` does last, at a moment when a supervisor lives again.
+    assert not _end_leftovers(settings)
+    status = ready_status(settings)
+    assert status is not None
+    assert pids_of(status)["nats-server"] == pid
 
 
 @posix_only

@@ -51,6 +51,20 @@ def test_halt_and_resume_end_in_facts(home: Path) -> None:
     assert not file.exists()
 
 
+def test_halt_goes_by_nats_where_its_file_cannot_be_written(home: Path) -> None:
+    # A file in the folder's place fails as a full disk does, whoever runs the test.
+    folder = Home(home).halt
+    folder.rmdir()
+    folder.write_text("in the way")
+    try:
+        halted = run(home, "halt", "sandbox-paper")
+        assert halted.exit_code == 0
+        assert "sandbox-paper: halted" in halted.output
+    finally:
+        folder.unlink()
+    assert run(home, "resume", "sandbox-paper").exit_code == 0
+
+
 def test_halt_of_one_symbol_makes_no_file(home: Path) -> None:
     result = run(home, "halt", "sandbox-two", "--symbol", "AAPL")
     assert result.exit_code == 0

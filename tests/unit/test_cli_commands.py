@@ -1,7 +1,9 @@
 """The command line without a cluster: it says what to do, on stderr, without a traceback."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +19,26 @@ from infra.home import Home
 from infra.supervisor.installation import load_or_make, topology_of
 from infra.supervisor.status import Phase, Status, write_status
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
 def run(home: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--home", str(home), *arguments])
+
+
+def test_every_command_that_a_text_names_exists() -> None:
+    named = {
+        word
+        for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *sources())
+        for word in re.findall(r"`tiger-mcp ([a-z]+)", path.read_text())
+    }
+    assert named - set(COMMANDS) == set()
+
+
+def sources() -> Iterator[Path]:
+    for folder in ("core", "adapters", "projections", "infra"):
+        yield from (ROOT / folder).glob("**/*.py")
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo", "bench", "sandbox"}))
