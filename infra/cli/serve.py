@@ -17,15 +17,15 @@ from infra.home import Home
 def serve(settings: Settings) -> None:
     """Serve one MCP client over stdin and stdout (this is what Claude starts)."""
 
-    run(settings, prepare=_Prepare(settings))
+    run(settings, prepare=Prepare(settings))
 
 
-class _Prepare:
+class Prepare:
     """Brings the cluster up before each try to connect, unless a person took it down meanwhile."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, was_up: bool = False) -> None:
         self._settings = settings
-        self._was_up = False
+        self._was_up = was_up
 
     def __call__(self) -> None:
         from infra.supervisor.detached import ensure_up

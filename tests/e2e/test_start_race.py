@@ -1,6 +1,8 @@
-"""Two clients start the service at the same instant on an empty home: one cluster."""
+"""Clients start one cluster together, and bring it back when its supervisor was killed."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 from infra.home import Home
@@ -21,3 +23,17 @@ async def test_two_serves_on_an_empty_home_share_one_cluster(tmp_path: Path) -> 
         names = [process.name for process in status.processes]
         assert len(names) == len(set(names))
         assert all(process.restarts == 0 for process in status.processes)
+
+
+async def test_a_client_brings_a_killed_cluster_back(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    async with cluster(home), served(home) as client:
+        await answer(client, "list_accounts")
+        before = live_status(Home(home))
+        assert before is not None
+        os.kill(before.pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while (after := live_status(Home(home))) is None or after.pid == before.pid:
+                # Each answer is bounded and says why; none of them hangs.
+                await client.call_tool("list_accounts", {})
+            await answer(client, "list_accounts")

@@ -11,10 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core import codec
+from core.errors import ConfigError
 from core.events import AccountHalted
 from core.ports import EventMessage
 from infra.cli.__main__ import COMMANDS, main
 from infra.cli.events import Line, readable
+from infra.cli.serve import Prepare
+from infra.config import Settings
 from infra.home import Home
 from infra.supervisor.installation import load_or_make, topology_of
 from infra.supervisor.status import Phase, Status, write_status
@@ -190,3 +193,14 @@ def test_missed_fact_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert [shown.split()[2] for shown in captured.out.splitlines()] == ["#1", "#2", "#4", "#5"]
     assert captured.err.startswith("gap or damage before sequence 4")
+
+
+def test_serve_starts_no_cluster_again_that_a_person_stopped(tmp_path: Path) -> None:
+    moment = NOW
+    stopped = Status(
+        pid=1, phase=Phase.STOPPED, step="", started_at=moment, updated_at=moment, processes=()
+    )
+    write_status(Home(tmp_path), stopped)
+    prepare = Prepare(Settings(home=tmp_path), was_up=True)
+    with pytest.raises(ConfigError, match="tiger-mcp up"):
+        prepare()
