@@ -7,7 +7,7 @@ import pytest
 from core import events, items
 from core.commands import PreviewOrder
 from core.items import Outcome, SeenPhase
-from core.orders import CancelPhase, OrderType, Side, TimeInForce
+from core.orders import OrderType, Side, TimeInForce
 from core.refusals import Refusal
 from tests.support import core_facts as facts
 from tests.support.worker_parts import DeskRig
@@ -97,9 +97,13 @@ def test_intent_carries_what_the_last_checks_need() -> None:
 def test_cancel_is_acknowledged_when_its_own_end_is_stored() -> None:
     rig = resting_rig()
     rig.take(facts.cancel(), name="cancel")
-    assert rig.trace == [("stored", "order.cancel_started"), ("cancel", ORDER)]
+    assert rig.trace == [
+        ("stored", "order.cancel_started"),
+        ("cancel", ORDER),
+        ("not urgent", ORDER),
+    ]
     rig.take(facts.cancel_answered(Outcome.DONE))
-    assert rig.trace[2:] == [
+    assert rig.trace[3:] == [
         ("stored", "order.cancel_requested"),
         ("look again", ""),
         ("ack", "cancel"),
@@ -171,6 +175,18 @@ def test_submit_waits_for_capacity_and_starts_no_clock_before() -> None:
     assert intent.send_by == rig.clock.now() + timedelta(seconds=facts.TIMING.send_window_s)
 
 
+def test_parked_submit_goes_before_one_that_came_later() -> None:
+    rig = ready_rig(facts.previewed("1"), facts.previewed("2", facts.spec(symbol="MSFT")))
+    rig.acts.slots = 0
+    rig.take(facts.submit("1", number=""), name="first")
+    rig.acts.slots = 1
+    rig.take(facts.submit("2", number=""), name="second")
+    assert [intent.order_id for intent in rig.acts.intents] == [ORDER]
+    rig.acts.slots = 1
+    rig.desk.retry_parked()
+    assert [intent.order_id for intent in rig.acts.intents] == [ORDER, facts.order_id_of("2")]
+
+
 def test_parked_submit_expires_unsent() -> None:
     rig = previewed_rig("1")
     rig.acts.slots = 0
@@ -213,60 +229,7 @@ def test_expired_preview_asks_the_broker_nothing() -> None:
     assert rig.trace == [("stored", "order.refused"), ("ack", "preview")]
 
 
-# Halts and wishes.
-
-
-def test_halt_cancels_every_open_order_and_no_other() -> None:
-    rig = resting_rig(
-        facts.previewed("2"),
-        facts.started("2", number="902"),
-        facts.previewed("3"),
-        facts.started("3", number="903"),
-        facts.accepted("3", tiger="t-3"),
-        events.OrderCancelled(
-            order_id=facts.order_id_of("3"),
-            filled_quantity=facts.spec().quantity,
-            average_price=None,
-        ),
-    )
-    rig.take(facts.halt(), name="halt")
-    assert rig.stored()[0] == "account.halted"
-    assert sorted(rig.stored()[1:]) == ["order.cancel_started", "order.cancel_wanted"]
-    assert rig.trace.of("cancel") == [ORDER]
-    assert rig.desk.state.orders[facts.order_id_of("2")].cancel is CancelPhase.WANTED
-
-
-def test_halt_of_a_symbol_leaves_the_others_alone() -> None:
-    rig = resting_rig()
-    rig.take(facts.halt("MSFT"))
-    assert rig.trace.of("cancel") == []
-    rig.take(facts.halt("AAPL", command_id="cmd-halt-2"))
-    assert rig.trace.of("cancel") == [ORDER]
-
-
-def test_halt_that_expired_still_halts() -> None:
-    rig = resting_rig()
-    rig.clock.pass_s(3600)
-    rig.take(facts.halt())
-    assert rig.desk.state.is_halted
-
-
-def test_second_halt_asks_for_the_cancel_again() -> None:
-    rig = resting_rig()
-    rig.take(facts.halt())
-    rig.take(facts.cancel_answered(Outcome.UNKNOWN))
-    rig.take(facts.halt(command_id="cmd-halt-2"))
-    assert rig.trace.of("cancel") == [ORDER, ORDER]
-
-
-def test_resume_is_stored_before_sends_may_pass() -> None:
-    rig = ready_rig(facts.halted())
-    rig.take(facts.resume(), name="resume")
-    assert rig.trace == [
-        ("stored", "account.resumed"),
-        ("halt lifted", ""),
-        ("ack", "resume"),
-    ]
+# Wishes.
 
 
 @pytest.mark.parametrize("is_sighted", [False, True])

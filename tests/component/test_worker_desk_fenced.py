@@ -7,9 +7,10 @@ import pytest
 from adapters.tiger_worker.parts import Work
 from core import events, items
 from core.commands import SubmitOrder
-from core.errors import CorruptRecordError, VersionConflictError
+from core.errors import CorruptRecordError, LinkError, VersionConflictError
 from core.items import Outcome
 from core.orders import Phase, Side
+from core.ports import StoredRecord
 from core.refusals import Refusal
 from tests.support import core_facts as facts
 from tests.support.worker_parts import DeskRig
@@ -76,6 +77,23 @@ def test_successor_restores_what_the_fenced_worker_observed() -> None:
         successor.restore(record.subject, record.body, sequence=record.sequence)
     assert successor.state.orders[ORDER].phase is Phase.ACCEPTED
     assert successor.state.by_tiger_id["t-7"] == ORDER
+
+
+def test_answer_that_cannot_be_observed_still_ends_the_worker_as_fenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = previewed_rig("1")
+    rig.take(facts.submit(number=""), name="submit")
+    rig.ledger.write(facts.stale(1))
+    rig.trace.clear()
+
+    def tail() -> StoredRecord:
+        raise LinkError("no answer")
+
+    monkeypatch.setattr(rig.ledger, "tail", tail)
+    with pytest.raises(VersionConflictError):
+        rig.take(facts.placed(Outcome.DONE, tiger="t-7"))
+    assert rig.trace == []
 
 
 def test_conflict_on_an_intent_places_nothing() -> None:

@@ -1,16 +1,19 @@
 """Time at a desk and in its thread: clocks that jump, sleep, turns, a failure."""
 
 import threading
+from typing import Any
 
 import pytest
 
-from adapters.tiger_worker.desk_thread import DeskThread, Turn
-from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.desk_thread import SIGHTINGS_MAX, DeskThread, Turn
+from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
 from adapters.tiger_worker.parts import Work
 from core import events
 from core.errors import VersionConflictError
+from core.items import GapNoticed, Outcome
+from core.ports import Appended
 from tests.support import core_facts as facts
-from tests.support.worker_parts import WAIT_S, DeskRig
+from tests.support.worker_parts import WAIT_S, DeskRig, Message
 
 ORDER = facts.order_id_of()
 
@@ -59,10 +62,11 @@ class _RunningDesk:
         self.failures: list[BaseException] = []
         self.woken = 0
         self._failed = threading.Event()
+        self.gaps = Gaps(rig.clock)
         self.thread = DeskThread(
             rig.desk,
             name="desk-test",
-            gaps=Gaps(rig.clock),
+            gaps=self.gaps,
             on_woken=self._wake,
             on_failure=self._fail,
         )
@@ -85,21 +89,163 @@ def test_sleep_is_noticed_before_the_next_command_is_decided() -> None:
     rig.clock.boot += 100
     running.thread.post(Work(facts.submit(number="")), Turn.COMMAND)
     running.thread.start()
+    rig.ledger.wait_for("order.refused")
     running.thread.stop()
     assert running.failures == []
     assert rig.stored() == ["account.stale", "order.refused"]
     assert running.woken == 1
 
 
-def test_items_are_taken_by_their_turn_and_then_in_order() -> None:
+def test_sleep_is_noticed_before_what_was_parked_is_looked_at_again() -> None:
+    rig = previewed_rig("1")
+    running = _RunningDesk(rig)
+    rig.acts.slots = 0
+    rig.take(facts.submit(number=""), name="submit")
+    rig.acts.slots = 4
+    rig.clock.boot += 100
+    running.thread.start()
+    rig.ledger.wait_for("order.refused")
+    running.thread.stop()
+    assert running.failures == []
+    assert rig.stored() == ["account.stale", "order.refused"]
+    assert rig.acts.intents == []
+
+
+def test_ledger_that_did_not_answer_for_long_is_a_gap_before_the_next_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = previewed_rig("1")
+    running = _RunningDesk(rig)
+    append = rig.ledger.append
+
+    def append_late(**fields: Any) -> Appended:
+        if rig.stored() == []:
+            rig.clock.boot += PAUSE_NOTICED_S + 1.0
+        return append(**fields)
+
+    monkeypatch.setattr(rig.ledger, "append", append_late)
+    running.thread.post(Work(facts.cancel("ord-none")), Turn.COMMAND)
+    running.thread.post(Work(facts.submit(number="")), Turn.COMMAND)
+    running.thread.start()
+    rig.ledger.wait_for("account.stale")
+    running.thread.stop()
+    assert running.failures == []
+    assert rig.stored()[:2] == ["order.refused", "account.stale"]
+    assert rig.acts.intents == []
+
+
+# A login that stops.
+
+
+def test_desk_that_closes_takes_answers_and_sightings_but_no_command() -> None:
+    rig = previewed_rig("1", "2")
+    running = _RunningDesk(rig)
+    rig.take(facts.submit("1", number=""), name="open")
+    for item, turn in (
+        (facts.submit("2", number=""), Turn.COMMAND),
+        (facts.halt(), Turn.CONTROL),
+        (facts.gap_noticed(), Turn.SIGHTING),
+        (facts.placed(Outcome.DONE), Turn.ANSWER),
+    ):
+        running.thread.post(Work(item, Message(rig.trace, type(item).__name__)), turn)
+    running.thread.close_for_commands()
+    running.thread.start()
+    running.thread.stop()
+    assert running.failures == []
+    stored = rig.stored()
+    assert {"account.halted", "order.accepted", "account.stale"} < set(stored)
+    assert stored.count("order.submission_started") == 1
+    assert "order.refused" not in stored
+
+
+def test_desk_that_closes_leaves_what_is_parked_to_its_successor() -> None:
+    rig = previewed_rig("1")
+    running = _RunningDesk(rig)
+    rig.acts.slots = 0
+    rig.take(facts.submit(number=""), name="parked")
+    rig.acts.slots = 4
+    running.thread.close_for_commands()
+    running.thread.post(Work(facts.gap_noticed()), Turn.SIGHTING)
+    running.thread.start()
+    running.thread.stop()
+    assert rig.stored() == ["account.stale"]
+    assert rig.trace.of("ack") == []
+    assert rig.acts.intents == []
+
+
+def test_desk_that_closes_and_waits_retries_nothing_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = previewed_rig("1")
+    running = _RunningDesk(rig)
+    rig.acts.slots = 0
+    rig.take(facts.submit(number=""), name="parked")
+    rig.acts.slots = 4
+    looks = threading.Semaphore(0)
+    pause = running.gaps.pause
+
+    def look() -> GapNoticed | None:
+        looks.release()
+        return pause()
+
+    monkeypatch.setattr(running.gaps, "pause", look)
+    running.thread.close_for_commands()
+    running.thread.start()
+    # Only after the second idle look is the first one's end sure.
+    assert all(looks.acquire(timeout=WAIT_S) for _ in range(2))
+    running.thread.stop()
+    assert rig.stored() == []
+    assert rig.acts.intents == []
+
+
+# Who may wait at a desk's queue, and who may not.
+
+
+def test_messages_answers_and_doubts_never_wait_for_a_desk_that_hangs() -> None:
+    running = _RunningDesk(ready_rig())
+
+    def post() -> None:
+        for turn in (Turn.CONTROL, Turn.ANSWER, Turn.COMMAND):
+            for _ in range(5 * SIGHTINGS_MAX):
+                running.thread.post(Work(facts.gap_noticed()), turn)
+
+    poster = threading.Thread(target=post, daemon=True)
+    poster.start()
+    poster.join(WAIT_S)
+    assert not poster.is_alive()
+
+
+def test_sightings_wait_for_room_and_nothing_else_does_behind_them() -> None:
+    rig = ready_rig()
+    running = _RunningDesk(rig)
+    for _ in range(SIGHTINGS_MAX):
+        running.thread.post(Work(facts.gap_noticed()), Turn.SIGHTING)
+    assert not running.thread._room.acquire(blocking=False)
+    posted = threading.Event()
+
+    def post() -> None:
+        for _ in range(SIGHTINGS_MAX):
+            running.thread.post(Work(facts.gap_noticed(2)), Turn.SIGHTING)
+        posted.set()
+
+    threading.Thread(target=post, daemon=True).start()
+    running.thread.post(Work(facts.halt()), Turn.CONTROL)
+    running.thread.start()
+    assert posted.wait(WAIT_S)
+    running.thread.stop()
+    assert running.failures == []
+    assert rig.stored() == ["account.halted", "account.stale", "account.stale"]
+    # All room is given back.
+    assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
+
+
+def test_items_are_taken_by_their_turn_and_then_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = ready_rig()
     running = _RunningDesk(rig)
     taken: list[str] = []
 
-    def take(work: Work) -> None:
+    def take(work: Work, *, with_parked: bool = True) -> None:
         taken.append(work.correlation_id)
 
-    rig.desk.take = take  # type: ignore[method-assign]  # what it is given, nothing else
+    monkeypatch.setattr(rig.desk, "take", take)
     for turn, name in (
         (Turn.COMMAND, "c1"),
         (Turn.SIGHTING, "s1"),

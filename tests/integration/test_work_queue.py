@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import nats.errors
@@ -72,11 +73,17 @@ class QueueRig:
             while await self.left() != wanted:
                 pass
 
+    def queue(self, taken: Taken, worker: Client | None = None) -> WorkQueue:
+        return WorkQueue(
+            worker or self.worker,
+            stream=COMMANDS_STREAM,
+            consumer=work_consumer("a1"),
+            take=taken.take,
+        )
+
     @asynccontextmanager
     async def running(self, taken: Taken) -> AsyncIterator[WorkQueue]:
-        queue = WorkQueue(
-            self.worker, stream=COMMANDS_STREAM, consumer=work_consumer("a1"), take=taken.take
-        )
+        queue = self.queue(taken)
         task = asyncio.create_task(queue.run())
         try:
             yield queue
@@ -87,7 +94,7 @@ class QueueRig:
             for held in taken.held:
                 held.acknowledge()
             await asyncio.sleep(0)
-            await queue.flush()
+            await queue.leave()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -199,8 +206,100 @@ async def test_lost_acknowledgement_brings_no_failure(
             patched.setattr(rig.worker, "request", lose)
             held.acknowledge()
             await asyncio.sleep(0)
-            await queue.flush()
+            await queue.leave()
         assert await rig.left() == (0, 1)
+
+
+async def test_queue_that_leaves_gives_back_what_it_holds_and_not_what_was_acknowledged(
+    rig: QueueRig,
+) -> None:
+    taken = Taken()
+    taken.is_kept = True
+    leaving = rig.queue(taken)
+    task = asyncio.create_task(leaving.run())
+    await rig.publish(b"done", b"open", b"set aside")
+    done, _, aside = await taken.until(3)
+    done.acknowledge()
+    aside.set_aside("it is no command")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await leaving.leave()
+    after = Taken()
+    async with rig.running(after):
+        # Long before its time to be acknowledged is over.
+        assert [held.message.body for held in await after.until(1)] == [b"open"]
+        await rig.until_left((0, 0))
+    assert len(after.held) == 1
+
+
+async def test_queue_leaves_though_its_link_is_gone(home: RunningHome, rig: QueueRig) -> None:
+    worker = await home.client(worker_role("x"))
+    taken = Taken()
+    taken.is_kept = True
+    leaving = rig.queue(taken, worker)
+    task = asyncio.create_task(leaving.run())
+    await rig.publish(b"one")
+    await taken.until(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await worker.close()
+    await leaving.leave()
+    # For the tests behind: taken off by the connection that is left.
+    await rig.worker.request(taken.held[0].reply, b"+ACK")
+    await rig.until_left((0, 0))
+
+
+async def test_message_without_a_body_makes_the_queue_ask_anew_at_once(
+    rig: QueueRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server takes it for the end of the request; silence would tell, but only later.
+    monkeypatch.setattr(work_queue, "SILENCE_MAX_S", 100.0)
+    taken, asked = Taken(), asyncio.Semaphore(0)
+    publish = rig.worker.publish
+
+    async def listen(subject: str, payload: bytes = b"", **more: Any) -> None:
+        if ".MSG.NEXT." in subject:
+            asked.release()
+        await publish(subject, payload, **more)
+
+    monkeypatch.setattr(rig.worker, "publish", listen)
+    async with rig.running(taken):
+        await asyncio.wait_for(asked.acquire(), WAIT_S)
+        await rig.publish(b"")
+        (held,) = await taken.until(1)
+        assert held.message.body == b""
+        await asyncio.wait_for(asked.acquire(), WAIT_S)
+        await rig.until_left((0, 0))
+
+
+async def test_queue_whose_consumer_is_gone_asks_again_and_again_but_in_no_hot_loop(
+    home: RunningHome, rig: QueueRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_queue, "PAUSE_S", 0.1)
+    admin = await home.client(PROVISIONER)
+    loop = asyncio.get_running_loop()
+    asked_at: list[float] = []
+    has_asked_often = asyncio.Event()
+    publish = admin.publish
+
+    async def listen(subject: str, payload: bytes = b"", **more: Any) -> None:
+        asked_at.append(loop.time())
+        if len(asked_at) == 4:
+            has_asked_often.set()
+        await publish(subject, payload, **more)
+
+    monkeypatch.setattr(admin, "publish", listen)
+    queue = WorkQueue(
+        admin, stream=COMMANDS_STREAM, consumer=work_consumer("nobody"), take=Taken().take
+    )
+    task = asyncio.create_task(queue.run())
+    await asyncio.wait_for(has_asked_often.wait(), WAIT_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    waits_s = [later - earlier for earlier, later in pairwise(asked_at)]
+    assert min(waits_s) >= 0.1
+    # And sooner than silence would bring the next.
+    assert sum(waits_s) < work_queue.SILENCE_MAX_S
 
 
 async def test_queue_outlives_a_crash_of_the_server(rig: QueueRig) -> None:

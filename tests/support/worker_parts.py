@@ -6,10 +6,9 @@ a main it is a worker that waits at a gate before each send (`TEST_GATE`), with 
 
 import os
 import sys
-import time
+import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
@@ -29,8 +28,8 @@ from core import codec, events
 from core.codec import EMPTY_TAIL, Recorded, Tail
 from core.context import Timing
 from core.errors import VersionConflictError
-from core.items import CommandItem, Item
-from core.orders import OrderSpec
+from core.items import ActAbandoned, CommandItem, Item, WorkerStarts
+from core.orders import CancelPhase, OrderSpec, Phase
 from core.ports import Appended, CommandMessage, StoredRecord
 from infra.clock import SystemClock
 from infra.config import load_settings
@@ -48,7 +47,7 @@ class ManualClock:
 
     def __init__(self, now: datetime = facts.NOW) -> None:
         self.wall = now
-        self.boot = time.monotonic()
+        self.boot = 1000.0
 
     def now(self) -> datetime:
         """Return the wall clock."""
@@ -97,6 +96,12 @@ class MemoryLedger:
         # How the next appends are answered: False means that the first answer was lost.
         self.cleanness: deque[bool] = deque()
         self.tail_of_line: Tail = EMPTY_TAIL
+        self._news = threading.Condition()
+
+    def wait_for(self, name: str) -> None:
+        """Wait until an event of this name was stored since the trace began."""
+        with self._news:
+            assert self._news.wait_for(lambda: name in self.trace.of("stored"), WAIT_S), self.trace
 
     def append(
         self, *, subject: str, body: bytes, event_id: str, expected_sequence: int
@@ -110,8 +115,10 @@ class MemoryLedger:
             self.tail_of_line, subject, body, sequence=sequence
         )
         assert recorded.event_id == event_id
-        self.records.append(StoredRecord(subject, sequence, body))
-        self.trace.append(("stored", recorded.type))
+        with self._news:
+            self.records.append(StoredRecord(subject, sequence, body))
+            self.trace.append(("stored", recorded.type))
+            self._news.notify_all()
         return Appended(sequence, self.cleanness.popleft() if self.cleanness else True)
 
     def tail(self) -> StoredRecord | None:
@@ -184,9 +191,10 @@ class MemoryActs:
         self.trace.append(("place", intent.order_id))
         self.intents.append(intent)
 
-    def cancel(self, order_id: str, tiger_order_id: str) -> None:
+    def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """Note a cancel."""
         self.trace.append(("cancel", order_id))
+        self.trace.append(("urgent" if is_urgent else "not urgent", order_id))
 
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Note a preview that wants its readings."""
@@ -197,9 +205,9 @@ class MemoryActs:
         """Note the wish for a round."""
         self.trace.append(("look again", ""))
 
-    def halt_lifted(self, symbol: str) -> None:
-        """Note that sends may pass again."""
-        self.trace.append(("halt lifted", symbol))
+    def halt_taken(self, symbol: str) -> None:
+        """Note that the account's state tells of a halt from here on."""
+        self.trace.append(("halt taken", symbol))
 
 
 class Message:
@@ -245,6 +253,16 @@ class DeskRig:
             account=facts.ACCOUNT, login="login-1", timing=facts.TIMING, code_version="0"
         )
         return Desk(settings, ledger=self.ledger, acts=self.acts, clock=self.clock, ids=self.ids)
+
+    def restart(self) -> None:
+        """Have a successor go on with what is stored, as a worker's begin does."""
+        self.desk = self.new_desk()
+        for record in self.ledger.records:
+            self.desk.restore(record.subject, record.body, sequence=record.sequence)
+        self.take(WorkerStarts(run_id=self.ids.new("run")))
+        for order_id, order in self.desk.state.orders.items():
+            if order.phase is Phase.SUBMITTING or order.cancel is CancelPhase.STARTED:
+                self.take(ActAbandoned(order_id=order_id))
 
     def take(self, item: Item, *, name: str = "", correlation_id: str = "cor-7") -> None:
         """Have the desk take an item, with a message of that name if one is given."""
@@ -379,31 +397,17 @@ def open_guard(
     halt_file: Path,
     *,
     latch: HaltLatch | None = None,
+    is_halted: Callable[[str], bool] = lambda _: False,
     is_lock_held: Callable[[], bool] = lambda: True,
 ) -> SendGuard:
     """Return a guard that objects to nothing by itself."""
     return SendGuard(
-        clock=clock, latch=latch or HaltLatch(), halt_file=halt_file, is_lock_held=is_lock_held
+        clock=clock,
+        latch=latch or HaltLatch(),
+        is_halted=is_halted,
+        halt_file=halt_file,
+        is_lock_held=is_lock_held,
     )
-
-
-class InlinePool(ThreadPoolExecutor):
-    """A pool whose work the test waits for."""
-
-    def __init__(self) -> None:
-        super().__init__(1, thread_name_prefix="pool-test")
-        self.handed: list[Any] = []
-
-    def settle(self) -> None:
-        """Wait until everything handed in is done; what failed there fails here."""
-        for future in self.handed:
-            future.result(WAIT_S)
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Hand work in and keep its future."""
-        future = super().submit(fn, *args, **kwargs)
-        self.handed.append(future)
-        return future
 
 
 class GatedBroker(AccountBroker):

@@ -22,9 +22,11 @@ SPEAKERS: Final = ("infra/cli/", "infra/demo/", "infra/bench/")
 # The top loop of a process, and a broker lane, where anything unforeseen means unknown.
 BROAD_EXCEPTS: Final = frozenset(
     {
+        "adapters/tiger_worker/asks.py",
         "adapters/tiger_worker/broker.py",
         "adapters/tiger_worker/desk_thread.py",
         "adapters/tiger_worker/lanes.py",
+        "adapters/tiger_worker/reconcile.py",
     }
 )
 _DURATION: Final = re.compile(r".*_[sS]")

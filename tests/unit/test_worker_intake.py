@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,12 +13,15 @@ from adapters.tiger_worker.intake import Intake
 from core.commands import (
     MESSAGE_BYTES_MAX,
     CancelOrder,
+    Command,
     Envelope,
     HaltAccount,
     ResumeAccount,
     Sealed,
+    parse_body,
     signed_bytes,
 )
+from core.errors import CommandError
 from core.items import CommandItem, Unreadable
 from core.ports import CommandMessage
 from core.refusals import Refusal
@@ -116,6 +119,16 @@ def test_resume_lifts_nothing_before_it_is_stored() -> None:
     assert rig.latch.holds("AAPL")
 
 
+def test_body_that_is_nested_without_end_is_no_json() -> None:
+    class Loose(msgspec.Struct, frozen=True, kw_only=True):
+        order_id: Any
+
+    classes = cast(dict[str, type[Command]], {"order.loose": Loose})
+    with pytest.raises(CommandError) as raised:
+        parse_body(classes, "order.loose", b'{"order_id":' + DEEP + b"}")
+    assert raised.value.field == "body"
+
+
 GOOD = envelope(CancelOrder(order_id="ord-1"))
 
 
@@ -123,6 +136,9 @@ def _on(where: str, content: bytes = GOOD, *, key: str = "gateway") -> tuple[str
     return where, sealed(where, content, key=key)
 
 
+# Far deeper than the decoder goes, and not too long.
+DEEP = b"[" * 10_000 + b"]" * 10_000
+DEEP_BODY = GOOD.replace(b'"ord-1"', DEEP)
 UNREADABLE: dict[str, tuple[str, bytes]] = {
     "too long": (CANCEL, b" " * (MESSAGE_BYTES_MAX + 1)),
     "empty": (CANCEL, b""),
@@ -132,6 +148,8 @@ UNREADABLE: dict[str, tuple[str, bytes]] = {
     "a surrogate alone": (CANCEL, b'{"key_id":"\\ud800","signature":"","envelope":{}}'),
     "an unknown field": (CANCEL, b'{"key_id":"","signature":"","envelope":{},"more":1}'),
     "no envelope": (CANCEL, b'{"key_id":"gateway","signature":""}'),
+    "nested without end": (CANCEL, b'{"key_id":"","signature":"","envelope":' + DEEP + b"}"),
+    "nested without end in its body": _on(CANCEL, DEEP_BODY),
     "an envelope of another shape": (CANCEL, sealed(CANCEL, b'{"command_id":"x"}')),
     "a wildcard": _on(f"cmd.{facts.ACCOUNT}.*.cancel"),
     "a wildcard for the rest": _on(f"cmd.{facts.ACCOUNT}.>"),

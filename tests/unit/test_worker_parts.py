@@ -1,8 +1,9 @@
-"""The small parts of a worker: guard, watchdog, gaps, rates, contracts, number stock, ending."""
+"""The small parts of a worker: guard, watchdog, gaps, rates, contracts, questions."""
 
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -14,18 +15,16 @@ from adapters.tiger_worker import rates
 from adapters.tiger_worker.asks import Asks
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import KEEP_S, ContractBook
-from adapters.tiger_worker.gaps import SLEEP_NOTICED_S, Gaps
+from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
 from adapters.tiger_worker.guard import HaltLatch
-from adapters.tiger_worker.lanes import NUMBERS_HIGH, NumberStock
-from adapters.tiger_worker.login import EXIT_FAILED, EXIT_FENCED, EXIT_STOPPED, Ending
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
 from core.asks import AskReply, Quote, QuotesAnswer
-from core.errors import BrokerError, BrokerUnavailableError, VersionConflictError
+from core.errors import BrokerUnavailableError
 from core.items import ContractFacts
 from infra.nats.work_queue import HeldMessage
 from tests.support import core_facts as facts
-from tests.support.worker_parts import WAIT_S, InlinePool, ManualClock, intent, open_guard
+from tests.support.worker_parts import WAIT_S, ManualClock, intent, open_guard
 
 
 def test_guard_lets_a_fresh_intent_pass(tmp_path: Path) -> None:
@@ -64,8 +63,32 @@ def test_guard_objects_while_the_latch_holds_the_symbol(
     guard = open_guard(clock, tmp_path / "halt", latch=latch)
     latch.set(scope)
     assert (guard.objection(intent(clock)) is not None) is is_held
-    latch.lift(scope)
+    latch.taken(scope)
     assert guard.objection(intent(clock)) is None
+
+
+@pytest.mark.parametrize("scope", ["", "AAPL"])
+def test_latch_holds_until_every_halt_that_arrived_is_taken(scope: str) -> None:
+    latch = HaltLatch()
+    latch.set(scope)
+    latch.set(scope)
+    latch.taken(scope)
+    assert latch.holds("AAPL")
+    latch.taken(scope)
+    assert not latch.holds("AAPL")
+    # What was never set leaves nothing to be set off against a later halt.
+    latch.taken(scope)
+    latch.set(scope)
+    assert latch.holds("AAPL")
+
+
+@pytest.mark.parametrize(("symbol", "is_held"), [("AAPL", True), ("MSFT", False)])
+def test_guard_objects_while_the_accounts_state_halts_the_symbol(
+    tmp_path: Path, symbol: str, is_held: bool
+) -> None:
+    clock = ManualClock()
+    guard = open_guard(clock, tmp_path / "halt", is_halted=lambda asked: asked == symbol)
+    assert (guard.objection(intent(clock)) is not None) is is_held
 
 
 def test_guard_objects_while_the_halt_file_is_in_place(tmp_path: Path) -> None:
@@ -100,11 +123,18 @@ class Ended:
         return self.code
 
 
-def watchdog(ended: Ended, *, is_recorded: bool, deadline_s: float = 0.0) -> Watchdog:
+def watchdog(
+    ended: Ended,
+    *,
+    is_recorded: bool,
+    deadline_s: float = 0.0,
+    look: Callable[[], None] = lambda: None,
+) -> Watchdog:
     made = Watchdog(
         deadline_s=deadline_s,
         record=ended.noted.append,
         is_recorded=lambda _: is_recorded,
+        look=look,
         end=ended.end,
     )
     made.start()
@@ -146,17 +176,35 @@ def test_watchdog_that_stopped_ends_nothing() -> None:
     assert ended.code is None
 
 
-def test_a_sleep_of_the_machine_is_one_gap_and_passing_time_is_none() -> None:
+def test_watchdog_deadline_is_counted_from_the_hand_over_to_the_thread() -> None:
+    ended = Ended()
+    began_s = time.monotonic()
+    watchdog(ended, is_recorded=True, deadline_s=0.3).sending("ord-1")
+    assert ended.wait() == EXIT_STUCK
+    assert time.monotonic() - began_s >= 0.3
+
+
+def test_watchdog_looks_again_and_again_for_what_else_may_hang() -> None:
+    looks = threading.Semaphore(0)
+    dog = watchdog(Ended(), is_recorded=True, look=looks.release)
+    assert all(looks.acquire(timeout=WAIT_S) for _ in range(2))
+    dog.stop()
+
+
+def test_a_pause_by_the_boot_clock_is_one_gap_and_passing_time_is_none() -> None:
     clock = ManualClock()
     gaps = Gaps(clock)
-    assert gaps.sleep() is None
-    clock.boot += SLEEP_NOTICED_S + 1.0
-    noticed = gaps.sleep()
+    assert gaps.pause() is None
+    clock.boot += PAUSE_NOTICED_S + 1.0
+    noticed = gaps.pause()
     assert noticed is not None
     assert (noticed.gap, gaps.count) == (1, 1)
-    assert gaps.sleep() is None
+    assert gaps.pause() is None
+    for _ in range(3):
+        clock.boot += PAUSE_NOTICED_S
+        assert gaps.pause() is None
     clock.set_wall(3600)
-    assert gaps.sleep() is None
+    assert gaps.pause() is None
 
 
 def test_gaps_of_all_causes_are_counted_together() -> None:
@@ -345,106 +393,14 @@ def test_ask_while_the_broker_is_away_or_the_budget_spent_is_a_clear_fault(
     assert reply(spent.answer("quotes", body)).fault.code == "broker_unavailable"
 
 
-def stock(*numbers: object, used: tuple[str, ...] = ()) -> tuple[NumberStock, InlinePool]:
-    given = deque(numbers)
+@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), RecursionError()], ids=repr)
+def test_ask_that_meets_the_unforeseen_is_a_clear_fault(error: Exception) -> None:
+    class Odd(Contracts):
+        def quotes(self, contracts: tuple[ContractFacts, ...]) -> tuple[Quote, ...]:
+            raise error
 
-    def reserve() -> str:
-        if not given:
-            raise BrokerError("none left")
-        number = given.popleft()
-        if isinstance(number, BaseException):
-            raise number
-        return str(number)
-
-    pool = InlinePool()
-    return NumberStock(reserve, is_used=lambda number: number in used, reads=pool), pool
-
-
-def drawn(numbers: NumberStock, pool: InlinePool) -> list[str]:
-    """Fill the stock once, then draw it empty."""
-    numbers.fill()
-    pool.settle()
-    pool.shutdown()
-    pool_is_shut = numbers._is_filling.acquire(blocking=False)
-    assert pool_is_shut, "a fill never ends"
-    found = []
-    while (number := numbers.take()) is not None:
-        found.append(number)
-    return found
-
-
-def test_stock_is_filled_ahead_and_drawn_in_order() -> None:
-    numbers, pool = stock(*range(1, 100))
-    assert drawn(numbers, pool) == [str(n) for n in range(1, NUMBERS_HIGH + 1)]
-
-
-@pytest.mark.parametrize("bad", ["0", "-1", "", "12a", "None", "00"])
-def test_number_that_the_sdk_would_leave_out_is_dropped(bad: str) -> None:
-    numbers, pool = stock("5", bad, "6")
-    assert drawn(numbers, pool) == ["5"]
-
-
-def test_number_that_the_logins_ledger_has_seen_is_dropped() -> None:
-    numbers, pool = stock("5", "6", "7", used=("6",))
-    assert drawn(numbers, pool) == ["5"]
-
-
-def test_number_used_after_it_was_stocked_is_not_given_out() -> None:
-    used: list[str] = []
-    pool = InlinePool()
-    given = iter(("5", "5", "6", "0"))
-    numbers = NumberStock(lambda: next(given), is_used=used.__contains__, reads=pool)
-    numbers.fill()
-    pool.settle()
-    assert numbers.take() == "5"
-    used.append("5")
-    assert numbers.take() == "6"
-
-
-def test_stock_that_could_not_be_filled_is_filled_at_the_next_look() -> None:
-    numbers, pool = stock(BrokerError("away"), "5", "0")
-    assert numbers.take() is None
-    pool.settle()
-    numbers.fill()
-    pool.settle()
-    assert numbers.take() == "5"
-
-
-def test_number_given_back_is_the_next_given_out() -> None:
-    numbers, pool = stock(*range(1, 100))
-    numbers.fill()
-    pool.settle()
-    first = numbers.take()
-    assert first is not None
-    numbers.give_back(first)
-    assert numbers.take() == first
-    pool.settle()
-
-
-def test_the_first_reason_of_an_ending_counts() -> None:
-    fenced = Ending()
-    fenced.fail(VersionConflictError("x"))
-    fenced.lost_link()
-    fenced.stop()
-    assert fenced.wait() == EXIT_FENCED
-    failed = Ending()
-    failed.fail(ValueError("x"))
-    assert failed.wait() == EXIT_FAILED
-    stopped = Ending()
-    stopped.stop()
-    stopped.fail(VersionConflictError("x"))
-    assert stopped.wait() == EXIT_STOPPED
-    away = Ending()
-    away.lost_link()
-    assert away.wait() == EXIT_FAILED
-
-
-def test_watchdog_deadline_is_counted_from_the_hand_over_to_the_thread() -> None:
-    ended = Ended()
-    began_s = time.monotonic()
-    watchdog(ended, is_recorded=True, deadline_s=0.3).sending("ord-1")
-    assert ended.wait() == EXIT_STUCK
-    assert time.monotonic() - began_s >= 0.3
+    fault = reply(asks(Odd()).answer("quotes", b'{"symbols":["AAPL"]}')).fault
+    assert fault.code == "broker_unavailable"
 
 
 def test_place_of_a_message_is_read_from_both_shapes_of_its_reply() -> None:

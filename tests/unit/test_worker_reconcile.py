@@ -10,8 +10,10 @@ from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import LOOK_BACK_S, Pace, Reconciler
 from core import events, items
+from core.submitting import SKEW_COUNTED_MAX_S
 from tests.support import core_facts as facts
 from tests.support.worker_parts import (
+    WAIT_S,
     DeskRig,
     ListeningDesk,
     ScriptedClient,
@@ -30,6 +32,7 @@ class RoundRig:
     """One account's rounds on a scripted broker; each is run by hand."""
 
     def __init__(self, *given: events.Event, figures_s: float = 1e9) -> None:
+        self.failures: list[BaseException] = []
         self.rig = DeskRig(*facts.ready(*given))
         self.client = ScriptedClient()
         self.desk = ListeningDesk(self.rig)
@@ -42,7 +45,7 @@ class RoundRig:
             clock=self.rig.clock,
             timing=facts.TIMING,
             pace=_pace(figures_s=figures_s),
-            is_halt_file_in_place=lambda: False,
+            on_failure=self.failures.append,
             gaps=self.gaps,
             name="rounds-test",
         )
@@ -200,10 +203,9 @@ def test_order_that_is_being_sent_is_never_absent() -> None:
 
 def test_listing_goes_back_to_the_oldest_watched_order() -> None:
     rig = doubt()
-    rig.rig.clock.pass_s(5000)
-    rig.round()
-    rig.rig.clock.pass_s(5000)
-    rig.round()
+    for at_s in (5000.0, 10_000.0):
+        rig.rig.clock.pass_s(5000)
+        rig.round(at_s=at_s)
     for asked in rig.asked("orders"):
         begins = int(facts.at(-LOOK_BACK_S).timestamp() * 1000)
         assert asked["start_date"] == begins
@@ -212,7 +214,7 @@ def test_listing_goes_back_to_the_oldest_watched_order() -> None:
 def test_listing_without_a_watched_order_goes_back_to_the_last_complete_one() -> None:
     rig = RoundRig()
     rig.rig.clock.pass_s(5000)
-    rig.round()
+    rig.round(at_s=5000.0)
     rig.rig.clock.pass_s(5000)
     rig.client.answers.clear()
     rig.client.answer("orders", {"code": 1})
@@ -278,6 +280,80 @@ def test_sightings_are_told_oldest_first() -> None:
 @pytest.mark.parametrize("row", [order_row(action="HOLD"), order_row(id=0)], ids=["side", "id"])
 def test_row_that_cannot_be_read_completes_nothing(row: dict[str, Any]) -> None:
     assert of(RoundRig().round(row), items.RoundCompleted) == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"totalQuantity": -1},
+        {"filledQuantity": 5, "filledQuantityScale": 99},
+        {"limitPrice": 1e300},
+        {"openTime": 1e17},
+    ],
+    ids=str,
+)
+def test_row_that_cannot_be_read_keeps_no_other_from_being_told(odd: dict[str, Any]) -> None:
+    rig = doubt()
+    rows = (order_row(id=1, userMark="", orderId=0), order_row(id=2, **odd), order_row())
+    told = rig.round(*rows, at_s=LATE_S)
+    assert {seen.tiger_order_id for seen in of(told, items.OrderSeen)} == {
+        "1",
+        str(order_row()["id"]),
+    }
+    # But what the row hides is not known, so nothing is complete and nothing absent.
+    assert of(told, items.RoundCompleted) == of(told, items.AbsenceConfirmed) == []
+    assert rig.reconciler._absences == {}
+
+
+def test_fills_beside_a_row_that_cannot_be_read_bring_the_figures_with_them() -> None:
+    execution = {
+        "id": "e1",
+        "filledQuantity": 40,
+        "filledPrice": 10.5,
+        "currency": "USD",
+        "transactionTime": 1,
+    }
+    rig = doubt()
+    rig.reconciler._figures_at = float("inf")
+    told = rig.round(
+        order_row(id=2, totalQuantity=-1), order_row(filledQuantity=40), executions=(execution,)
+    )
+    assert [type(item) for item in told] == [
+        items.OrderSeen,
+        items.PositionsSeen,
+        items.BalancesSeen,
+    ]
+
+
+def test_unforeseen_error_of_a_round_stops_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = RoundRig()
+    unforeseen = KeyError("x")
+
+    def orders(*, since: datetime) -> Any:
+        raise unforeseen
+
+    monkeypatch.setattr(rig.broker, "orders", orders)
+    rig.reconciler.start()
+    rig.reconciler._thread.join(WAIT_S)
+    assert rig.failures == [unforeseen]
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "more_s"),
+    [
+        (0.0, 0.0),
+        (45.0, 45.0),
+        (-45.0, 45.0),
+        # A reply cannot make listings go back for ever.
+        (1e8, SKEW_COUNTED_MAX_S),
+    ],
+)
+def test_listing_begins_earlier_by_how_far_the_clocks_differ(skew_s: float, more_s: float) -> None:
+    rig = doubt()
+    rig.broker.clock_skew_s = skew_s
+    rig.round()
+    (asked,) = rig.asked("orders")
+    assert asked["start_date"] == int(facts.at(-LOOK_BACK_S - more_s).timestamp() * 1000)
 
 
 def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 TESTS: Final = Path(__file__).parents[1]
 PARTS: Final = "unit/test_worker_parts.py"
+NUMBERS: Final = "unit/test_worker_numbers.py"
 WORDS: Final = "unit/test_worker_words.py"
 BROKER: Final = "unit/test_worker_broker.py"
 ROUNDS: Final = "unit/test_worker_reconcile.py"
 INTAKE: Final = "unit/test_worker_intake.py"
+CANCELS: Final = "unit/test_worker_cancel_lane.py"
+HALTS: Final = "component/test_worker_desk_halts.py"
 DESK: Final = "component/test_worker_desk.py"
 TIME: Final = "component/test_worker_desk_time.py"
 FENCED: Final = "component/test_worker_desk_fenced.py"
@@ -37,6 +40,8 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "1 halt latch": (
         (PARTS, "test_guard_objects_while_the_latch_holds_the_symbol"),
+        (PARTS, "test_guard_objects_while_the_accounts_state_halts_the_symbol"),
+        (PARTS, "test_latch_holds_until_every_halt_that_arrived_is_taken"),
         (INTAKE, "test_halt_holds_sends_back_before_the_desk_has_it_and_goes_first"),
         (ENDING, "test_halt_between_intent_and_call_sends_nothing"),
     ),
@@ -65,6 +70,10 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "2 a ledger that hangs does not keep the process": (
         (PARTS, "test_watchdog_ends_the_process_though_the_ledger_hangs"),
     ),
+    "2 a hanging cancel is not fatal": (
+        (CANCELS, "test_cancels_that_hang_are_given_up_and_their_threads_replaced"),
+        (HALTS, "test_cancel_of_a_halt_that_came_to_nothing_is_asked_again"),
+    ),
     "3 one process per login, whatever its home": (
         (ENDING, "test_second_worker_of_a_login_ends_at_once_from_this_home_and_from_another"),
     ),
@@ -85,8 +94,8 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (FENCED, "test_reply_with_an_id_that_another_order_owns_is_unknown"),
     ),
     "5 the number is above zero and new": (
-        (PARTS, "test_number_that_the_sdk_would_leave_out_is_dropped"),
-        (PARTS, "test_number_that_the_logins_ledger_has_seen_is_dropped"),
+        (NUMBERS, "test_number_that_the_sdk_would_leave_out_is_dropped"),
+        (NUMBERS, "test_number_that_the_logins_ledger_has_seen_is_dropped"),
         (FENCED, "test_number_that_is_none_sends_nothing"),
         (FENCED, "test_number_used_before_sends_nothing"),
     ),
@@ -105,6 +114,7 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "7 the cancel of an unknown order is executed at its sighting": (
         (DESK, "test_cancel_wanted_of_an_order_in_doubt_is_executed_when_it_is_sighted"),
+        (HALTS, "test_cancel_wanted_that_a_crash_ate_is_asked_by_the_successor"),
         (CONTROL, "test_cancel_of_an_unknown_order_is_executed_when_it_is_sighted"),
     ),
     "8 the SDK's logger is silent": (
@@ -121,7 +131,8 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "9 skew blocks openings": ((TIME, "test_clocks_that_differ_much_block_openings"),),
     "9 a sleep is a gap, noticed before a command is decided": (
         (TIME, "test_sleep_is_noticed_before_the_next_command_is_decided"),
-        (PARTS, "test_a_sleep_of_the_machine_is_one_gap_and_passing_time_is_none"),
+        (TIME, "test_sleep_is_noticed_before_what_was_parked_is_looked_at_again"),
+        (PARTS, "test_a_pause_by_the_boot_clock_is_one_gap_and_passing_time_is_none"),
         (ROUNDS, "test_gap_noticed_while_a_round_runs_is_not_healed_by_it"),
     ),
     "9 expired commands never execute": (

@@ -8,6 +8,7 @@ import pytest
 from adapters.tiger_worker import rows, words
 from core.errors import CorruptRecordError
 from core.items import SeenPhase
+from core.money import Money
 from core.orders import OrderType, Side
 from tests.support.worker_parts import order_row
 
@@ -67,6 +68,10 @@ def test_status_word_is_read_from_one_table(word: str, remark: str, phase: SeenP
         (1200, "standard account response error(fail:try again)", False),
         (1200, "standard account response error(internal:x)", False),
         (1200, "standard account response error", False),
+        # What a text quotes further on is not Tiger's own word.
+        (1200, "standard account response error(fail:order x (bad_request:y))", False),
+        (1200, "standard account response error(see below) (bad_request:y)", False),
+        (1300, "paper account response error(FAIL:x)\n(not_found:y)", False),
         (1200, "", False),
         (1300, "paper account response error(fail:x)", False),
         (2000, "financial response error", False),
@@ -116,6 +121,67 @@ def test_figure_that_is_no_number_is_corrupt(value: object) -> None:
 )
 def test_price_sent_as_a_double_is_the_decimal_that_was_meant(value: object, figure: str) -> None:
     assert words.optional_number({"x": value}, "x") == Decimal(figure)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, 10**19, "9" * 40, 1.7976931348623157e308])
+def test_figure_that_no_money_can_be_is_corrupt(value: object) -> None:
+    with pytest.raises(CorruptRecordError):
+        words.optional_number({"x": value}, "x")
+    assert words.optional_number({"x": words.FIGURE_MAX}, "x") == words.FIGURE_MAX
+
+
+@pytest.mark.parametrize("scale", [-1, words.SCALE_MAX + 1, 10**9, 1e300])
+def test_scale_that_no_quantity_has_is_corrupt(scale: object) -> None:
+    with pytest.raises(CorruptRecordError):
+        words.scaled({"x": 100, "xScale": scale}, "x")
+
+
+@pytest.mark.parametrize("value", [10**18, -(10**18), 253_402_300_800_000, "1e17"])
+def test_time_that_no_calendar_has_is_corrupt(value: object) -> None:
+    with pytest.raises(CorruptRecordError):
+        words.moment({"openTime": value}, "openTime")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"totalQuantity": -100}, {"filledQuantity": -1}, {"totalQuantityScale": -3}],
+    ids=str,
+)
+def test_order_of_less_than_nothing_is_corrupt(odd: dict[str, object]) -> None:
+    with pytest.raises(CorruptRecordError):
+        rows.order_of(order_row(**odd), ())
+
+
+EXECUTION = {
+    "id": "e1",
+    "filledQuantity": 40,
+    "filledPrice": 10.5,
+    "currency": "USD",
+    "transactionTime": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"currency": "usd"},
+        {"currency": ""},
+        {"currency": "DOLLARS"},
+        {"filledPrice": None},
+        {"filledPrice": float("nan")},
+        {"filledPrice": 1e300},
+    ],
+    ids=str,
+)
+def test_execution_without_a_price_in_a_currency_is_corrupt(odd: dict[str, object]) -> None:
+    assert rows.execution_of(EXECUTION).price == Money(amount=Decimal("10.5"), currency="USD")
+    with pytest.raises(CorruptRecordError):
+        rows.execution_of({**EXECUTION, **odd})
+
+
+def test_estimate_in_an_odd_currency_is_corrupt() -> None:
+    with pytest.raises(CorruptRecordError):
+        rows.estimate_of({"is_pass": True, "commission": 1.0, "commission_currency": "us dollar"})
 
 
 def test_time_is_utc() -> None:

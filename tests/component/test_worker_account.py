@@ -1,0 +1,329 @@
+"""One whole account on twins: what its looks notice, and whose threads wait for whom."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adapters.tiger_worker import account as account_module
+from adapters.tiger_worker.account import (
+    ASK_THREADS,
+    GAP_AFTER,
+    HALT_FILE_EVERY_S,
+    ROUND_ENDS_AFTER,
+    AccountPlan,
+    AccountWorker,
+    LoginPlan,
+    World,
+)
+from adapters.tiger_worker.broker import AccountBroker, Ended, Listing
+from adapters.tiger_worker.cancel_lane import HANGING_MAX
+from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
+from adapters.tiger_worker.reconcile import Pace
+from adapters.tiger_worker.session import Session
+from adapters.tiger_worker.watchdog import EXIT_STUCK
+from core import events
+from core.context import Timing
+from core.errors import BrokerUnavailableError
+from core.items import HaltFileSeen, Outcome, PlaceAnswered
+from core.orders import OrderSpec
+from tests.support import core_facts as facts
+from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
+
+# Short limits, for hanging on purpose.
+TIMING = Timing(sdk_timeout_s=0.05, deadline_s=0.1)
+PACE = Pace(settle_s=0.0, gap_s=0.0, watching_s=60.0, idle_s=0.0, figures_s=1e9)
+
+
+class HangingBroker:
+    """A broker whose listings and cancels hang until let go, and which has nothing else."""
+
+    def __init__(self, number: str) -> None:
+        self.number = number
+        self.clock_skew_s = 0.0
+        self.may_end = threading.Event()
+        self.cancels = threading.Semaphore(0)
+
+    def orders(self, *, since: datetime) -> Listing:
+        assert self.may_end.wait(WAIT_S)
+        raise BrokerUnavailableError("away")
+
+    def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> str:
+        return mark
+
+    def cancel(self, tiger_order_id: str) -> Ended:
+        self.cancels.release()
+        assert self.may_end.wait(WAIT_S)
+        return Ended(Outcome.UNKNOWN)
+
+    def reserve_number(self) -> str:
+        raise BrokerUnavailableError("away")
+
+    def contracts(self, symbols: list[str]) -> tuple[()]:
+        return ()
+
+
+class _Renewing:
+    def renew_connections(self) -> None:
+        """There are no connections."""
+
+
+class Exits:
+    """Where the process would have ended, with which codes."""
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self._happened = threading.Event()
+
+    def end(self, code: int) -> None:
+        self.codes.append(code)
+        self._happened.set()
+
+    def wait(self) -> int:
+        assert self._happened.wait(WAIT_S)
+        return self.codes[0]
+
+
+class Monotonic:
+    """Stands where the account has the module `time`."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class AccountRig:
+    """An account with a line of events behind it, and brokers that hang."""
+
+    def __init__(self, halt_file: Path) -> None:
+        self.halt_file = halt_file
+        self.trace = Trace()
+        self.ledger = MemoryLedger(self.trace)
+        self.brokers: list[HangingBroker] = []
+        self.failures: list[BaseException] = []
+        self.clock = ManualClock()
+        for event in facts.ready(
+            facts.previewed(), facts.started(), facts.accepted(), facts.working()
+        ):
+            self.ledger.write(event)
+        self.trace.clear()
+
+        self.begun: list[AccountWorker] = []
+        self.world = World(
+            session=cast(Session, _Renewing()),
+            make_broker=self._make_broker,
+            budget=RateBudget(NO_BUDGETS),
+            contracts=ContractBook(self.clock),
+            clock=self.clock,
+            ids=CountedIds(),
+            verifiers={},
+            is_lock_held=lambda: True,
+            is_number_used=lambda _: False,
+            on_failure=self.failures.append,
+        )
+
+    def make(self, alias: str = facts.ACCOUNT) -> AccountWorker:
+        made = AccountWorker(
+            AccountPlan(
+                alias=alias,
+                number="1",
+                environment=events.Environment.SANDBOX,
+                mode=events.Mode.AUTO,
+                halt_file=self.halt_file,
+            ),
+            LoginPlan(
+                name="login-1",
+                ledger_id=facts.LEDGER_ID,
+                run_id="run-2",
+                code_version="0",
+                timing=TIMING,
+                pace=PACE,
+            ),
+            self.world,
+            ledger=self.ledger,
+        )
+        if alias == facts.ACCOUNT:
+            made.restore(self.ledger.records)
+        return made
+
+    def begin(self, account: AccountWorker) -> None:
+        self.begun.append(account)
+        account.begin()
+
+    def end(self) -> None:
+        """Let go what hangs, and leave no thread that could end this process."""
+        for broker in self.brokers:
+            broker.may_end.set()
+        for account in self.begun:
+            account.stop_rounds()
+            account.stop()
+            account._watchdog._thread.join(WAIT_S)
+
+    def _make_broker(self, number: str) -> AccountBroker:
+        self.brokers.append(HangingBroker(number))
+        return cast(AccountBroker, self.brokers[-1])
+
+    def posted(self, account: AccountWorker) -> list[Any]:
+        """Return the items that wait for the desk, which does not run."""
+        return [work.item for _, _, work in sorted(account._thread._queue.queue) if work]
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> Exits:
+    made = Exits()
+    monkeypatch.setattr(account_module, "exit_now", made.end)
+    return made
+
+
+@pytest.fixture
+def rig(tmp_path: Path, exits: Exits) -> Iterator[AccountRig]:
+    made = AccountRig(tmp_path / "halt")
+    yield made
+    made.end()
+    assert made.failures == []
+
+
+@pytest.fixture
+def monotonic(monkeypatch: pytest.MonkeyPatch) -> Monotonic:
+    made = Monotonic()
+    for module in ("account", "cancel_lane", "reconcile"):
+        monkeypatch.setattr(f"adapters.tiger_worker.{module}.time", made)
+    return made
+
+
+def test_round_that_hangs_is_a_gap_and_ends_the_process_at_last(
+    rig: AccountRig, exits: Exits
+) -> None:
+    account = rig.make()
+    rig.begin(account)
+    rig.ledger.wait_for("account.stale")
+    assert exits.wait() == EXIT_STUCK
+    last = rig.ledger.last().data
+    assert isinstance(last, events.AccountStale)
+    assert last.cause == "a reading of the broker hangs"
+
+
+def test_round_that_hangs_is_told_once_and_again_after_it_moved(
+    rig: AccountRig, exits: Exits, monotonic: Monotonic
+) -> None:
+    account = rig.make()
+    monotonic.now_s += GAP_AFTER * TIMING.deadline_s - 0.01
+    account._look()
+    assert rig.posted(account) == []
+    for _ in range(3):
+        monotonic.now_s += 0.02
+        account._look()
+    assert [item.gap for item in rig.posted(account)] == [1]
+    # A round moved, and another hangs.
+    account._reconciler._moved_at = monotonic.now_s
+    account._look()
+    monotonic.now_s += GAP_AFTER * TIMING.deadline_s + 0.01
+    account._look()
+    assert [item.gap for item in rig.posted(account)] == [1, 2]
+    assert exits.codes == []
+    monotonic.now_s += (ROUND_ENDS_AFTER - GAP_AFTER) * TIMING.deadline_s
+    account._look()
+    assert exits.codes == [EXIT_STUCK]
+
+
+def test_wait_between_two_rounds_is_no_hanging_round(
+    rig: AccountRig, exits: Exits, monotonic: Monotonic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.PACE", PACE._replace(idle_s=20.0))
+    account = rig.make()
+    monotonic.now_s += 20.0 + GAP_AFTER * TIMING.deadline_s - 0.01
+    account._look()
+    assert rig.posted(account) == exits.codes == []
+
+
+def test_halt_file_is_told_each_second_until_the_account_is_halted(
+    rig: AccountRig, exits: Exits, monotonic: Monotonic
+) -> None:
+    account = rig.make()
+
+    def told() -> int:
+        account._look()
+        return sum(isinstance(item, HaltFileSeen) for item in rig.posted(account))
+
+    assert told() == 0
+    rig.halt_file.touch()
+    assert [told(), told()] == [1, 1]
+    monotonic.now_s += HALT_FILE_EVERY_S + 0.01
+    assert told() == 2
+    record = rig.ledger.write(facts.halted())
+    account.restore([record])
+    monotonic.now_s += HALT_FILE_EVERY_S + 0.01
+    assert told() == 2
+    # The rounds of this account never began, which is noticed beside it.
+    assert set(exits.codes) == {EXIT_STUCK}
+
+
+def test_halt_file_halts_and_asks_cancels_while_a_reading_hangs(
+    rig: AccountRig, exits: Exits
+) -> None:
+    account = rig.make()
+    rig.halt_file.touch()
+    rig.begin(account)
+    rig.ledger.wait_for("account.halted")
+    rig.ledger.wait_for("order.cancel_started")
+    assert rig.brokers[0].cancels.acquire(timeout=WAIT_S)
+    # And the cancel, which hangs too, is given up.
+    rig.ledger.wait_for("order.cancel_unknown")
+    assert set(exits.codes) <= {EXIT_STUCK}
+
+
+@pytest.mark.parametrize(("symbol", "is_held"), [("", True), ("AAPL", True), ("MSFT", False)])
+def test_send_is_held_back_by_the_accounts_own_state(
+    rig: AccountRig, symbol: str, is_held: bool
+) -> None:
+    account = rig.make()
+    account.restore([rig.ledger.write(facts.halted(symbol))])
+    account.lanes.place(intent(rig.clock))
+    _, _, work = account._thread._queue.get(timeout=WAIT_S)
+    assert work is not None
+    assert isinstance(work.item, PlaceAnswered)
+    # This broker has no place at all, so a send that was let through is in doubt.
+    wanted = Outcome.NOT_SENT if is_held else Outcome.UNKNOWN
+    assert work.item.outcome is wanted
+
+
+def test_too_many_cancels_that_hang_end_the_process(
+    rig: AccountRig, exits: Exits, monotonic: Monotonic
+) -> None:
+    account = rig.make()
+    for number in range(HANGING_MAX + 1):
+        assert exits.codes == []
+        account.lanes.cancel(f"ord-{number}", "t-1", is_urgent=True)
+        assert rig.brokers[0].cancels.acquire(timeout=WAIT_S)
+        monotonic.now_s += TIMING.deadline_s + 0.01
+        account._reconciler._moved_at = monotonic.now_s
+        account._look()
+    assert exits.codes == [EXIT_STUCK]
+
+
+def test_questions_that_hang_delay_no_preview_and_no_other_accounts_questions(
+    rig: AccountRig,
+) -> None:
+    first, second = rig.make(), rig.make("other")
+    may_end = threading.Event()
+
+    def hang() -> None:
+        assert may_end.wait(WAIT_S)
+
+    hanging = [first.ask_threads.submit(hang) for _ in range(ASK_THREADS + 1)]
+    lanes: list[Callable[..., Any]] = [
+        second.ask_threads.submit,
+        first.lanes._previews.submit,
+        first.lanes.numbers._thread.submit,
+    ]
+    for submit in lanes:
+        assert submit(lambda: "answered").result(WAIT_S) == "answered"
+    may_end.set()
+    for future in hanging:
+        future.result(WAIT_S)
