@@ -221,7 +221,15 @@ class AccountBroker:
                 raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
             data = reply.get("data")
             parsed = json.loads(data) if isinstance(data, str) else data
-        except (RequestException, ResponseException, ValueError, AttributeError) as error:
+        except (
+            RequestException,
+            ResponseException,
+            ValueError,
+            AttributeError,
+            RecursionError,
+            OverflowError,
+            OSError,
+        ) as error:
             # The text of these holds the signed request.
             raise BrokerUnavailableError(f"{method} failed: {type(error).__name__}") from None
         if isinstance(parsed, list):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 THREADS: Final = 2
 # Threads that hang inside the SDK cannot be ended; with more of them only a new process helps.
@@ -34,20 +34,25 @@ class _Slot:
     is_given_up: bool = False
 
 
-class CancelLane:
+T = TypeVar("T")
+
+
+class CancelLane(Generic[T]):
     """Runs jobs in order of urgency; `submit` and `check` may come from any thread."""
 
     def __init__(
         self,
-        run: Callable[[CancelJob], None],
+        run: Callable[[CancelJob], T],
         *,
         name: str,
         deadline_s: float,
+        on_ended: Callable[[CancelJob, T], None],
         on_given_up: Callable[[CancelJob], None],
         on_exhausted: Callable[[], None],
     ) -> None:
-        """Make a lane; `run` blocks, reports the end of its job itself, and never raises."""
+        """Make a lane; `run` blocks and never raises, its end is told unless it was given up."""
         self._run = run
+        self._on_ended = on_ended
         self._name = name
         self._deadline_s = deadline_s
         self._on_given_up = on_given_up
@@ -93,9 +98,11 @@ class CancelLane:
             _, _, job = self._jobs.get()
             with self._lock:
                 slot.job, slot.since = job, time.monotonic()
-            self._run(job)
+            ended = self._run(job)
             with self._lock:
                 slot.job = None
                 if slot.is_given_up:
+                    # Its order may have another cancel under way, whose answer this is not.
                     self._hanging -= 1
                     return
+            self._on_ended(job, ended)

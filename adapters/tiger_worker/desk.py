@@ -237,6 +237,8 @@ class Desk:
                 self._acts.cancel(event.order_id, event.tiger_order_id, is_urgent=is_own)
                 return True
             case events.OrderAccepted():
+                # What was wished before could not reach the broker.
+                self._asked_at.pop(event.order_id, None)
                 self._wish_cancels()
                 self._acts.look_again()
             case events.AccountHalted():
@@ -326,7 +328,7 @@ class Desk:
         )
         try:
             self._record(observed, Work(item))
-        except VersionConflictError:
+        except (VersionConflictError, LinkError):
             log.error("answer.unrecorded", account=self._settings.account, order_id=item.order_id)
 
     def _context(self) -> Context:

@@ -77,7 +77,7 @@ class NumberStock:
         try:
             while len(self._stock) < NUMBERS_HIGH:
                 number = self._reserve()
-                if not number.isdigit() or int(number) <= 0 or self._is_used(number):
+                if not number.isdecimal() or int(number) <= 0 or self._is_used(number):
                     log.warning("order_number.dropped", number=number[:20])
                     return
                 self._stock.append(number)
@@ -122,6 +122,7 @@ class Lanes:
             self._cancel,
             name=f"cancel-{account}",
             deadline_s=deadline_s,
+            on_ended=self._cancel_ended,
             on_given_up=self._give_up,
             on_exhausted=on_exhausted,
         )
@@ -198,15 +199,16 @@ class Lanes:
         self._post(Work(answer), Turn.ANSWER)
         self.numbers.fill()
 
-    def _cancel(self, job: CancelJob) -> None:
+    def _cancel(self, job: CancelJob) -> Ended:
         try:
             if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
-                ended = self._broker.cancel(job.tiger_order_id)
-            else:
-                ended = Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
+                return self._broker.cancel(job.tiger_order_id)
+            return Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
         except Exception as error:
             log.error("cancel.failed", order_id=job.order_id, exc_info=error)
-            ended = Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+            return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+
+    def _cancel_ended(self, job: CancelJob, ended: Ended) -> None:
         answer = CancelAnswered(
             order_id=job.order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
         )

@@ -29,7 +29,7 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
     status = words.text(row, "status")
     remark = words.broker_text(row.get("remark"))
     tiger_order_id = words.text(row, "id")
-    if not tiger_order_id.strip("0"):
+    if not tiger_order_id.isdecimal() or not tiger_order_id.strip("0"):
         raise CorruptRecordError("expected an id of the broker in an order's row")
     quantity, filled = words.scaled(row, "totalQuantity"), words.scaled(row, "filledQuantity")
     if quantity < 0 or filled < 0:
@@ -88,7 +88,7 @@ def balances_of(data: Row, observed_at: datetime) -> BalancesSeen:
     Raises:
         CorruptRecordError: there is no such segment.
     """
-    segments = [s for s in data.get("segments") or () if s.get("category") == "S"]
+    segments = [s for s in _objects(data, "segments") if s.get("category") == "S"]
     if not segments:
         raise CorruptRecordError("expected a securities segment in the assets")
     segment = segments[0]
@@ -98,7 +98,7 @@ def balances_of(data: Row, observed_at: datetime) -> BalancesSeen:
             balance=words.number(entry, "cashBalance"),
             available=words.optional_number(entry, "cashAvailableForTrade"),
         )
-        for entry in segment.get("currencyAssets") or ()
+        for entry in _objects(segment, "currencyAssets")
     )
     return BalancesSeen(
         currency=words.text(segment, "currency"),
@@ -115,7 +115,7 @@ def contract_of(row: Row) -> ContractFacts:
     """Return what the broker says of a stock."""
     ticks = sorted(
         (words.number(tick, "begin"), words.number(tick, "tickSize"))
-        for tick in row.get("tickSizes") or ()
+        for tick in _objects(row, "tickSizes")
     )
     return ContractFacts(
         symbol=words.text(row, "symbol"),
@@ -164,6 +164,13 @@ def estimate_of(data: Row) -> EstimateFacts:
         commission=_money(data, "commission", "commission_currency"),
         initial_margin=_money(data, "init_margin", "margin_currency"),
     )
+
+
+def _objects(row: Row, name: str) -> list[Row]:
+    found = row.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise CorruptRecordError(f"expected a list of objects in {name}")
+    return found
 
 
 def _held(row: Row) -> Decimal:

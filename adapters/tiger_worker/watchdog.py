@@ -72,6 +72,13 @@ class Watchdog:
         self._stopping.set()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except Exception as error:
+            log.error("watchdog.failed", exc_info=error)
+            self._end(EXIT_STUCK)
+
+    def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_S):
             self._look()
             late = self._late()

@@ -77,18 +77,22 @@ class WorkQueue:
         self._heard_at = self._loop.time()
         self._wake = asyncio.Event()
         self._must_pause = False
+        self._needs_inbox = False
         self._acks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Take messages for ever; cancel it to stop taking, what is held stays held."""
-        subscription = await self._nc.subscribe(self._nc.new_inbox(), cb=self._hear)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_alive())
-            try:
-                await self._keep_asking(subscription.subject)
-            finally:
-                with contextlib.suppress(nats.errors.Error):
-                    await subscription.unsubscribe()
+            while True:
+                self._needs_inbox = False
+                self._asked = 0
+                subscription = await self._nc.subscribe(self._nc.new_inbox(), cb=self._hear)
+                try:
+                    await self._keep_asking(subscription.subject)
+                finally:
+                    with contextlib.suppress(nats.errors.Error):
+                        await subscription.unsubscribe()
 
     def finish(self, held: HeldMessage, answer: bytes) -> None:
         """Answer a held message, from any thread."""
@@ -103,7 +107,8 @@ class WorkQueue:
                 await self._nc.publish(held.reply, b"-NAK")
 
     async def _keep_asking(self, inbox: str) -> None:
-        while True:
+        """Keep a request open on an inbox, until that inbox is of no use any more."""
+        while not self._needs_inbox:
             if self._must_pause:
                 self._must_pause = False
                 await asyncio.sleep(PAUSE_S)
@@ -137,8 +142,12 @@ class WorkQueue:
                 self._must_pause = status != _RAN_OUT
                 self._wake.set()
             return
-        # The server takes an empty body for the end of the whole request.
-        self._asked = self._asked - 1 if message.data else 0
+        self._asked -= 1
+        if not message.data and not message.headers:
+            # The server takes it for the end of the request's replies, and goes on sending into
+            # nothing; only an inbox that is gone makes it drop that request.
+            self._asked = 0
+            self._needs_inbox = True
         held = HeldMessage(self, message)
         self._held[held.reply] = held
         self._take(held)

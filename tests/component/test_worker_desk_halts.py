@@ -220,3 +220,13 @@ def test_halt_delivered_again_is_told_as_taken_again_and_halts_nothing() -> None
     rig.take(facts.halt(), name="again")
     assert rig.trace == [("halt taken", ""), ("ack", "again")]
     assert not rig.desk.state.is_halted
+
+
+def test_order_in_flight_during_a_halt_is_cancelled_the_moment_it_is_accepted() -> None:
+    rig = ready_rig(facts.previewed())
+    rig.take(facts.submit())
+    rig.take(facts.halt())
+    assert rig.trace.of("cancel") == []
+    rig.clock.pass_s(0.5)
+    rig.take(facts.placed(Outcome.DONE))
+    assert rig.trace.of("cancel") == [ORDER]

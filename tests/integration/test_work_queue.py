@@ -269,6 +269,9 @@ async def test_message_without_a_body_makes_the_queue_ask_anew_at_once(
         (held,) = await taken.until(1)
         assert held.message.body == b""
         await asyncio.wait_for(asked.acquire(), WAIT_S)
+        # What comes later finds the new request, not the one whose way back is gone.
+        await rig.publish(b"later")
+        assert [each.message.body for each in await taken.until(2)] == [b"", b"later"]
         await rig.until_left((0, 0))
 
 

@@ -27,6 +27,7 @@ BROAD_EXCEPTS: Final = frozenset(
         "adapters/tiger_worker/desk_thread.py",
         "adapters/tiger_worker/lanes.py",
         "adapters/tiger_worker/reconcile.py",
+        "adapters/tiger_worker/watchdog.py",
     }
 )
 _DURATION: Final = re.compile(r".*_[sS]")

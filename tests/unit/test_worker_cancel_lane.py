@@ -17,6 +17,7 @@ class LaneRig:
         self.begun: list[str] = []
         self.threads: list[threading.Thread] = []
         self.ended: list[str] = []
+        self.told: list[str] = []
         self.given_up: list[CancelJob] = []
         self.exhausted = 0
         self._gates: dict[str, threading.Event] = {}
@@ -25,6 +26,7 @@ class LaneRig:
             self._run,
             name="cancel-test",
             deadline_s=deadline_s,
+            on_ended=lambda job, _: self.told.append(job.order_id),
             on_given_up=self.given_up.append,
             on_exhausted=self._exhaust,
         )
@@ -129,3 +131,16 @@ def test_cancel_that_comes_back_late_ends_its_thread_and_hangs_no_more() -> None
         rig.lane.check()
     assert rig.exhausted == 0
     rig.let_go()
+
+
+def test_answer_of_a_job_that_was_given_up_is_told_to_nobody() -> None:
+    rig = LaneRig()
+    rig.hang("h")
+    rig.lane.check()
+    assert [asked.order_id for asked in rig.given_up] == ["h"]
+    rig.let_go()
+    rig.wait_ended("h")
+    # A job behind it was told, so what came before would have been.
+    rig.lane.submit(job("after"))
+    rig.wait_ended("after")
+    assert "h" not in rig.told
