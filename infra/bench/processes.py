@@ -1,5 +1,6 @@
 """Processes beside the cluster: started, timed, weighed."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -80,16 +81,16 @@ def resident_mib(pid: int) -> float:
 
 
 def _ps(arguments: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            ["ps", *arguments],  # noqa: S607  # wherever the system keeps it
-            capture_output=True,
-            text=True,
-            timeout=_RUN_LIMIT_S,
-            check=False,
-        )
-    except OSError:
-        raise RefusedError("resident memory is read by `ps`, which is not here") from None
+    program = shutil.which("ps")
+    if program is None:
+        raise RefusedError("resident memory is read by `ps`, which is not here")
+    done = subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=_RUN_LIMIT_S,
+        check=False,
+    )
     if not done.stdout.strip():
         raise BenchError(f"expected a process, was {' '.join(arguments)}")
     return done.stdout.strip()

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ import pytest
 
 from infra.config import Settings
 from infra.home import Home
+from infra.nats.monitor import wait_until
 from infra.supervisor.detached import _end_leftovers, ensure_up, stop
 from infra.supervisor.status import Phase, ProcessState, Status, live_status, supervisor_pid
 
@@ -43,10 +43,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 
 def wait_for(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not check():
-        assert time.monotonic() < deadline, "expected it within 30 s"
-        time.sleep(0.02)
+    assert wait_until(check, limit_s=WAIT_S), f"expected it within {WAIT_S} s"
 
 
 def pids_of(status: Status) -> dict[str, int]:

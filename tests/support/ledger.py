@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from nats.aio.client import Client
 
 from core.subjects import history_consumer, ledger_stream, log_wildcard
 from infra.ledger.calls import close_client
+from infra.nats.monitor import wait_until
 from infra.nats.server import find_binary
 
 START_WAIT_S: Final = 30.0
@@ -61,11 +61,10 @@ class LedgerServer:
             self._process = subprocess.Popen(
                 [str(find_binary()), "-c", str(self._config)], stdout=log, stderr=log
             )
-        give_up_at = time.monotonic() + START_WAIT_S
-        while not self._answers():
-            if time.monotonic() > give_up_at or self._process.poll() is not None:
-                raise RuntimeError((self._root / "server.log").read_text()[-2000:])
-            time.sleep(0.01)
+        process = self._process
+        wait_until(lambda: process.poll() is not None or self._answers(), limit_s=START_WAIT_S)
+        if not self._answers():
+            raise RuntimeError((self._root / "server.log").read_text()[-2000:])
 
     def kill(self) -> None:
         """End the server as a power cut of the process would: no flush, no goodbye."""
