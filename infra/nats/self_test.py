@@ -19,7 +19,8 @@ from core.subjects import Kind
 from infra.nats.link import LinkSettings, connect
 from infra.nats.topology import PROVISIONER, Call, Topology, role_plan
 
-_PROBE_LIMIT_S: Final = 2.0
+# Only a right that is missing, or a machine that is busy, takes longer than a moment.
+_PROBE_LIMIT_S: Final = 5.0
 _OTHER_STREAM: Final = 10060
 _BAD_JSON: Final = 10025
 _NOT_DECODED_STATUS: Final = "400"
