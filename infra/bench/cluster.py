@@ -18,7 +18,6 @@ import msgspec
 from core import codec
 from core.codec import Recorded
 from core.commands import Envelope, ModelCommand, Sealed, signed_bytes
-from core.events import Environment, Mode
 from core.ports import EventMessage
 from core.subjects import Kind, subject
 from infra.bench.ear import Ear
@@ -27,21 +26,19 @@ from infra.bench.processes import gateway_command
 from infra.bench.stdio_client import StdioServer
 from infra.clock import SystemClock
 from infra.config import Settings, child_environment, load_settings
-from infra.home import AccountSettings, Home, Installation, LoginSettings
+from infra.home import Home, Installation
 from infra.keyring import FileSigner
 from infra.nats.link import LoopThread
 from infra.nats.topology import GATEWAY
 from infra.sandbox.client import SandboxControl
 from infra.sandbox.home import (
-    PROPERTIES_FILE,
     AccountSpec,
-    Login,
     LoginSpec,
     create_home,
-    login_folder,
     read_ports,
 )
 from infra.supervisor import detached
+from infra.supervisor.installation import login_settings
 from infra.supervisor.status import Phase
 
 WAIT_S: Final = 20.0
@@ -77,7 +74,9 @@ class Cluster:
         served = {login.name for login in logins}
         self.installation = Installation(
             ledger_id="tmbench",
-            logins=tuple(_settings(self.home, login) for login in known if login.name in served),
+            logins=tuple(
+                login_settings(self.home, login) for login in known if login.name in served
+            ),
         )
         self.home.save(self.installation)
         self.home.logs.mkdir(exist_ok=True)
@@ -218,21 +217,4 @@ def login_spec(name: str, *aliases: str) -> LoginSpec:
     """Return a login with prime accounts."""
     return LoginSpec(
         name=name, accounts=tuple(AccountSpec(alias=alias, kind="prime") for alias in aliases)
-    )
-
-
-def _settings(home: Home, login: Login) -> LoginSettings:
-    properties = login_folder(home.sandbox, login.name) / PROPERTIES_FILE
-    return LoginSettings(
-        name=login.name,
-        properties=properties.relative_to(home.path).as_posix(),
-        accounts=tuple(
-            AccountSettings(
-                alias=account.alias,
-                number=account.account,
-                environment=Environment.SANDBOX,
-                mode=Mode.AUTO,
-            )
-            for account in login.accounts
-        ),
     )

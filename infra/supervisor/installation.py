@@ -50,7 +50,7 @@ def load_or_make(home: Home) -> Installation:
     installation = Installation(
         # It begins every order's mark, so that two homes on one login know their own orders.
         ledger_id=f"tm{secrets.token_hex(_LEDGER_ID_BYTES)}",
-        logins=tuple(_login_settings(home, login) for login in logins),
+        logins=tuple(login_settings(home, login) for login in logins),
     )
     home.save(installation)
     return installation
@@ -77,7 +77,8 @@ def has_sandbox(installation: Installation) -> bool:
     )
 
 
-def _login_settings(home: Home, login: Login) -> LoginSettings:
+def login_settings(home: Home, login: Login) -> LoginSettings:
+    """Return the settings of a sandbox login whose files lie in the home."""
     properties = login_folder(home.sandbox, login.name) / PROPERTIES_FILE
     return LoginSettings(
         name=login.name,
