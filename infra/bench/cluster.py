@@ -30,7 +30,7 @@ from infra.home import Home, Installation
 from infra.keyring import FileSigner
 from infra.nats.link import LoopThread
 from infra.nats.topology import GATEWAY
-from infra.sandbox.client import SandboxControl
+from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.home import (
     AccountSpec,
     LoginSpec,

@@ -24,7 +24,7 @@ from infra.bench.row import Bench, Row, interleave
 from infra.bench.shared import DIRECT_LOGIN
 from infra.clock import SystemClock
 from infra.sandbox.home import LOGIN_FILE, PROPERTIES_FILE, LoginFile, login_folder
-from infra.sandbox.wire import TIMESTAMP_FORMAT, signed_content
+from infra.sandbox.wire.envelope import TIMESTAMP_FORMAT, signed_content
 
 ROUNDS: Final = 200
 WARM_UP: Final = 20

@@ -7,7 +7,7 @@ from infra.bench.figures import Figure, Ratio, Result, figure
 from infra.bench.row import Bench, Row
 from infra.bench.shared import ACCOUNT, initialized_gateway
 from infra.bench.stdio_client import StdioServer
-from infra.sandbox.faults import HoldBefore
+from infra.sandbox.wire.faults import HoldBefore
 
 ROUNDS: Final = 25
 WARM_UP: Final = 2

@@ -32,9 +32,9 @@ from infra.ledger.history import LedgerReader
 from infra.nats.bus import NatsBus
 from infra.nats.link import connect
 from infra.nats.topology import NOTARY, OPERATOR
-from infra.sandbox.client import SandboxControl
+from infra.sandbox.control.client import SandboxControl
+from infra.sandbox.control.views import BookView
 from infra.sandbox.home import read_ports
-from infra.sandbox.views import BookView
 from infra.supervisor import detached
 from infra.supervisor.status import read_status
 

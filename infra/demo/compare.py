@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from core.account_state import AccountState, position_key
 from core.orders import Order, OrderType, Phase, Side
-from infra.sandbox import records
-from infra.sandbox.views import BookView
+from infra.sandbox.broker import records
+from infra.sandbox.control.views import BookView
 
 _STATUS_OF: Final = {
     Phase.ACCEPTED: "PendingSubmit",

@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.sandbox.records import AccountKind
+from infra.sandbox.broker.records import AccountKind
 
 # Tiger's own examples use 1024 bits, and a 2048-bit signature costs the client 0.8 ms per call.
 # These keys guard nothing: they sign play money on loopback.

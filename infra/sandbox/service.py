@@ -10,14 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from infra.sandbox.control import Control
-from infra.sandbox.engine import Engine
-from infra.sandbox.gateway import Gateway
+from infra.sandbox.broker.engine import Engine
+from infra.sandbox.control.routes import Control
 from infra.sandbox.home import LoginSpec, Ports, create_home, gateway_key, locked, write_ports
-from infra.sandbox.http_server import HttpListener
 from infra.sandbox.settings import Settings
 from infra.sandbox.store import BookStore
-from infra.sandbox.wire import Authenticator, Replier
+from infra.sandbox.wire.envelope import Authenticator, Replier
+from infra.sandbox.wire.gateway import Gateway
+from infra.sandbox.wire.http_server import HttpListener
 
 TICK_S = 1.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from infra.sandbox.records import Record
+from infra.sandbox.broker.records import Record
 
 BOOK_FILE = "book.jsonl"
 

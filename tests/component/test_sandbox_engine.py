@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.sandbox.book import Position, position_after
-from infra.sandbox.checks import OrderRefusedError
-from infra.sandbox.engine import Engine
-from infra.sandbox.fees import fees_due
-from infra.sandbox.instruments import CATALOGUE, is_on_tick
-from infra.sandbox.prices import Prices
-from infra.sandbox.records import Order, OrderRequest, Record
+from infra.sandbox.broker.book import Position, position_after
+from infra.sandbox.broker.checks import OrderRefusedError
+from infra.sandbox.broker.engine import Engine
+from infra.sandbox.broker.fees import fees_due
+from infra.sandbox.broker.records import Order, OrderRequest, Record
+from infra.sandbox.market.instruments import CATALOGUE, is_on_tick
+from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)

@@ -12,7 +12,8 @@ from tigeropen.common.util import web_utils
 from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.common.util.order_utils import limit_order
 
-from infra.sandbox.faults import (
+from infra.sandbox.settings import Settings
+from infra.sandbox.wire.faults import (
     AnyEffect,
     DelayAfter,
     DelayBefore,
@@ -30,7 +31,6 @@ from infra.sandbox.faults import (
     StaleList,
     WrongSign,
 )
-from infra.sandbox.settings import Settings
 from tests.support.sandbox import Sandbox, running_sandbox
 
 AAPL = stock_contract("AAPL", "USD")

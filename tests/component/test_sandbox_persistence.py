@@ -11,7 +11,7 @@ from tigeropen.common.util import web_utils
 from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.common.util.order_utils import limit_order, market_order
 
-from infra.sandbox.records import NumberReserved
+from infra.sandbox.broker.records import NumberReserved
 from infra.sandbox.store import BookStore, StoredBookError
 from tests.support.sandbox import Sandbox, running_sandbox
 

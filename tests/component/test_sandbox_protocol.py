@@ -14,7 +14,7 @@ from tigeropen.common.exceptions import ApiException, ResponseException
 from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.common.util.order_utils import limit_order
 
-from infra.sandbox.client import SandboxControlError
+from infra.sandbox.control.client import SandboxControlError
 from infra.sandbox.home import (
     DEFAULT_LOGINS,
     AccountSpec,

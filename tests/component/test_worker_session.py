@@ -19,8 +19,8 @@ from core.events import Environment
 from core.items import Outcome
 from infra.clock import SystemClock
 from infra.config import drop_sdk_settings
-from infra.sandbox import faults
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.wire import faults
 from tests.support import core_facts as facts
 from tests.support.sandbox import Sandbox, running_sandbox
 

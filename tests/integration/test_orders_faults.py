@@ -11,7 +11,7 @@ from core import events
 from core.commands import SubmitOrder, submit_command_id
 from core.refusals import Refusal
 from core.subjects import Kind
-from infra.sandbox import faults
+from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import Rig, order_terms, running_rig
 

@@ -9,7 +9,7 @@ from core import events
 from core.asks import AskReply, QuotesAnswer, QuotesAsk
 from core.commands import CancelOrder
 from core.subjects import Kind
-from infra.sandbox import faults
+from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, Rig, running_rig
 

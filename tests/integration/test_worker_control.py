@@ -16,8 +16,8 @@ from core.errors import CorruptRecordError
 from core.refusals import Refusal
 from core.subjects import COMMANDS_STREAM, Kind, work_consumer
 from infra.nats.topology import PROVISIONER
-from infra.sandbox import faults
 from infra.sandbox.home import LOGIN_FILE, LoginFile
+from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, Rig, order_terms, running_rig
 

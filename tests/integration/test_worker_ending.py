@@ -21,7 +21,7 @@ from core.commands import CancelOrder, HaltAccount, ResumeAccount
 from core.subjects import COMMANDS_STREAM, ledger_stream, work_consumer
 from infra.ledger.append import AccountWriter
 from infra.nats.topology import PROVISIONER, worker_role
-from infra.sandbox import faults
+from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess, running_rig
 

@@ -13,7 +13,7 @@ from mcp_types import CallToolResult
 
 from infra.config import Settings, settings_from
 from infra.home import Home
-from infra.sandbox.client import SandboxControl
+from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.home import read_ports
 from infra.supervisor import detached
 

@@ -17,7 +17,7 @@ from tigeropen.quote.quote_client import QuoteClient
 from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
-from infra.sandbox.client import SandboxControl
+from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.home import LOGIN_FILE, LoginFile, Ports, login_folder
 
 START_S_MAX = 30.0

@@ -145,7 +145,7 @@ def test_planted_import_is_found(path: str, source: str) -> None:
         ("projections/x.py", "import sqlite3\nfrom projections.store import Store"),
         ("projections/__main__.py", "from infra.ledger import history"),
         ("infra/cli/x.py", "from adapters.mcp.server import serve_stdio"),
-        ("infra/sandbox/x.py", "from infra.sandbox.book import Book"),
+        ("infra/sandbox/x.py", "from infra.sandbox.broker.book import Book"),
         ("adapters/mcp/x.py", "from mcp.server import MCPServer\nfrom core import views"),
         ("adapters/tiger_worker/x.py", "import tigeropen"),
         ("infra/bench/x.py", "from mcp.client import ClientSession"),

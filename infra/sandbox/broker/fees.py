@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from infra.sandbox.instruments import Venue
+from infra.sandbox.market.instruments import Venue
 
 CENT = Decimal("0.01")
 

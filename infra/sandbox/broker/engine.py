@@ -10,12 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.book import Book, Position, position_after
-from infra.sandbox.checks import OrderRefusedError, late_reason, refuse_order
-from infra.sandbox.fees import fees_due
-from infra.sandbox.instruments import CATALOGUE
-from infra.sandbox.prices import Prices
-from infra.sandbox.records import (
+from infra.sandbox.broker.book import Book, Position, position_after
+from infra.sandbox.broker.checks import OrderRefusedError, late_reason, refuse_order
+from infra.sandbox.broker.fees import fees_due
+from infra.sandbox.broker.records import (
     AccountKind,
     AccountOpened,
     Fill,
@@ -28,6 +26,8 @@ from infra.sandbox.records import (
     Record,
     Status,
 )
+from infra.sandbox.market.instruments import CATALOGUE
+from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings
 
 OPENING_CASH: Mapping[AccountKind, Mapping[str, Decimal]] = {

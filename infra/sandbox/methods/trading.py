@@ -4,15 +4,15 @@ from decimal import Decimal, localcontext
 
 import msgspec
 
-from infra.sandbox.answers import order_json
-from infra.sandbox.book import Account
-from infra.sandbox.calls import Call, account_of, parameters
-from infra.sandbox.checks import OrderRefusedError, working_price
-from infra.sandbox.fees import fees_due
-from infra.sandbox.instruments import CATALOGUE, PRICE_MAX, USD_PER_UNIT
-from infra.sandbox.margin import INITIAL_MARGIN, MAINTENANCE_MARGIN, funds_of
-from infra.sandbox.records import Order, OrderRequest, Side
-from infra.sandbox.wire import GatewayError, account_error, business_error, refusal
+from infra.sandbox.broker.book import Account
+from infra.sandbox.broker.checks import OrderRefusedError, working_price
+from infra.sandbox.broker.fees import fees_due
+from infra.sandbox.broker.margin import INITIAL_MARGIN, MAINTENANCE_MARGIN, funds_of
+from infra.sandbox.broker.records import Order, OrderRequest, Side
+from infra.sandbox.market.instruments import CATALOGUE, PRICE_MAX, USD_PER_UNIT
+from infra.sandbox.methods.answers import order_json
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.wire.envelope import GatewayError, account_error, business_error, refusal
 
 USER_MARK_LENGTH_MAX = 200
 ORDER_NUMBER_MAX = 2**31 - 1

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
-from infra.sandbox.book import Account, ListingMark
-from infra.sandbox.engine import Engine
+from infra.sandbox.broker.book import Account, ListingMark
+from infra.sandbox.broker.engine import Engine
 from infra.sandbox.home import Login
-from infra.sandbox.wire import account_error, business_error
+from infra.sandbox.wire.envelope import account_error, business_error
 
 Model = TypeVar("Model")
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import msgspec
 
-from infra.sandbox.answers import contract_json, delayed_quote_json, quote_json
-from infra.sandbox.calls import Call, account_of, parameters
-from infra.sandbox.instruments import CATALOGUE, Instrument
-from infra.sandbox.prices import QUOTE_SIZE
-from infra.sandbox.wire import business_error, to_ms
+from infra.sandbox.market.instruments import CATALOGUE, Instrument
+from infra.sandbox.market.prices import QUOTE_SIZE
+from infra.sandbox.methods.answers import contract_json, delayed_quote_json, quote_json
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.wire.envelope import business_error, to_ms
 
 SYMBOLS_MAX = 50
 RIGHT_LASTS = timedelta(days=30)

@@ -11,7 +11,7 @@ from typing import assert_never
 
 import msgspec
 
-from infra.sandbox.records import (
+from infra.sandbox.broker.records import (
     AccountKind,
     AccountOpened,
     Fill,

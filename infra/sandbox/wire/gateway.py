@@ -7,10 +7,17 @@ from typing import Any
 
 import msgspec
 
-from infra.sandbox import methods
-from infra.sandbox.calls import Call
-from infra.sandbox.engine import Engine
-from infra.sandbox.faults import (
+from infra.sandbox.broker.engine import Engine
+from infra.sandbox.methods import table
+from infra.sandbox.methods.calls import Call
+from infra.sandbox.wire.envelope import (
+    Authenticator,
+    Envelope,
+    GatewayError,
+    Replier,
+    open_envelope,
+)
+from infra.sandbox.wire.faults import (
     ActiveFault,
     AnyEffect,
     DelayAfter,
@@ -32,9 +39,8 @@ from infra.sandbox.faults import (
     happens_before,
     name_of,
 )
-from infra.sandbox.http_server import HttpReply, HttpRequest
-from infra.sandbox.request_journal import RequestEntry, RequestJournal
-from infra.sandbox.wire import Authenticator, Envelope, GatewayError, Replier, open_envelope
+from infra.sandbox.wire.http_server import HttpReply, HttpRequest
+from infra.sandbox.wire.request_journal import RequestEntry, RequestJournal
 
 # What a proxy between client and gateway would say; no client may rely on it.
 PROXY_BODY = b"<html><body>proxy error</body></html>"
@@ -124,7 +130,7 @@ class Gateway:
                 stale=fault.mark if fault and isinstance(effect, StaleList) else None,
                 reject=effect.remark if isinstance(effect, RejectLate) else None,
             )
-            data = methods.run(entry.method, call)
+            data = table.run(entry.method, call)
         except GatewayError as error:
             entry.reply_code = error.code
             return self._replier.failure(error, envelope=envelope, now=now)

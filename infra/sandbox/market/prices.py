@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
-from infra.sandbox.instruments import PRICE_MAX, Instrument, is_on_tick, tick_at
+from infra.sandbox.market.instruments import PRICE_MAX, Instrument, is_on_tick, tick_at
 
 MOVE_TICKS_MAX = 3
 # Beyond this share of its base price a stock is pulled back, so that a long demo stays plausible.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from infra.sandbox.wire import business_error
+from infra.sandbox.wire.envelope import business_error
 
 Item = TypeVar("Item")
 PlaceKey = tuple[int, int]  # (milliseconds, id): newest first

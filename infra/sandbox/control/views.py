@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.book import Position
-from infra.sandbox.faults import ActiveFault
-from infra.sandbox.records import AccountKind, Fill, Order, Side
-from infra.sandbox.request_journal import RequestEntry
+from infra.sandbox.broker.book import Position
+from infra.sandbox.broker.records import AccountKind, Fill, Order, Side
+from infra.sandbox.wire.faults import ActiveFault
+from infra.sandbox.wire.request_journal import RequestEntry
 
 
 class BookView(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from infra.sandbox.faults import ActiveFault, AnyEffect, FaultRule
-from infra.sandbox.http_server import HOST
-from infra.sandbox.prices import Quote
-from infra.sandbox.records import Order, Side
-from infra.sandbox.request_journal import RequestEntry
-from infra.sandbox.settings import Settings
-from infra.sandbox.views import (
+from infra.sandbox.broker.records import Order, Side
+from infra.sandbox.control.views import (
     AdvanceCommand,
     BookView,
     Count,
@@ -31,6 +26,11 @@ from infra.sandbox.views import (
     WaitCommand,
     WaitResult,
 )
+from infra.sandbox.market.prices import Quote
+from infra.sandbox.settings import Settings
+from infra.sandbox.wire.faults import ActiveFault, AnyEffect, FaultRule
+from infra.sandbox.wire.http_server import HOST
+from infra.sandbox.wire.request_journal import RequestEntry
 
 TIMEOUT_S = 5.0
 Answer = TypeVar("Answer")

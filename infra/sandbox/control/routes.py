@@ -8,14 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from infra.sandbox.checks import OrderRefusedError
-from infra.sandbox.engine import Engine
-from infra.sandbox.faults import FaultRule
-from infra.sandbox.gateway import Clock, Gateway
-from infra.sandbox.http_server import HttpReply, HttpRequest
-from infra.sandbox.records import OrderRequest
-from infra.sandbox.settings import Settings
-from infra.sandbox.views import (
+from infra.sandbox.broker.checks import OrderRefusedError
+from infra.sandbox.broker.engine import Engine
+from infra.sandbox.broker.records import OrderRequest
+from infra.sandbox.control.views import (
     AdvanceCommand,
     BookView,
     Count,
@@ -29,6 +25,10 @@ from infra.sandbox.views import (
     WaitCommand,
     WaitResult,
 )
+from infra.sandbox.settings import Settings
+from infra.sandbox.wire.faults import FaultRule
+from infra.sandbox.wire.gateway import Clock, Gateway
+from infra.sandbox.wire.http_server import HttpReply, HttpRequest
 
 WAIT_S_MAX = 60.0
 STEP_COUNT_MAX = 10_000

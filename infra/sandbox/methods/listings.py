@@ -6,15 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from infra.sandbox.answers import assets_json, fill_json, order_json, position_json
-from infra.sandbox.book import OpenInterest
-from infra.sandbox.calls import Call, account_of, parameters
-from infra.sandbox.instruments import CATALOGUE
-from infra.sandbox.margin import funds_of
-from infra.sandbox.paging import page_of
-from infra.sandbox.records import Fill, Order
-from infra.sandbox.trade_methods import AccountParameters, find_order
-from infra.sandbox.wire import business_error, to_ms
+from infra.sandbox.broker.book import OpenInterest
+from infra.sandbox.broker.margin import funds_of
+from infra.sandbox.broker.records import Fill, Order
+from infra.sandbox.market.instruments import CATALOGUE
+from infra.sandbox.methods.answers import assets_json, fill_json, order_json, position_json
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.methods.paging import page_of
+from infra.sandbox.methods.trading import AccountParameters, find_order
+from infra.sandbox.wire.envelope import business_error, to_ms
 
 ORDERS_LIMIT = 100
 ORDERS_LIMIT_MAX = 300

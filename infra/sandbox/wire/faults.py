@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.book import ListingMark
+from infra.sandbox.broker.book import ListingMark
 
 DELAY_S_MAX = 600.0
 RULE_COUNT_MAX = 1000

@@ -6,12 +6,12 @@ milliseconds, and absent figures as null, because that is what Tiger sends.
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from infra.sandbox.book import Account, OpenInterest, Position
-from infra.sandbox.instruments import CATALOGUE, TICK_BANDS, USD_PER_UNIT, Instrument
-from infra.sandbox.margin import INITIAL_MARGIN, MAINTENANCE_MARGIN, Funds
-from infra.sandbox.prices import Quote
-from infra.sandbox.records import Fill, Order
-from infra.sandbox.wire import to_ms
+from infra.sandbox.broker.book import Account, OpenInterest, Position
+from infra.sandbox.broker.margin import INITIAL_MARGIN, MAINTENANCE_MARGIN, Funds
+from infra.sandbox.broker.records import Fill, Order
+from infra.sandbox.market.instruments import CATALOGUE, TICK_BANDS, USD_PER_UNIT, Instrument
+from infra.sandbox.market.prices import Quote
+from infra.sandbox.wire.envelope import to_ms
 
 AVERAGE_STEP = Decimal("0.0001")
 Json = dict[str, object]

@@ -7,8 +7,10 @@ rejected afterwards, with the reason in the order's remark.
 from decimal import Decimal
 from typing import Literal
 
-from infra.sandbox.book import Account, Position
-from infra.sandbox.instruments import (
+from infra.sandbox.broker.book import Account, Position
+from infra.sandbox.broker.margin import funds_of, margin_bound
+from infra.sandbox.broker.records import OrderRequest
+from infra.sandbox.market.instruments import (
     CATALOGUE,
     PRICE_MAX,
     USD_PER_UNIT,
@@ -16,9 +18,7 @@ from infra.sandbox.instruments import (
     is_on_tick,
     tick_at,
 )
-from infra.sandbox.margin import funds_of, margin_bound
-from infra.sandbox.prices import Prices
-from infra.sandbox.records import OrderRequest
+from infra.sandbox.market.prices import Prices
 
 ORDER_TYPES = frozenset({"MKT", "LMT"})
 TIMES_IN_FORCE = frozenset({"DAY", "GTC"})

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.book import Account, OpenInterest, Position
-from infra.sandbox.instruments import CATALOGUE, USD_PER_UNIT
-from infra.sandbox.prices import Prices
+from infra.sandbox.broker.book import Account, OpenInterest, Position
+from infra.sandbox.market.instruments import CATALOGUE, USD_PER_UNIT
+from infra.sandbox.market.prices import Prices
 
 INITIAL_MARGIN = Decimal("0.5")
 MAINTENANCE_MARGIN = Decimal("0.25")

@@ -1,0 +1,1 @@
+"""The broker's desk: orders, matching, cash and margin. No sockets, no clock."""

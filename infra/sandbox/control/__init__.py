@@ -1,0 +1,1 @@
+"""The control port: what tests and tools may look at and change."""

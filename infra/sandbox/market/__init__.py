@@ -1,0 +1,1 @@
+"""What is traded: contracts, hours, prices and what is published about them."""

@@ -1,0 +1,1 @@
+"""Tiger's methods: each reads its parameters, asks the broker or the market, and answers."""

@@ -1,0 +1,1 @@
+"""Tiger's HTTP protocol: envelopes, signatures, replies, and what may go wrong with them."""
