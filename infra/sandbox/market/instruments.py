@@ -1,12 +1,15 @@
 """What the sandbox trades: a dozen stocks of two markets, with their tick and lot rules."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 Venue = Literal["US", "HK"]
+SecType = Literal["STK", "OPT", "FUT", "WAR", "IOPT", "FUND"]
+Right = Literal["CALL", "PUT"]
 
 # One fixed rate is enough to add up two currencies: the sandbox is no currency market.
 USD_PER_UNIT: Mapping[str, Decimal] = {"USD": Decimal(1), "HKD": Decimal("0.128")}
@@ -23,16 +26,27 @@ class TickBand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """One stock."""
+    """One contract."""
 
     contract_id: int
-    symbol: str
+    key: str  # unique; Tiger's `identifier`, of a stock its symbol
+    symbol: str  # of an option its underlying's
     name: str
     market: Venue
     currency: str
     exchange: str
     base_price: Decimal
     lot_size: int
+    sec_type: SecType = "STK"
+    multiplier: Decimal = Decimal(1)
+    expiry: date | None = None
+    strike: Decimal | None = None
+    right: Right | None = None
+
+
+def find(key: str) -> Instrument | None:
+    """Return the contract with a key, listed or derived (an option's); none if there is none."""
+    return CATALOGUE.get(key)
 
 
 def tick_at(instrument: Instrument, price: Decimal) -> Decimal:
@@ -80,6 +94,7 @@ TICK_BANDS: Mapping[Venue, tuple[TickBand, ...]] = {
 def _us(contract_id: int, symbol: str, name: str, price: str, exchange: str) -> Instrument:
     return Instrument(
         contract_id=contract_id,
+        key=symbol,
         symbol=symbol,
         name=name,
         market="US",
@@ -93,6 +108,7 @@ def _us(contract_id: int, symbol: str, name: str, price: str, exchange: str) -> 
 def _hk(contract_id: int, symbol: str, name: str, price: str, lot_size: int) -> Instrument:
     return Instrument(
         contract_id=contract_id,
+        key=symbol,
         symbol=symbol,
         name=name,
         market="HK",
