@@ -10,15 +10,22 @@ from msgspec.structs import replace
 from core import events, items
 from core.codec import Recorded
 from core.keyed import Keyed
+from core.order_folds import order_after
 from core.orders import (
-    DOUBTFUL_PHASES,
-    CancelPhase,
     Order,
     OrderSpec,
     OrderType,
     Phase,
     Side,
     TimeInForce,
+)
+
+# What answers a command about one order: the command is done with by it.
+_ASKED = (
+    events.OrderReleased,
+    events.OrderCancelStarted,
+    events.OrderCancelWanted,
+    events.OrderModifyStarted,
 )
 
 
@@ -89,8 +96,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(order for order in found if order.spec.symbol == symbol)
 
     def doubtful_of(self, symbol: str) -> Order | None:
-        """Return an order of the symbol that nobody knows the fate of, if there is one."""
-        return next((o for o in self.open_of(symbol) if o.phase in DOUBTFUL_PHASES), None)
+        """Return an order of the symbol whose fate or terms nobody knows, if there is one."""
+        return next((o for o in self.open_of(symbol) if o.is_doubtful), None)
 
 
 def evolve(state: AccountState, recorded: Recorded) -> AccountState:
@@ -113,6 +120,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountReconciled()
             | events.AccountStale()
             | events.AccountFrozen()
+            | events.AccountCancelsAsked()
             | events.AccountHalted()
             | events.AccountResumed()
             | events.AccountPositionsObserved()
@@ -139,6 +147,8 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
             return replace(state, is_stale=True, gap=event.gap)
         case events.AccountFrozen():
             return _frozen(state, event)
+        case events.AccountCancelsAsked():
+            return replace(state, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted(symbol=""):
             return replace(state, is_halted=True, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted():
@@ -281,12 +291,8 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
     moved = event.quantity if is_buy else -event.quantity
     since = state.bought_since if is_buy else state.sold_since
     since = since.put(key, (since.get(key) or Decimal(0)) + event.quantity)
-    changed = replace(
-        order,
-        recorded_quantity=order.recorded_quantity + event.quantity,
-    )
     return replace(
-        _put(state, changed),
+        _put(state, order_after(order, event)),
         executions=state.executions.put(event.execution_id, event.order_id),
         positions=state.positions.put(key, held + moved),
         bought_since=since if is_buy else state.bought_since,
@@ -298,85 +304,16 @@ def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
     order = state.orders.get(event.order_id)
     if order is None:
         return state
-    match event:
-        case events.OrderAccepted():
-            changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
-        case events.OrderAnswerObserved():
-            changed = order
-            is_new = bool(event.tiger_order_id) and event.tiger_order_id not in state.by_tiger_id
-            if is_new and not order.tiger_order_id:
-                changed = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
-        case events.OrderTermsObserved():
-            is_limit = event.limit_price is not None
-            spec = replace(
-                order.spec,
-                quantity=event.quantity,
-                order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
-                limit_price=event.limit_price,
-            )
-            changed = replace(order, spec=spec)
-        case events.OrderNotSent():
-            changed = replace(order, phase=Phase.NOT_SENT)
-        case events.OrderOutcomeUnknown():
-            changed = replace(order, phase=Phase.UNKNOWN)
-        case events.OrderNotFound():
-            changed = replace(order, phase=Phase.NOT_FOUND)
-        case events.OrderReleased():
-            changed = replace(order, phase=Phase.RELEASED)
-        case events.OrderWorking():
-            changed = replace(order, phase=Phase.WORKING, filled_quantity=event.filled_quantity)
-        case events.OrderFilled():
-            changed = _done(order, Phase.FILLED, event)
-        case events.OrderCancelled():
-            changed = _done(order, Phase.CANCELLED, event)
-        case events.OrderExpired():
-            changed = _done(order, Phase.EXPIRED, event)
-        case events.OrderRejected():
-            changed = replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
-        case _:
-            return _cancel(state, order, event)
-    indexed = _put(state, changed)
+    # Only an answer that came too late has an id which another order may own.
+    claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
+    changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
+    after = _put(state, changed)
     if changed.tiger_order_id and changed.tiger_order_id != order.tiger_order_id:
         by_tiger_id = state.by_tiger_id.put(changed.tiger_order_id, order.order_id)
-        return replace(indexed, by_tiger_id=by_tiger_id)
-    if isinstance(event, events.OrderReleased):
-        return replace(indexed, handled=_handled(state, event.command_id, event.order_id))
-    return indexed
-
-
-def _done(
-    order: Order,
-    phase: Phase,
-    event: events.OrderFilled | events.OrderCancelled | events.OrderExpired,
-) -> Order:
-    return replace(
-        order,
-        phase=phase,
-        filled_quantity=event.filled_quantity,
-        average_price=event.average_price,
-    )
-
-
-def _cancel(state: AccountState, order: Order, event: events.OrderEvent) -> AccountState:
-    match event:
-        case events.OrderCancelStarted():
-            phase = CancelPhase.STARTED
-        case events.OrderCancelWanted():
-            phase = CancelPhase.WANTED
-        case events.OrderCancelRequested():
-            phase = CancelPhase.REQUESTED
-        case events.OrderCancelRefused():
-            phase = CancelPhase.REFUSED
-        case events.OrderCancelUnknown():
-            phase = CancelPhase.UNKNOWN
-        case _:
-            raise AssertionError(f"no rule for {type(event).__name__}")
-    changed = replace(order, cancel=phase)
-    if isinstance(event, events.OrderCancelStarted | events.OrderCancelWanted):
-        commands = (*order.cancel_commands, event.command_id)
-        changed = replace(changed, cancel_commands=commands)
-        state = replace(state, handled=_handled(state, event.command_id, order.order_id))
-    return _put(state, changed)
+        return replace(after, by_tiger_id=by_tiger_id)
+    if isinstance(event, _ASKED):
+        return replace(after, handled=_handled(state, event.command_id, event.order_id))
+    return after
 
 
 def message_key(message: events.CommandUnreadable | items.Unreadable) -> str:

@@ -46,6 +46,29 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     order_id: str
 
 
+class CancelOrders(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask the broker to cancel every open order of the account that fits; None fits all."""
+
+    symbol: str | None
+    side: Side | None
+
+    def __post_init__(self) -> None:
+        check_scope(self.symbol or "")
+
+
+class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask the broker to change an open order; what is None stays as it is then.
+
+    The wish is this patch, not a whole order: it is laid over the terms that hold when it is
+    decided, so that a change of the price never brings an old quantity back.
+    """
+
+    order_id: str
+    quantity: str | None
+    limit_price: str | None
+    reason: str
+
+
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stop sending and cancel what is open; `symbol` empty means the whole account."""
 
@@ -71,7 +94,7 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     order_id: str
 
 
-ModelCommand = PreviewOrder | SubmitOrder | CancelOrder
+ModelCommand = PreviewOrder | SubmitOrder | CancelOrder | CancelOrders | ModifyOrder
 PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder
 Command = ModelCommand | PersonCommand
 
@@ -79,6 +102,8 @@ COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
     "order.preview": PreviewOrder,
     "order.submit": SubmitOrder,
     "order.cancel": CancelOrder,
+    "order.cancel_many": CancelOrders,
+    "order.modify": ModifyOrder,
 }
 CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
     "account.halt": HaltAccount,

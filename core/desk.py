@@ -8,9 +8,12 @@ from typing import assert_never
 
 from core import events, items
 from core.account_state import AccountState, message_key
+from core.cancelling import decide_cancel, decide_cancel_answered, decide_cancel_many
 from core.commands import (
     CancelOrder,
+    CancelOrders,
     HaltAccount,
+    ModifyOrder,
     PreviewOrder,
     ReleaseOrder,
     ResumeAccount,
@@ -18,9 +21,17 @@ from core.commands import (
 )
 from core.context import Context
 from core.events import Event
-from core.orders import DOUBTFUL_PHASES, CancelPhase, Phase
+from core.modifying import (
+    decide_modify,
+    decide_modify_answered,
+    decide_not_shown,
+    must_wait,
+    objection_to,
+)
+from core.orders import DOUBTFUL_PHASES, CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
-from core.refusals import NEXT_STEP, Refusal
+from core.refusals import Refusal
+from core.refusing import refused
 from core.sightings import decide_balances, decide_positions, decide_seen
 from core.submitting import decide_submit, is_reducing
 
@@ -35,7 +46,13 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
         case items.PlaceAnswered():
             return _placed(state, item)
         case items.CancelAnswered():
-            return _cancel_answered(state, item)
+            return decide_cancel_answered(state, item)
+        case items.ModifyPrepared():
+            return decide_modify(state, item, context)
+        case items.ModifyAnswered():
+            return decide_modify_answered(state, item)
+        case items.ModifyNotShown():
+            return decide_not_shown(state, item, context)
         case items.ActAbandoned():
             return _abandoned(state, item)
         case items.OrderSeen():
@@ -53,9 +70,11 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
 def waits(state: AccountState, item: items.Item) -> bool:
     """Say whether an item must wait for an act that is open, at most until its expiry.
 
-    Opening orders of a symbol wait while one of that symbol is being sent; a cancel waits only
-    for an earlier cancel of the same order.
+    Opening orders of a symbol, and changes of its orders, wait while one of that symbol is being
+    sent or changed; a cancel waits only for an earlier cancel of the same order.
     """
+    if isinstance(item, items.ModifyPrepared):
+        item = item.item
     if not isinstance(item, items.CommandItem) or item.command_id in state.handled:
         return False
     match item.command:
@@ -65,23 +84,41 @@ def waits(state: AccountState, item: items.Item) -> bool:
                 preview is not None
                 and not is_reducing(state, preview.spec)
                 and any(
-                    order.phase is Phase.SUBMITTING for order in state.open_of(preview.spec.symbol)
+                    order.phase is Phase.SUBMITTING or order.modify is ModifyPhase.STARTED
+                    for order in state.open_of(preview.spec.symbol)
                 )
             )
         case CancelOrder(order_id=order_id):
             order = state.orders.get(order_id)
             return order is not None and order.is_open and order.cancel is CancelPhase.STARTED
+        case ModifyOrder():
+            return must_wait(state, item.command)
         case _:
             return False
 
 
 def wants_reads(state: AccountState, item: items.Item) -> bool:
     """Say whether an item needs answers of the broker before it can be decided."""
-    return (
-        isinstance(item, items.CommandItem)
-        and isinstance(item.command, PreviewOrder)
-        and item.command_id not in state.handled
-    )
+    if not isinstance(item, items.CommandItem) or item.command_id in state.handled:
+        return False
+    match item.command:
+        case PreviewOrder():
+            return True
+        case ModifyOrder():
+            return objection_to(state, item.command) is None
+        case _:
+            return False
+
+
+def is_taken_again(item: items.Item) -> bool:
+    """Say whether an item may lead to several events, and is decided again after each."""
+    match item:
+        case items.OrderSeen() | items.ActAbandoned():
+            return True
+        case items.CommandItem(command=CancelOrders()):
+            return True
+        case _:
+            return False
 
 
 def _command(state: AccountState, item: items.CommandItem, context: Context) -> Event | None:
@@ -96,7 +133,12 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
         case SubmitOrder():
             return decide_submit(state, item, item.command, context)
         case CancelOrder():
-            return _cancel(state, item, item.command)
+            return decide_cancel(state, item, item.command)
+        case CancelOrders():
+            return decide_cancel_many(state, item, item.command)
+        case ModifyOrder():
+            no = objection_to(state, item.command)
+            return None if no is None else refused(item, no.code, no.detail)
         case HaltAccount(symbol=symbol, detail=detail):
             return events.AccountHalted(
                 command_id=item.command_id, person=item.principal, symbol=symbol, detail=detail
@@ -109,43 +151,6 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
             return _release(state, item, item.command)
         case _:
             assert_never(item.command)
-
-
-def refused(
-    item: items.CommandItem, code: Refusal, detail: str, *, order_id: str = "", preview_id: str = ""
-) -> events.OrderRefused:
-    """Return the event of a "no", with what to do next in its text."""
-    return events.OrderRefused(
-        command_id=item.command_id,
-        code=code,
-        detail=f"{detail}. {NEXT_STEP[code]}",
-        order_id=order_id,
-        preview_id=preview_id,
-    )
-
-
-def _cancel(state: AccountState, item: items.CommandItem, command: CancelOrder) -> Event:
-    order = state.orders.get(command.order_id)
-    if order is None:
-        return refused(item, Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
-    match order.phase:
-        case Phase.ACCEPTED | Phase.WORKING:
-            return events.OrderCancelStarted(
-                order_id=order.order_id,
-                command_id=item.command_id,
-                tiger_order_id=order.tiger_order_id,
-            )
-        case Phase.SUBMITTING | Phase.UNKNOWN | Phase.NOT_FOUND | Phase.RELEASED:
-            return events.OrderCancelWanted(order_id=order.order_id, command_id=item.command_id)
-        case Phase.FILLED | Phase.CANCELLED | Phase.EXPIRED | Phase.REJECTED | Phase.NOT_SENT:
-            return refused(
-                item,
-                Refusal.ORDER_NOT_OPEN,
-                f"order {order.order_id} is {order.phase}",
-                order_id=order.order_id,
-            )
-        case _:
-            assert_never(order.phase)
 
 
 def _release(state: AccountState, item: items.CommandItem, command: ReleaseOrder) -> Event:
@@ -199,23 +204,6 @@ def _accepted_by_reply(
     return events.OrderOutcomeUnknown(order_id=item.order_id, cause="reply_without_own_id")
 
 
-def _cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
-    order = state.orders.get(item.order_id)
-    if order is None or order.cancel is not CancelPhase.STARTED:
-        return None
-    match item.outcome:
-        case items.Outcome.DONE:
-            return events.OrderCancelRequested(order_id=item.order_id)
-        case items.Outcome.REFUSED | items.Outcome.NOT_SENT:
-            return events.OrderCancelRefused(
-                order_id=item.order_id, code=item.code, detail=item.detail
-            )
-        case items.Outcome.UNKNOWN:
-            return events.OrderCancelUnknown(order_id=item.order_id, cause=item.detail)
-        case _:
-            assert_never(item.outcome)
-
-
 def _abandoned(state: AccountState, item: items.ActAbandoned) -> Event | None:
     order = state.orders.get(item.order_id)
     if order is None:
@@ -224,6 +212,8 @@ def _abandoned(state: AccountState, item: items.ActAbandoned) -> Event | None:
         return events.OrderOutcomeUnknown(order_id=order.order_id, cause="worker_restarted")
     if order.cancel is CancelPhase.STARTED:
         return events.OrderCancelUnknown(order_id=order.order_id, cause="worker_restarted")
+    if order.modify is ModifyPhase.STARTED:
+        return events.OrderModifyUnknown(order_id=order.order_id, cause="worker_restarted")
     return None
 
 

@@ -246,6 +246,64 @@ class OrderCancelUnknown(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class OrderModifyStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The intention to change an order to the terms `spec`; stored before the broker is called.
+
+    `send_by` and `arrives_by` mean what they mean for a submission.
+    """
+
+    order_id: str
+    command_id: str
+    tiger_order_id: str
+    spec: OrderSpec
+    reason: str
+    send_by: datetime
+    arrives_by: datetime
+
+
+class OrderModifyRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker took the request to change; the old terms hold until a listing shows the new."""
+
+    order_id: str
+
+
+class OrderModifyRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker refused to change the order; it stands as it was."""
+
+    order_id: str
+    code: int | None
+    detail: str
+
+
+class OrderModifyNotSent(msgspec.Struct, frozen=True, kw_only=True):
+    """The request to change was surely never sent; only the process that meant to may say so."""
+
+    order_id: str
+    cause: str
+
+
+class OrderModifyUnknown(msgspec.Struct, frozen=True, kw_only=True):
+    """The order may stand on its old or its new terms; the listings will show which."""
+
+    order_id: str
+    cause: str
+
+
+class OrderModifyNotApplied(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete listings begun after every request could have arrived do not show the new terms."""
+
+    order_id: str
+    listings: int
+    first_listing_at: datetime
+
+
+class OrderReplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """A listing shows the order on the terms that were asked for."""
+
+    order_id: str
+    spec: OrderSpec
+
+
 class OrderExternalObserved(msgspec.Struct, frozen=True, kw_only=True):
     """An order that this service did not send, such as one from the phone app."""
 
@@ -303,6 +361,18 @@ class AccountFrozen(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     detail: str
     symbol: str = ""
+
+
+class AccountCancelsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Every open order that fitted was asked to be cancelled, each by its own event before this.
+
+    `symbol` and `side` are the filter as it was asked, None for any.
+    """
+
+    command_id: str
+    symbol: str | None
+    side: Side | None
+    order_ids: tuple[str, ...]
 
 
 class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,6 +473,13 @@ OrderEvent = (
     | OrderCancelRequested
     | OrderCancelRefused
     | OrderCancelUnknown
+    | OrderModifyStarted
+    | OrderModifyRequested
+    | OrderModifyRefused
+    | OrderModifyNotSent
+    | OrderModifyUnknown
+    | OrderModifyNotApplied
+    | OrderReplaced
     | OrderExternalObserved
 )
 AccountEvent = (
@@ -411,6 +488,7 @@ AccountEvent = (
     | AccountReconciled
     | AccountStale
     | AccountFrozen
+    | AccountCancelsAsked
     | AccountHalted
     | AccountResumed
     | AccountPositionsObserved

@@ -66,6 +66,14 @@ class PreviewAnswered(msgspec.Struct, frozen=True, kw_only=True):
     failed: str = ""
 
 
+class ModifyPrepared(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's rules for the contract of an order to be changed came back, or `failed`."""
+
+    item: CommandItem
+    contract: ContractFacts | None
+    failed: str = ""
+
+
 class Outcome(StrEnum):
     """How a call that changes something at the broker ended."""
 
@@ -87,6 +95,15 @@ class PlaceAnswered(msgspec.Struct, frozen=True, kw_only=True):
 
 class CancelAnswered(msgspec.Struct, frozen=True, kw_only=True):
     """A call that asks for a cancel ended."""
+
+    order_id: str
+    outcome: Outcome
+    code: int | None = None
+    detail: str = ""
+
+
+class ModifyAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The one call that changes an order ended."""
 
     order_id: str
     outcome: Outcome
@@ -140,11 +157,20 @@ class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
     average_price: Decimal | None
     source: str
     opened_at: datetime
+    is_changing: bool = False  # the broker says that a change of it is under way
     executions: tuple[ExecutionSeen, ...] = ()
 
 
 class AbsenceConfirmed(msgspec.Struct, frozen=True, kw_only=True):
     """Complete listings, the first begun at `first_listing_at` by the broker's clock, lack it."""
+
+    order_id: str
+    listings: int
+    first_listing_at: datetime
+
+
+class ModifyNotShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete listings show the order, on other terms than asked, and no change under way."""
 
     order_id: str
     listings: int
@@ -227,11 +253,14 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 Item = (
     CommandItem
     | PreviewAnswered
+    | ModifyPrepared
     | PlaceAnswered
     | CancelAnswered
+    | ModifyAnswered
     | ActAbandoned
     | OrderSeen
     | AbsenceConfirmed
+    | ModifyNotShown
     | PositionsSeen
     | BalancesSeen
     | RoundCompleted

@@ -101,6 +101,25 @@ class CancelPhase(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ModifyPhase(StrEnum):
+    """Where the wish to change an order is."""
+
+    NONE = "none"
+    STARTED = "started"
+    REQUESTED = "requested"  # the broker took the request; no listing shows the new terms yet
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    NOT_APPLIED = "not_applied"  # the listings go on showing the old terms
+    REPLACED = "replaced"
+
+
+# Either the old or the new terms may hold: the worse of the two counts.
+PENDING_MODIFIES: Final = frozenset(
+    {ModifyPhase.STARTED, ModifyPhase.REQUESTED, ModifyPhase.UNKNOWN}
+)
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger says of one order.
 
@@ -127,6 +146,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     recorded_quantity: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
     cancel_commands: tuple[str, ...] = ()
+    modify: ModifyPhase = ModifyPhase.NONE
+    # The terms asked for, while either they or `spec` may hold.
+    wanted: OrderSpec | None = None
+    modify_arrives_by: datetime | None = None
+    modify_command: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -142,6 +166,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def unsettled_quantity(self) -> Decimal:
         """Shares by which the position may still move in the worst case, fills recorded aside."""
         most = (
-            max(self.spec.quantity, self.filled_quantity) if self.is_open else self.filled_quantity
+            max(self.most_quantity, self.filled_quantity) if self.is_open else self.filled_quantity
         )
         return max(Decimal(0), most - self.recorded_quantity)
+
+    @property
+    def most_quantity(self) -> Decimal:
+        """Shares that the order is for, by its terms or by those asked for, whichever is more."""
+        wanted = self.wanted
+        return self.spec.quantity if wanted is None else max(self.spec.quantity, wanted.quantity)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nobody knows if the order is live, or on which terms."""
+        return self.phase in DOUBTFUL_PHASES or self.modify is ModifyPhase.UNKNOWN

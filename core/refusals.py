@@ -27,6 +27,9 @@ class Refusal(StrEnum):
     ORDER_NOT_OPEN = "order_not_open"
     ORDER_NOT_IN_DOUBT = "order_not_in_doubt"
     NO_CAPACITY = "no_capacity"
+    ORDER_NOT_OURS = "order_not_ours"
+    ORDER_IN_DOUBT = "order_in_doubt"
+    CANCEL_UNDER_WAY = "cancel_under_way"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
@@ -50,4 +53,7 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.ORDER_NOT_OPEN: "The order is done; there is nothing to cancel.",
     Refusal.ORDER_NOT_IN_DOUBT: "Only an order that is unknown or not_found can be released.",
     Refusal.NO_CAPACITY: "Nothing was sent. Preview again in a minute.",
+    Refusal.ORDER_NOT_OURS: "Cancel it, or change it where it was placed.",
+    Refusal.ORDER_IN_DOUBT: "Only a cancel passes; see get_orders, then ask again.",
+    Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

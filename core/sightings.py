@@ -12,7 +12,7 @@ from core.account_state import AccountState, freeze_key, position_key
 from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
-from core.orders import Order, OrderType, Phase
+from core.orders import Order, OrderSpec, OrderType, Phase
 
 
 def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
@@ -115,13 +115,23 @@ def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
 
 
 def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
-    spec = order.spec
-    limit_price = seen.limit_price if seen.order_type is OrderType.LIMIT else None
-    if (seen.quantity, limit_price) == (spec.quantity, spec.limit_price):
+    if order.wanted is not None and shows(seen, order.wanted):
+        return events.OrderReplaced(order_id=order.order_id, spec=order.wanted)
+    if shows(seen, order.spec):
         return None
+    limit_price = _limit_of(seen)
     return events.OrderTermsObserved(
         order_id=order.order_id, quantity=seen.quantity, limit_price=limit_price
     )
+
+
+def shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
+    """Say whether a listed order stands on these terms, as far as they can be changed."""
+    return (seen.quantity, _limit_of(seen)) == (spec.quantity, spec.limit_price)
+
+
+def _limit_of(seen: items.OrderSeen) -> Decimal | None:
+    return seen.limit_price if seen.order_type is OrderType.LIMIT else None
 
 
 def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:

@@ -11,8 +11,9 @@ from core.commands import SubmitOrder
 from core.context import CLOCK_SKEW_MAX_S, Context
 from core.events import Environment, Event, Mode
 from core.ids import derived_id
-from core.orders import OrderSpec, Side
-from core.refusals import NEXT_STEP, Refusal
+from core.orders import Order, OrderSpec, Side
+from core.refusals import Refusal
+from core.refusing import refused
 
 # A larger difference is no clock; see `CLOCK_SKEW_MAX_S`, which blocks openings long before.
 SKEW_COUNTED_MAX_S: Final = 3600.0
@@ -42,12 +43,7 @@ def decide_submit(
             no = No(Refusal.NO_CAPACITY, "the broker gave no new order number")
     if no is not None or preview is None or state.opened is None:
         code, detail = no or No(Refusal.PREVIEW_UNKNOWN, "there is no such preview")
-        return events.OrderRefused(
-            command_id=item.command_id,
-            code=code,
-            detail=f"{detail}. {NEXT_STEP[code]}",
-            preview_id=command.preview_id,
-        )
+        return refused(item, code, detail, preview_id=command.preview_id)
     order_id = derived_id("ord", state.account, command.preview_id)
     send_by = context.now + timedelta(seconds=context.timing.send_window_s)
     return events.OrderSubmissionStarted(
@@ -59,11 +55,12 @@ def decide_submit(
         order_number=item.number,
         mark=f"{state.opened.ledger_id}.{order_id}",
         send_by=send_by,
-        arrives_by=send_by + timedelta(seconds=_arrival_s(context)),
+        arrives_by=send_by + timedelta(seconds=arrival_s(context)),
     )
 
 
-def _arrival_s(context: Context) -> float:
+def arrival_s(context: Context) -> float:
+    """Return for how long after its last moment to be sent a request may still arrive."""
     # The bound is held against the broker's clock, whichever way that differs from ours.
     skew_s = abs(context.clock_skew_s)
     if not skew_s <= SKEW_COUNTED_MAX_S:
@@ -84,8 +81,14 @@ def _preview_gate(state: AccountState, command: SubmitOrder, context: Context) -
     return None
 
 
-def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | None:
-    """Return the first gate of the account that stands against an order of these terms."""
+def shut_gate(
+    state: AccountState, spec: OrderSpec, context: Context, *, instead_of: Order | None = None
+) -> No | None:
+    """Return the first gate of the account that stands against an order of these terms.
+
+    Args:
+        instead_of: the order whose terms these would become.
+    """
     if state.opened is None or state.opened.mode is Mode.READ_ONLY:
         return No(Refusal.ACCOUNT_READ_ONLY, "the account is read-only")
     if state.opened.environment is Environment.LIVE:
@@ -95,7 +98,7 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
         return No(Refusal.ACCOUNT_HALTED, f"{scope} is halted")
     if state.is_stale:
         return No(Refusal.ACCOUNT_STALE, "the account is not yet reconciled with the broker")
-    if is_reducing(state, spec):
+    if is_reducing(state, spec, instead_of=instead_of):
         return None
     if state.frozen_cause:
         return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
@@ -112,7 +115,7 @@ def shut_gate(state: AccountState, spec: OrderSpec, context: Context) -> No | No
     return None
 
 
-def is_reducing(state: AccountState, spec: OrderSpec) -> bool:
+def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | None = None) -> bool:
     """Say whether an order brings its position nearer to zero however all open orders end.
 
     Every watched order on the same side counts as if it filled whole, and those on the other side
@@ -124,12 +127,18 @@ def is_reducing(state: AccountState, spec: OrderSpec) -> bool:
     observed = state.observed.get(key) or Decimal(0)
     since = state.sold_since if is_sale else state.bought_since
     held = (observed if is_sale else -observed) - (since.get(key) or Decimal(0))
-    same_side = [o for o in state.watched_of(spec.symbol) if o.spec.side is spec.side]
+    same_side = [
+        other
+        for other in state.watched_of(spec.symbol)
+        if other.spec.side is spec.side
+        and (instead_of is None or other.order_id != instead_of.order_id)
+    ]
     if any(order.spec.quantity == 0 for order in same_side):
         # Given by amount, so its size is not known.
         return False
     unsettled = sum((order.unsettled_quantity for order in same_side), start=Decimal(0))
-    return held - unsettled >= spec.quantity
+    recorded = Decimal(0) if instead_of is None else instead_of.recorded_quantity
+    return held - unsettled >= spec.quantity - recorded
 
 
 def is_new_number(state: AccountState, number: str) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from core.events import CashFigure, Environment, Mode, PositionFigure
 from core.money import Money
-from core.orders import CancelPhase, OrderType, Phase, Side, TimeInForce
+from core.orders import CancelPhase, ModifyPhase, OrderType, Phase, Side, TimeInForce
 
 ROWS_MAX: Final = 200
 ROWS_DEFAULT: Final = 50
@@ -53,7 +53,10 @@ class OrdersQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as the ledger has it; `detail` is the cause of a refusal, doubt or rejection."""
+    """One order as the ledger has it; `detail` is the cause of a refusal, doubt or rejection.
+
+    `wanted_…` are the terms of a change that no listing shows yet.
+    """
 
     order_id: str
     tiger_order_id: str
@@ -67,6 +70,9 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce
     phase: Phase
     cancel: CancelPhase
+    modify: ModifyPhase
+    wanted_quantity: Decimal | None
+    wanted_limit_price: Decimal | None
     filled_quantity: Decimal
     average_price: Decimal | None
     reason: str

@@ -15,13 +15,14 @@ from core.views import ExecutionRow, OrderRow
 
 
 class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One order: `n` of the event that brought it, and why its phase and its cancel are so."""
+    """One order: `n` of the event that brought it, and why phase, cancel and change are so."""
 
     order: Order
     n: int
     updated_at: datetime
     cause: str = ""
     cancel_cause: str = ""
+    modify_cause: str = ""
 
     def row(self) -> OrderRow:
         """Return the order as questions show it."""
@@ -43,7 +44,12 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             filled_quantity=order.filled_quantity,
             average_price=order.average_price,
             reason=order.reason,
-            detail="; ".join(text for text in (self.cause, self.cancel_cause) if text),
+            modify=order.modify,
+            wanted_quantity=None if order.wanted is None else order.wanted.quantity,
+            wanted_limit_price=None if order.wanted is None else order.wanted.limit_price,
+            detail="; ".join(
+                text for text in (self.cause, self.cancel_cause, self.modify_cause) if text
+            ),
             is_external=order.is_external,
             started_at=order.started_at,
             updated_at=self.updated_at,

@@ -14,6 +14,7 @@ from core.account_state import AccountState, evolve
 from core.codec import Recorded
 from core.errors import CorruptRecordError
 from core.keyed import Keyed
+from core.order_folds import CancelEvent, ModifyEvent, order_after
 from core.orders import Order
 from core.subjects import SYSTEM
 from core.views import ExecutionRow
@@ -53,15 +54,6 @@ class _Alone(Keyed[Order]):
         return found
 
 
-class _Owned(_Forgotten[str]):
-    """Says of the one broker's id that an event names that another order has it."""
-
-    __slots__ = ()
-
-    def __contains__(self, key: str) -> bool:
-        return True
-
-
 _BLANK: Final = AccountState(
     orders=_Alone(),
     by_tiger_id=_Forgotten(),
@@ -75,14 +67,7 @@ _BLANK: Final = AccountState(
 )
 _NOTHING: Final = Change()
 
-# An order event that moves the phase says why; one that is about a cancel leaves the phase alone.
-_CancelEvent = (
-    events.OrderCancelStarted
-    | events.OrderCancelWanted
-    | events.OrderCancelRequested
-    | events.OrderCancelRefused
-    | events.OrderCancelUnknown
-)
+# An order event that moves the phase says why; a cancel's or a change's leaves the phase alone.
 _PhaseEvent = (
     events.OrderAccepted
     | events.OrderNotSent
@@ -96,7 +81,9 @@ _PhaseEvent = (
     | events.OrderRejected
     | events.OrderAnswerObserved
 )
-_LaterOrderEvent = _PhaseEvent | _CancelEvent | events.OrderFillRecorded | events.OrderTermsObserved
+_LaterOrderEvent = (
+    _PhaseEvent | CancelEvent | ModifyEvent | events.OrderFillRecorded | events.OrderTermsObserved
+)
 
 
 def changed_order_id(event: events.Event) -> str | None:
@@ -137,7 +124,12 @@ def fold(
     if (recorded.account == SYSTEM) != isinstance(event, events.AccountAdded):
         raise CorruptRecordError(f"expected no {recorded.type} in the line of {recorded.account}")
     match event:
-        case events.OrderPreviewed() | events.OrderRefused() | events.CommandUnreadable():
+        case (
+            events.OrderPreviewed()
+            | events.OrderRefused()
+            | events.CommandUnreadable()
+            | events.AccountCancelsAsked()
+        ):
             return _NOTHING
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
             return Change(order=_began(event, recorded))
@@ -172,6 +164,17 @@ def fold(
         ):
             moved = _moved(order, event, recorded)
             return Change(order=replace(moved, cancel_cause=_cancel_cause(event)))
+        case (
+            events.OrderModifyStarted()
+            | events.OrderModifyRequested()
+            | events.OrderModifyRefused()
+            | events.OrderModifyNotSent()
+            | events.OrderModifyUnknown()
+            | events.OrderModifyNotApplied()
+            | events.OrderReplaced()
+        ):
+            moved = _moved(order, event, recorded)
+            return Change(order=replace(moved, modify_cause=_modify_cause(event)))
         case events.AccountPositionsObserved():
             return Change(positions=event)
         case events.AccountBalancesObserved():
@@ -210,12 +213,7 @@ def _moved(
         raise CorruptRecordError(
             f"expected an order that the line of {recorded.account} began, was {event.order_id}"
         )
-    alone = replace(
-        _BLANK,
-        orders=_Alone(entry.order),
-        by_tiger_id=_Owned() if is_tiger_id_known else _BLANK.by_tiger_id,
-    )
-    order = evolve(alone, recorded).orders[event.order_id]
+    order = order_after(entry.order, event, is_tiger_id_new=not is_tiger_id_known)
     return replace(entry, order=order, updated_at=recorded.recorded_at)
 
 
@@ -256,7 +254,7 @@ def _cause(event: _PhaseEvent) -> str:
             assert_never(event)
 
 
-def _cancel_cause(event: _CancelEvent) -> str:
+def _cancel_cause(event: CancelEvent) -> str:
     match event:
         case events.OrderCancelRefused():
             return f"cancel refused: {event.detail}"
@@ -265,6 +263,22 @@ def _cancel_cause(event: _CancelEvent) -> str:
         case (
             events.OrderCancelStarted() | events.OrderCancelWanted() | events.OrderCancelRequested()
         ):
+            return ""
+        case _:
+            assert_never(event)
+
+
+def _modify_cause(event: ModifyEvent) -> str:
+    match event:
+        case events.OrderModifyRefused():
+            return f"change refused: {event.detail}"
+        case events.OrderModifyNotSent():
+            return f"change not sent: {event.cause}"
+        case events.OrderModifyUnknown():
+            return f"change in doubt: {event.cause}"
+        case events.OrderModifyNotApplied():
+            return f"change not applied: {event.listings} complete listings show the old terms"
+        case events.OrderModifyStarted() | events.OrderModifyRequested() | events.OrderReplaced():
             return ""
         case _:
             assert_never(event)

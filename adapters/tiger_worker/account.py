@@ -31,11 +31,13 @@ from core.items import (
     AccountBegins,
     ActAbandoned,
     HaltFileSeen,
+    Item,
+    ModifyAnswered,
     Outcome,
     PlaceAnswered,
     WorkerStarts,
 )
-from core.orders import CancelPhase, Phase
+from core.orders import ModifyPhase, Phase
 from core.ports import Clock, Ids, StoredRecord, Verifier
 from core.subjects import Kind
 
@@ -46,6 +48,7 @@ HALT_FILE_EVERY_S: Final = 1.0
 # A round that hangs for so many deadlines of a call is a gap; for so many more, a stuck process.
 GAP_AFTER: Final = 2.0
 ROUND_ENDS_AFTER: Final = 6.0
+NO_END: Final = "no end within the deadline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,9 +215,7 @@ class AccountWorker:
             )
         self._desk.take(Work(WorkerStarts(run_id=self._login.run_id)))
         for order_id in sorted(self.state.open_orders):
-            order = self.state.orders[order_id]
-            if order.phase is Phase.SUBMITTING or order.cancel is CancelPhase.STARTED:
-                self._desk.take(Work(ActAbandoned(order_id=order_id)))
+            self._desk.take(Work(ActAbandoned(order_id=order_id)))
         self._thread.start()
         self._watchdog.start()
         self.lanes.numbers.fill()
@@ -259,10 +260,11 @@ class AccountWorker:
         self._reconciler.look_again()
 
     def _record_doubt(self, order_id: str) -> None:
-        doubt = PlaceAnswered(
-            order_id=order_id, outcome=Outcome.UNKNOWN, detail="no end within the deadline"
-        )
+        doubt: Item = PlaceAnswered(order_id=order_id, outcome=Outcome.UNKNOWN, detail=NO_END)
+        if self.state.orders[order_id].phase is not Phase.SUBMITTING:
+            doubt = ModifyAnswered(order_id=order_id, outcome=Outcome.UNKNOWN, detail=NO_END)
         self._thread.post(Work(doubt), Turn.CONTROL)
 
     def _is_doubt_recorded(self, order_id: str) -> bool:
-        return self.state.orders[order_id].phase is not Phase.SUBMITTING
+        order = self.state.orders[order_id]
+        return order.phase is not Phase.SUBMITTING and order.modify is not ModifyPhase.STARTED

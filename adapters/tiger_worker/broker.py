@@ -109,6 +109,20 @@ class AccountBroker:
             return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
         return Ended(Outcome.DONE, tiger_order_id=str(tiger_order_id))
 
+    def modify(self, tiger_order_id: str, order: SdkOrder) -> Ended:
+        """Ask once for a change to the terms of a prepared order; never raises.
+
+        The broker takes the whole of the terms, those that stay the same too.
+        """
+        order.id = int(tiger_order_id)
+        try:
+            answered = self._session.client.modify_order(order)
+        except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
+            return _end_of(error)
+        if not answered:
+            return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
+        return Ended(Outcome.DONE)
+
     def cancel(self, tiger_order_id: str) -> Ended:
         """Ask for a cancel, once; never raises."""
         try:

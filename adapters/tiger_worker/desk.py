@@ -8,19 +8,20 @@ Steps 4 to 10 of the way of an order. The rules of this file:
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
-from adapters.tiger_worker.parts import Acts, Intent, Ledger, Work
+from adapters.tiger_worker.causes import links
+from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
 from core import codec, events, items
 from core.account_state import AccountState, evolve
 from core.codec import EMPTY_TAIL, Recorded, Tail
-from core.commands import CancelOrder, HaltAccount, SubmitOrder
+from core.commands import CancelOrder, HaltAccount, ModifyOrder, SubmitOrder
 from core.context import Context, Timing
-from core.desk import decide, waits, wants_reads
+from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
 from core.ids import derived_id
 from core.orders import CancelPhase, Order, Phase
@@ -44,6 +45,22 @@ class DeskSettings:
     code_version: str
 
 
+class _Held(NamedTuple):
+    """What is held for an act before its intent is stored."""
+
+    number: str = ""
+    for_modify: bool = False
+
+
+_NOTHING_HELD: Final = _Held()
+
+
+def _expires_at(item: items.Item, context: Context) -> datetime:
+    if isinstance(item, items.ModifyPrepared):
+        item = item.item
+    return item.expires_at if isinstance(item, items.CommandItem) else context.now
+
+
 class Desk:
     """Decides for one account; every call comes from one thread.
 
@@ -64,6 +81,7 @@ class Desk:
         self._parked: deque[Work] = deque()
         self._placing: dict[str, Work] = {}
         self._cancelling: dict[str, Work] = {}
+        self._modifying: dict[str, Work] = {}
         self._follow_ups: deque[Work] = deque()
         self._asked_at: dict[str, float] = {}
         self.state = AccountState(account=settings.account)
@@ -101,7 +119,7 @@ class Desk:
     @property
     def open_acts(self) -> int:
         """Number of calls to the broker whose end is not recorded yet."""
-        return len(self._placing) + len(self._cancelling)
+        return len(self._placing) + len(self._cancelling) + len(self._modifying)
 
     def _follow(self) -> None:
         while self._follow_ups:
@@ -110,27 +128,46 @@ class Desk:
     def _step(self, work: Work) -> None:
         item = work.item
         context = self._context()
-        is_expired = isinstance(item, items.CommandItem) and item.expires_at < context.now
+        is_expired = _expires_at(item, context) < context.now
         if not is_expired and waits(self.state, item):
             self._parked.append(work)
             return
         if not is_expired and wants_reads(self.state, item):
             assert isinstance(item, items.CommandItem)
-            self._acts.read_for_preview(item, work)
+            self._read(item, work)
             return
-        held = ""
-        if self._is_new_submit(item) and not is_expired:
-            held = self._acts.hold() or ""
-            if not held:
+        held = _NOTHING_HELD
+        if not is_expired and self._is_new_submit(item):
+            held = _Held(number=self._acts.hold() or "")
+            if not held.number:
                 self._parked.append(work)
                 return
             assert isinstance(item, items.CommandItem)
-            item = replace(item, number=held)
+            item = replace(item, number=held.number)
+        elif not is_expired and self._is_new_modify(item):
+            held = _Held(for_modify=self._acts.hold_modify())
+            if not held.for_modify:
+                self._parked.append(work)
+                return
         try:
             self._decide(item, work, context, held=held)
         except VersionConflictError:
             self._observe_at_new_tail(item)
             raise
+
+    def _read(self, item: items.CommandItem, work: Work) -> None:
+        if isinstance(item.command, ModifyOrder):
+            symbol = self.state.orders[item.command.order_id].spec.symbol
+            self._acts.read_for_modify(item, symbol, work)
+        else:
+            self._acts.read_for_preview(item, work)
+
+    def _is_new_modify(self, item: items.Item) -> bool:
+        return (
+            isinstance(item, items.ModifyPrepared)
+            and not item.failed
+            and item.item.command_id not in self.state.handled
+        )
 
     def _is_new_submit(self, item: items.Item) -> bool:
         return (
@@ -140,11 +177,13 @@ class Desk:
             and item.command.preview_id in self.state.previews
         )
 
-    def _decide(self, item: items.Item, work: Work, context: Context, *, held: str) -> None:
+    def _decide(self, item: items.Item, work: Work, context: Context, *, held: _Held) -> None:
         boot_s = self._clock.boot_s()
         event = decide(self.state, item, context)
-        if held and not isinstance(event, events.OrderSubmissionStarted):
-            self._acts.give_back(held)
+        if held.number and not isinstance(event, events.OrderSubmissionStarted):
+            self._acts.give_back(held.number)
+        if held.for_modify and not isinstance(event, events.OrderModifyStarted):
+            self._acts.give_back_modify()
         is_open = False
         for _ in range(EVENTS_OF_A_SIGHTING_MAX):
             if event is None:
@@ -157,7 +196,7 @@ class Desk:
                 type=codec.type_name(event),
                 n=self._tail.n,
             )
-            if not isinstance(item, items.OrderSeen):
+            if not is_taken_again(item):
                 break
             event = decide(self.state, item, context)
         if isinstance(item, items.RoundCompleted):
@@ -169,7 +208,7 @@ class Desk:
     def _record(self, event: events.Event, work: Work) -> bool:
         last_at = self._tail.recorded_at
         now = self._clock.now()
-        causation_id, correlation_id = self._links(event, work)
+        causation_id, correlation_id = links(self.state, event, work)
         recorded = Recorded(
             type=codec.type_name(event),
             event_id=self._ids.new("evt"),
@@ -199,21 +238,6 @@ class Desk:
         self.state = evolve(self.state, replace(recorded, sequence=appended.sequence))
         return appended.clean
 
-    def _links(self, event: events.Event, work: Work) -> tuple[str, str]:
-        # Causation is the command that led here, so that whoever sent it finds what became of it.
-        command_id: str = getattr(event, "command_id", "")
-        order = self.state.orders.get(getattr(event, "order_id", ""))
-        if isinstance(event, events.OrderSubmissionStarted):
-            preview = self.state.previews.get(event.preview_id)
-            return command_id, preview.correlation_id if preview else work.correlation_id
-        if order is None:
-            return command_id, work.correlation_id
-        if not command_id:
-            command_id = order.command_id
-            if type(event) in _ENDS_OF_A_CANCEL and order.cancel_commands:
-                command_id = order.cancel_commands[-1]
-        return command_id, order.correlation_id or work.correlation_id
-
     def _act_on(self, event: events.Event, work: Work, *, boot_s: float, is_clean: bool) -> bool:
         """Set going what an event leads to; True if its message must be kept until an answer."""
         match event:
@@ -230,12 +254,30 @@ class Desk:
                 )
                 self._acts.place(intent)
                 return True
+            case events.OrderModifyStarted():
+                self._modifying[event.order_id] = work
+                self._acts.modify(
+                    ModifyIntent(
+                        order_id=event.order_id,
+                        tiger_order_id=event.tiger_order_id,
+                        spec=event.spec,
+                        order_number=self.state.orders[event.order_id].order_number,
+                        send_by=event.send_by,
+                        send_by_boot_s=boot_s + self._settings.timing.send_window_s,
+                        is_clean=is_clean,
+                    )
+                )
+                return True
             case events.OrderCancelStarted():
-                self._cancelling[event.order_id] = work
+                is_alone = not is_taken_again(work.item)
+                # The message that asks for many is held by its own last event.
+                self._cancelling[event.order_id] = (
+                    work if is_alone else work._replace(delivery=None)
+                )
                 # Only this worker's own wish came with no message.
                 is_own = work.delivery is None
                 self._acts.cancel(event.order_id, event.tiger_order_id, is_urgent=is_own)
-                return True
+                return is_alone
             case events.OrderAccepted():
                 # What was wished before could not reach the broker.
                 self._asked_at.pop(event.order_id, None)
@@ -243,7 +285,12 @@ class Desk:
                 self._acts.look_again()
             case events.AccountHalted():
                 self._wish_cancels()
-            case events.OrderOutcomeUnknown() | events.OrderCancelRequested():
+            case (
+                events.OrderOutcomeUnknown()
+                | events.OrderCancelRequested()
+                | events.OrderModifyRequested()
+                | events.OrderModifyUnknown()
+            ):
                 self._acts.look_again()
             case _:
                 pass
@@ -291,6 +338,8 @@ class Desk:
         match item:
             case items.PlaceAnswered(order_id=order_id):
                 answered = self._placing.pop(order_id, None)
+            case items.ModifyAnswered(order_id=order_id):
+                answered = self._modifying.pop(order_id, None)
             case items.CancelAnswered(order_id=order_id):
                 answered = self._cancelling.pop(order_id, None)
             case items.Unreadable(detail=detail):
@@ -337,13 +386,3 @@ class Desk:
             timing=self._settings.timing,
             clock_skew_s=self.clock_skew_s,
         )
-
-
-_ENDS_OF_A_CANCEL: Final[frozenset[type[events.Event]]] = frozenset(
-    {
-        events.OrderCancelRequested,
-        events.OrderCancelRefused,
-        events.OrderCancelUnknown,
-        events.OrderCancelled,
-    }
-)

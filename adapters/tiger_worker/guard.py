@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from adapters.tiger_worker.parts import Intent
+from adapters.tiger_worker.parts import Intent, ModifyIntent
 from core.ports import Clock
 
 
@@ -54,8 +54,8 @@ class SendGuard:
         self._halt_file = halt_file
         self._is_lock_held = is_lock_held
 
-    def objection(self, intent: Intent) -> str | None:
-        """Return why the order must not be sent, or None."""
+    def objection(self, intent: Intent | ModifyIntent) -> str | None:
+        """Return why the order, or the change of one, must not be sent, or None."""
         if not intent.is_clean:
             return "the ledger's first answer to the intent was lost"
         if self._clock.now() >= intent.send_by or self._clock.boot_s() >= intent.send_by_boot_s:

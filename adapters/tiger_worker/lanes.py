@@ -17,11 +17,19 @@ from adapters.tiger_worker.cancel_lane import CancelJob, CancelLane
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
-from adapters.tiger_worker.parts import Intent, Work
+from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
 from adapters.tiger_worker.rates import RateBudget
 from core.commands import PreviewOrder
 from core.errors import BrokerError, CommandError, CorruptRecordError
-from core.items import CancelAnswered, CommandItem, Outcome, PlaceAnswered, PreviewAnswered
+from core.items import (
+    CancelAnswered,
+    CommandItem,
+    ModifyAnswered,
+    ModifyPrepared,
+    Outcome,
+    PlaceAnswered,
+    PreviewAnswered,
+)
 from core.previewing import spec_of
 
 log = structlog.get_logger()
@@ -156,6 +164,24 @@ class Lanes:
         self._on_sending(intent.order_id)
         self._places.submit(self._place, intent)
 
+    def hold_modify(self) -> bool:
+        """See `Acts.hold_modify`."""
+        if not self._free_places.acquire(blocking=False):
+            return False
+        if self._budget.try_take("modify_order"):
+            return True
+        self._free_places.release()
+        return False
+
+    def give_back_modify(self) -> None:
+        """See `Acts.give_back_modify`; the rate token is spent."""
+        self._free_places.release()
+
+    def modify(self, intent: ModifyIntent) -> None:
+        """See `Acts.modify`."""
+        self._on_sending(intent.order_id)
+        self._places.submit(self._modify, intent)
+
     def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """See `Acts.cancel`."""
         self.cancels.submit(CancelJob(order_id, tiger_order_id, is_urgent))
@@ -163,6 +189,10 @@ class Lanes:
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """See `Acts.read_for_preview`."""
         self._previews.submit(self._read_for_preview, item, work)
+
+    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+        """See `Acts.read_for_modify`."""
+        self._previews.submit(self._read_for_modify, item, symbol, work)
 
     def look_again(self) -> None:
         """See `Acts.look_again`."""
@@ -198,6 +228,26 @@ class Lanes:
         self._on_sent(intent.order_id)
         self._post(Work(answer), Turn.ANSWER)
         self.numbers.fill()
+
+    def _modify(self, intent: ModifyIntent) -> None:
+        try:
+            order = self._broker.prepare(intent.spec, order_number=intent.order_number, mark="")
+            # Nothing may stand between this check and the call.
+            objection = self._guard.objection(intent)
+            ended = (
+                Ended(Outcome.NOT_SENT, detail=objection)
+                if objection is not None
+                else self._broker.modify(intent.tiger_order_id, order)
+            )
+        except Exception as error:
+            log.error("modify.failed", order_id=intent.order_id, exc_info=error)
+            ended = Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+        self._free_places.release()
+        answer = ModifyAnswered(
+            order_id=intent.order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
+        )
+        self._on_sent(intent.order_id)
+        self._post(Work(answer), Turn.ANSWER)
 
     def _cancel(self, job: CancelJob) -> Ended:
         try:
@@ -249,6 +299,16 @@ class Lanes:
             return PreviewAnswered(
                 item=item, contract=None, quote=None, estimate=None, failed=reading
             )
+
+    def _read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+        try:
+            self._spend("contracts")
+            contract = self._contracts.find(self._broker, symbol)
+            prepared = ModifyPrepared(item=item, contract=contract)
+        except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
+            log.warning("modify.read_failed", symbol=symbol, reason=repr(error))
+            prepared = ModifyPrepared(item=item, contract=None, failed="contracts")
+        self._post(work._replace(item=prepared), Turn.ANSWER)
 
     def _reserve(self) -> str:
         self._spend("order_no")

@@ -46,6 +46,18 @@ class Intent(NamedTuple):
     is_clean: bool
 
 
+class ModifyIntent(NamedTuple):
+    """A stored intention to change an order, with the whole of its new terms."""
+
+    order_id: str
+    tiger_order_id: str
+    spec: OrderSpec
+    order_number: str
+    send_by: datetime
+    send_by_boot_s: float
+    is_clean: bool
+
+
 class Ledger(Protocol):
     """One account's line of events. Calls block until they are answered."""
 
@@ -74,11 +86,23 @@ class Acts(Protocol):
     def place(self, intent: Intent) -> None:
         """Send an order from the held thread, after its last checks."""
 
+    def hold_modify(self) -> bool:
+        """Hold a sending thread and a rate token for a change; False if either is wanting."""
+
+    def give_back_modify(self) -> None:
+        """Return what `hold_modify` gave, unused."""
+
+    def modify(self, intent: ModifyIntent) -> None:
+        """Send a change from the held thread, after its last checks."""
+
     def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """Ask the broker for a cancel, on the cancels' own lane; a halt's are urgent."""
 
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Read what a preview needs."""
+
+    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+        """Read what a change of an order of this symbol needs."""
 
     def look_again(self) -> None:
         """Ask for a round of readings soon."""

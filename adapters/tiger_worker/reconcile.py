@@ -26,12 +26,14 @@ from core.errors import BrokerError, CorruptRecordError
 from core.items import (
     AbsenceConfirmed,
     Item,
+    ModifyNotShown,
     OrderSeen,
     PositionsSeen,
     RoundCompleted,
 )
-from core.orders import Phase
+from core.orders import PENDING_MODIFIES, Phase
 from core.ports import Clock
+from core.sightings import shows
 from core.submitting import SKEW_COUNTED_MAX_S
 
 log = structlog.get_logger()
@@ -93,6 +95,7 @@ class Reconciler:
         self._moved_at = time.monotonic()
         self._gaps = gaps
         self._absences: dict[str, tuple[int, datetime]] = {}
+        self._unshown: dict[str, tuple[int, datetime]] = {}
         self._figures_at = 0.0
         self._failing_since: float | None = None
         self._is_gap_told = False
@@ -175,6 +178,7 @@ class Reconciler:
         if unreadable:
             raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
+        self._count_unshown(listing)
         self._listed_since = begun_at
         self._tell(RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since))
 
@@ -253,6 +257,37 @@ class Reconciler:
                 self._tell(
                     AbsenceConfirmed(
                         order_id=order_id, listings=count + 1, first_listing_at=first_at
+                    )
+                )
+
+    def _count_unshown(self, listing: Listing) -> None:
+        """Count the listings that show an order, but not the change that was asked of it."""
+        state = self._state
+        changing = {
+            order.tiger_order_id: order
+            for order in (state.orders[order_id] for order_id in state.open_orders)
+            if order.modify in PENDING_MODIFIES and order.modify_arrives_by is not None
+        }
+        asked = {order.order_id for order in changing.values()}
+        self._unshown = {o: count for o, count in self._unshown.items() if o in asked}
+        if listing.begun_at is None:
+            return
+        begun_at = listing.begun_at - timedelta(seconds=self._timing.skew_s)
+        for row in listing.rows:
+            order = changing.get(words.text(row, "id"))
+            if order is None or order.modify_arrives_by is None:
+                continue
+            seen = rows.order_of(row, ())
+            is_over = begun_at > order.modify_arrives_by and not seen.is_changing
+            if not is_over or (order.wanted is not None and shows(seen, order.wanted)):
+                self._unshown.pop(order.order_id, None)
+                continue
+            count, first_at = self._unshown.get(order.order_id, (0, begun_at))
+            self._unshown[order.order_id] = (count + 1, first_at)
+            if count + 1 >= self._timing.absence_listings_min:
+                self._tell(
+                    ModifyNotShown(
+                        order_id=order.order_id, listings=count + 1, first_listing_at=first_at
                     )
                 )
 

@@ -52,6 +52,7 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
         average_price=words.optional_number(row, "avgFillPrice") or None,
         source=words.broker_text(row.get("source")),
         opened_at=words.moment(row, "openTime"),
+        is_changing=words.text(row, "replaceStatus") == "RECEIVED",
         executions=tuple(executions),
     )
 

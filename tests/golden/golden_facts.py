@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from core import events
 from core.codec import Recorded, type_name
 from core.money import Money
@@ -174,6 +176,24 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
     ),
     events.OrderTermsObserved(
         order_id=_EXTERNAL, quantity=Decimal("7.25"), limit_price=Decimal("400.10")
+    ),
+    events.OrderModifyStarted(
+        order_id=_ORDER,
+        command_id="cmd-8",
+        tiger_order_id=_TIGER,
+        spec=replace(_SPEC, limit_price=Decimal("186.10")),
+        reason="the market moved",
+        send_by=_at(902),
+        arrives_by=_at(924.5),
+    ),
+    events.OrderModifyUnknown(order_id=_ORDER, cause="timeout"),
+    events.OrderModifyRequested(order_id=_ORDER),
+    events.OrderReplaced(order_id=_ORDER, spec=replace(_SPEC, limit_price=Decimal("186.10"))),
+    events.OrderModifyRefused(order_id=_ORDER, code=1200, detail="can not be modified now"),
+    events.OrderModifyNotSent(order_id=_ORDER, cause="a halt had arrived"),
+    events.OrderModifyNotApplied(order_id=_ORDER, listings=3, first_listing_at=_at(960)),
+    events.AccountCancelsAsked(
+        command_id="cmd-9", symbol="AAPL", side=None, order_ids=(_ORDER, _EXTERNAL)
     ),
 )
 

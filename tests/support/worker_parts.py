@@ -22,7 +22,7 @@ from adapters.tiger_worker.desk import Desk, DeskSettings
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
-from adapters.tiger_worker.parts import Intent, Work
+from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
 from adapters.tiger_worker.session import Session
 from core import codec, events
 from core.codec import EMPTY_TAIL, Recorded, Tail
@@ -171,6 +171,7 @@ class MemoryActs:
         self.numbers: deque[str] = deque(str(number) for number in range(901, 1000))
         self.slots = 4
         self.intents: list[Intent] = []
+        self.modify_intents: list[ModifyIntent] = []
         self.reads: list[tuple[CommandItem, Work]] = []
 
     def hold(self) -> str | None:
@@ -191,6 +192,23 @@ class MemoryActs:
         self.trace.append(("place", intent.order_id))
         self.intents.append(intent)
 
+    def hold_modify(self) -> bool:
+        """Hold a slot if there is one."""
+        if self.slots == 0:
+            return False
+        self.slots -= 1
+        return True
+
+    def give_back_modify(self) -> None:
+        """Take a slot back."""
+        self.trace.append(("gave back", "modify"))
+        self.slots += 1
+
+    def modify(self, intent: ModifyIntent) -> None:
+        """Note a change."""
+        self.trace.append(("modify", intent.order_id))
+        self.modify_intents.append(intent)
+
     def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """Note a cancel."""
         self.trace.append(("cancel", order_id))
@@ -199,6 +217,11 @@ class MemoryActs:
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Note a preview that wants its readings."""
         self.trace.append(("read", item.command_id))
+        self.reads.append((item, work))
+
+    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+        """Note a change that wants its readings."""
+        self.trace.append(("read", symbol))
         self.reads.append((item, work))
 
     def look_again(self) -> None:

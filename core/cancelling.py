@@ -1,0 +1,101 @@
+"""Cancels: of one order, of all that fit a filter, and what the broker answered."""
+
+from typing import assert_never
+
+from core import events, items
+from core.account_state import AccountState
+from core.commands import CancelOrder, CancelOrders
+from core.events import Event
+from core.ids import derived_id
+from core.orders import CancelPhase, Order, Phase
+from core.refusals import Refusal
+from core.refusing import refused
+
+
+def decide_cancel(state: AccountState, item: items.CommandItem, command: CancelOrder) -> Event:
+    """Return the intent to cancel one order, the wish to where it is in doubt, or the refusal."""
+    order = state.orders.get(command.order_id)
+    if order is None:
+        return refused(item, Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
+    wish = _wish(order, item.command_id)
+    if wish is None:
+        return refused(
+            item,
+            Refusal.ORDER_NOT_OPEN,
+            f"order {order.order_id} is {order.phase}",
+            order_id=order.order_id,
+        )
+    return wish
+
+
+def decide_cancel_many(
+    state: AccountState, item: items.CommandItem, command: CancelOrders
+) -> Event:
+    """Return the wish for the next order that fits, and once all are asked the event that says so.
+
+    Decided again after each event; a crash in between leaves the command to be taken again, and
+    orders that were asked before are not asked twice.
+    """
+    fitting = [order for order in _open_orders(state) if _fits(order, command)]
+    for order in fitting:
+        command_id = derived_id("cmd", state.account, item.command_id, order.order_id)
+        if command_id in state.handled or _is_asked(order):
+            continue
+        wish = _wish(order, command_id)
+        if wish is not None:
+            return wish
+    if not fitting:
+        return refused(item, Refusal.ORDER_NOT_OPEN, "no open order of the account fits")
+    return events.AccountCancelsAsked(
+        command_id=item.command_id,
+        symbol=command.symbol,
+        side=command.side,
+        order_ids=tuple(order.order_id for order in fitting),
+    )
+
+
+def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
+    """Return what the end of a request to cancel means for its order."""
+    order = state.orders.get(item.order_id)
+    if order is None or order.cancel is not CancelPhase.STARTED:
+        return None
+    match item.outcome:
+        case items.Outcome.DONE:
+            return events.OrderCancelRequested(order_id=item.order_id)
+        case items.Outcome.REFUSED | items.Outcome.NOT_SENT:
+            return events.OrderCancelRefused(
+                order_id=item.order_id, code=item.code, detail=item.detail
+            )
+        case items.Outcome.UNKNOWN:
+            return events.OrderCancelUnknown(order_id=item.order_id, cause=item.detail)
+        case _:
+            assert_never(item.outcome)
+
+
+def _wish(order: Order, command_id: str) -> Event | None:
+    match order.phase:
+        case Phase.ACCEPTED | Phase.WORKING:
+            return events.OrderCancelStarted(
+                order_id=order.order_id,
+                command_id=command_id,
+                tiger_order_id=order.tiger_order_id,
+            )
+        case Phase.SUBMITTING | Phase.UNKNOWN | Phase.NOT_FOUND | Phase.RELEASED:
+            return events.OrderCancelWanted(order_id=order.order_id, command_id=command_id)
+        case Phase.FILLED | Phase.CANCELLED | Phase.EXPIRED | Phase.REJECTED | Phase.NOT_SENT:
+            return None
+        case _:
+            assert_never(order.phase)
+
+
+def _open_orders(state: AccountState) -> list[Order]:
+    found = (state.orders[order_id] for order_id in state.open_orders)
+    return sorted(found, key=lambda order: (order.started_at, order.order_id))
+
+
+def _fits(order: Order, command: CancelOrders) -> bool:
+    return command.symbol in (None, order.spec.symbol) and command.side in (None, order.spec.side)
+
+
+def _is_asked(order: Order) -> bool:
+    return order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED)

@@ -1,0 +1,172 @@
+"""Changes of an open order: the intent, the broker's answer, and what the listings make of it.
+
+A change follows the rule of a submission: the intent is stored, the broker is called once, the
+outcome is stored. Until a listing shows the new terms both the old and the new may hold, so the
+larger counts; while the outcome is unknown only a cancel passes.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final, assert_never
+
+from msgspec.structs import replace
+
+from core import events, items
+from core.account_state import AccountState
+from core.commands import ModifyOrder
+from core.context import Context
+from core.errors import CommandError
+from core.events import Event
+from core.money import is_multiple, parse_positive
+from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, OrderSpec, Phase
+from core.previewing import tick_at
+from core.refusals import Refusal
+from core.refusing import refused
+from core.submitting import No, arrival_s, shut_gate
+
+_CANCELS_UNDER_WAY: Final = frozenset(
+    {CancelPhase.WANTED, CancelPhase.STARTED, CancelPhase.REQUESTED, CancelPhase.UNKNOWN}
+)
+
+
+def must_wait(state: AccountState, command: ModifyOrder) -> bool:
+    """Say whether a change waits: its order, or another opening one of its symbol, is in the air.
+
+    A change that the broker took is waited for until a listing shows it.
+    """
+    order = state.orders.get(command.order_id)
+    if order is None or not order.is_open:
+        return False
+    is_changing = order.modify in (ModifyPhase.STARTED, ModifyPhase.REQUESTED)
+    return is_changing or any(
+        other.phase is Phase.SUBMITTING or other.modify is ModifyPhase.STARTED
+        for other in state.open_of(order.spec.symbol)
+    )
+
+
+def objection_to(state: AccountState, command: ModifyOrder) -> No | None:
+    """Return why an order cannot be changed at all, whatever the new terms are."""
+    order = state.orders.get(command.order_id)
+    if order is None:
+        return No(Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
+    if order.is_external:
+        return No(Refusal.ORDER_NOT_OURS, f"order {order.order_id} was not placed here")
+    if not order.is_open:
+        return No(Refusal.ORDER_NOT_OPEN, f"order {order.order_id} is {order.phase}")
+    if order.is_doubtful:
+        what = "its last change" if order.modify is ModifyPhase.UNKNOWN else "it"
+        return No(Refusal.ORDER_IN_DOUBT, f"order {order.order_id}: nobody knows of {what} yet")
+    if order.cancel in _CANCELS_UNDER_WAY:
+        return No(Refusal.CANCEL_UNDER_WAY, f"a cancel of {order.order_id} is {order.cancel}")
+    return None
+
+
+def decide_modify(
+    state: AccountState, prepared: items.ModifyPrepared, context: Context
+) -> Event | None:
+    """Return the intent to change an order, or the refusal."""
+    item = prepared.item
+    command = item.command
+    if item.command_id in state.handled or not isinstance(command, ModifyOrder):
+        return None
+    if item.expires_at < context.now:
+        return refused(item, Refusal.COMMAND_EXPIRED, "the broker's answers came too late")
+    no = objection_to(state, command)
+    order = state.orders.get(command.order_id)
+    if no is not None or order is None:
+        code, detail = no or No(Refusal.ORDER_UNKNOWN, "there is no such order")
+        return refused(item, code, detail, order_id=command.order_id[:64] if order else "")
+    if prepared.failed:
+        detail = f"the broker did not answer {prepared.failed}"
+        return refused(item, Refusal.BROKER_UNAVAILABLE, detail, order_id=order.order_id)
+    try:
+        spec = patched(order, command, prepared.contract)
+    except (CommandError, ValueError) as error:
+        return refused(item, Refusal.INVALID_TERMS, str(error), order_id=order.order_id)
+    larger = replace(spec, quantity=max(spec.quantity, order.spec.quantity))
+    no = shut_gate(state, larger, context, instead_of=order)
+    if no is not None:
+        return refused(item, no.code, no.detail, order_id=order.order_id)
+    send_by = context.now + timedelta(seconds=context.timing.send_window_s)
+    return events.OrderModifyStarted(
+        order_id=order.order_id,
+        command_id=item.command_id,
+        tiger_order_id=order.tiger_order_id,
+        spec=spec,
+        reason=command.reason,
+        send_by=send_by,
+        arrives_by=send_by + timedelta(seconds=arrival_s(context)),
+    )
+
+
+def patched(order: Order, command: ModifyOrder, contract: items.ContractFacts | None) -> OrderSpec:
+    """Return the order's present terms with the patch laid over them.
+
+    Raises:
+        CommandError: naming the field that does not fit.
+    """
+    if contract is None:
+        raise CommandError(f"Tiger knows no stock {order.spec.symbol}", field="order_id")
+    spec = order.spec
+    if command.limit_price is not None:
+        if spec.limit_price is None:
+            raise CommandError("expected limit_price for a limit order alone", field="limit_price")
+        price = parse_positive(command.limit_price, field="limit_price")
+        _check_step(price, tick_at(price, contract), field="limit_price")
+        spec = replace(spec, limit_price=price)
+    if command.quantity is not None:
+        quantity = parse_positive(command.quantity, field="quantity")
+        _check_step(quantity, contract.lot_size, field="quantity")
+        filled = max(order.filled_quantity, order.recorded_quantity)
+        if quantity <= filled:
+            raise CommandError(
+                f"expected quantity above the {filled} that are filled, was {quantity}; "
+                "to keep only those, cancel the order",
+                field="quantity",
+            )
+        spec = replace(spec, quantity=quantity)
+    if spec == order.spec:
+        raise CommandError("expected terms other than the order has now", field="order_id")
+    return spec
+
+
+def decide_modify_answered(state: AccountState, item: items.ModifyAnswered) -> Event | None:
+    """Return what the end of a request to change means for its order."""
+    order = state.orders.get(item.order_id)
+    if order is None or order.modify not in (ModifyPhase.STARTED, ModifyPhase.UNKNOWN):
+        return None
+    match item.outcome:
+        case items.Outcome.DONE:
+            return events.OrderModifyRequested(order_id=item.order_id)
+        case items.Outcome.REFUSED:
+            return events.OrderModifyRefused(
+                order_id=item.order_id, code=item.code, detail=item.detail
+            )
+        case items.Outcome.NOT_SENT:
+            return events.OrderModifyNotSent(order_id=item.order_id, cause=item.detail)
+        case items.Outcome.UNKNOWN:
+            if order.modify is ModifyPhase.UNKNOWN:
+                return None
+            return events.OrderModifyUnknown(order_id=item.order_id, cause=item.detail)
+        case _:
+            assert_never(item.outcome)
+
+
+def decide_not_shown(
+    state: AccountState, item: items.ModifyNotShown, context: Context
+) -> Event | None:
+    """Return that a change was not applied, where the evidence is enough."""
+    order = state.orders.get(item.order_id)
+    if order is None or order.modify not in PENDING_MODIFIES or order.modify_arrives_by is None:
+        return None
+    is_enough = item.listings >= context.timing.absence_listings_min
+    if not is_enough or item.first_listing_at <= order.modify_arrives_by:
+        return None
+    return events.OrderModifyNotApplied(
+        order_id=item.order_id, listings=item.listings, first_listing_at=item.first_listing_at
+    )
+
+
+def _check_step(value: Decimal, step: Decimal | None, *, field: str) -> None:
+    if step is not None and not is_multiple(value, step):
+        raise CommandError(f"expected {field} in steps of {step}, was {value}", field=field)

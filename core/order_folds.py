@@ -1,0 +1,147 @@
+"""What becomes of one order by one event: the part of the fold that knows no other order."""
+
+from msgspec.structs import replace
+
+from core import events
+from core.orders import FINAL_PHASES, CancelPhase, ModifyPhase, Order, OrderType, Phase
+
+CancelEvent = (
+    events.OrderCancelStarted
+    | events.OrderCancelWanted
+    | events.OrderCancelRequested
+    | events.OrderCancelRefused
+    | events.OrderCancelUnknown
+)
+ModifyEvent = (
+    events.OrderModifyStarted
+    | events.OrderModifyRequested
+    | events.OrderModifyRefused
+    | events.OrderModifyNotSent
+    | events.OrderModifyUnknown
+    | events.OrderModifyNotApplied
+    | events.OrderReplaced
+)
+
+
+def order_after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool = True) -> Order:
+    """Return the order as it is after one more event of its own.
+
+    Args:
+        is_tiger_id_new: no other order of the account has the broker's id that the event brings.
+    """
+    changed = _after(order, event, is_tiger_id_new=is_tiger_id_new)
+    if changed.wanted is not None and changed.phase in FINAL_PHASES:
+        # An order that is done can no more be changed, whatever became of the request.
+        return replace(changed, wanted=None, modify=ModifyPhase.NOT_APPLIED)
+    return changed
+
+
+def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> Order:
+    match event:
+        case events.OrderAccepted():
+            return replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+        case events.OrderAnswerObserved():
+            is_new = bool(event.tiger_order_id) and is_tiger_id_new
+            if is_new and not order.tiger_order_id:
+                return replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+            return order
+        case events.OrderTermsObserved():
+            return _on_terms(order, event)
+        case events.OrderNotSent():
+            return replace(order, phase=Phase.NOT_SENT)
+        case events.OrderOutcomeUnknown():
+            return replace(order, phase=Phase.UNKNOWN)
+        case events.OrderNotFound():
+            return replace(order, phase=Phase.NOT_FOUND)
+        case events.OrderReleased():
+            return replace(order, phase=Phase.RELEASED)
+        case events.OrderWorking():
+            return replace(order, phase=Phase.WORKING, filled_quantity=event.filled_quantity)
+        case events.OrderFilled():
+            return _done(order, Phase.FILLED, event)
+        case events.OrderCancelled():
+            return _done(order, Phase.CANCELLED, event)
+        case events.OrderExpired():
+            return _done(order, Phase.EXPIRED, event)
+        case events.OrderRejected():
+            return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
+        case events.OrderFillRecorded():
+            return replace(order, recorded_quantity=order.recorded_quantity + event.quantity)
+        case (
+            events.OrderCancelStarted()
+            | events.OrderCancelWanted()
+            | events.OrderCancelRequested()
+            | events.OrderCancelRefused()
+            | events.OrderCancelUnknown()
+        ):
+            return _cancel(order, event)
+        case events.OrderSubmissionStarted() | events.OrderExternalObserved():
+            raise AssertionError(f"{type(event).__name__} begins an order")
+        case _:
+            return _modify(order, event)
+
+
+def _done(
+    order: Order,
+    phase: Phase,
+    event: events.OrderFilled | events.OrderCancelled | events.OrderExpired,
+) -> Order:
+    return replace(
+        order,
+        phase=phase,
+        filled_quantity=event.filled_quantity,
+        average_price=event.average_price,
+    )
+
+
+def _on_terms(order: Order, event: events.OrderTermsObserved) -> Order:
+    is_limit = event.limit_price is not None
+    spec = replace(
+        order.spec,
+        quantity=event.quantity,
+        order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
+        limit_price=event.limit_price,
+    )
+    return replace(order, spec=spec)
+
+
+def _cancel(order: Order, event: CancelEvent) -> Order:
+    match event:
+        case events.OrderCancelStarted():
+            phase = CancelPhase.STARTED
+        case events.OrderCancelWanted():
+            phase = CancelPhase.WANTED
+        case events.OrderCancelRequested():
+            phase = CancelPhase.REQUESTED
+        case events.OrderCancelRefused():
+            phase = CancelPhase.REFUSED
+        case events.OrderCancelUnknown():
+            phase = CancelPhase.UNKNOWN
+    commands = order.cancel_commands
+    if isinstance(event, events.OrderCancelStarted | events.OrderCancelWanted):
+        commands = (*commands, event.command_id)
+    return replace(order, cancel=phase, cancel_commands=commands)
+
+
+def _modify(order: Order, event: ModifyEvent) -> Order:
+    match event:
+        case events.OrderModifyStarted():
+            return replace(
+                order,
+                modify=ModifyPhase.STARTED,
+                wanted=event.spec,
+                modify_arrives_by=event.arrives_by,
+                modify_command=event.command_id,
+            )
+        case events.OrderModifyRequested():
+            return replace(order, modify=ModifyPhase.REQUESTED)
+        case events.OrderModifyUnknown():
+            return replace(order, modify=ModifyPhase.UNKNOWN)
+        case events.OrderModifyRefused():
+            return replace(order, modify=ModifyPhase.REFUSED, wanted=None)
+        case events.OrderModifyNotSent():
+            return replace(order, modify=ModifyPhase.NOT_SENT, wanted=None)
+        case events.OrderModifyNotApplied():
+            return replace(order, modify=ModifyPhase.NOT_APPLIED, wanted=None)
+        case events.OrderReplaced():
+            return replace(order, modify=ModifyPhase.REPLACED, spec=event.spec, wanted=None)
