@@ -1,31 +1,15 @@
-"""What is true of one account after a line of events: the fold that every decision stands on."""
+"""What is true of one account: what every decision stands on, and the keys it is kept under."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
 
 import msgspec
-from msgspec.structs import replace
 
 from core import events, items
-from core.codec import Recorded
 from core.keyed import Keyed
-from core.order_folds import order_after
 from core.orders import (
     Order,
     OrderSpec,
-    OrderType,
-    Phase,
-    Side,
-    TimeInForce,
-)
-
-# What answers a command about one order: the command is done with by it.
-_ASKED = (
-    events.OrderReleased,
-    events.OrderCancelStarted,
-    events.OrderCancelWanted,
-    events.OrderModifyStarted,
 )
 
 
@@ -41,12 +25,23 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     all_passed: bool
 
 
+class PositionBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """A position that the recorded fills do not explain; `break_id` is its event's id."""
+
+    break_id: str
+    symbol: str
+    market: str
+    observed: Decimal
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """One account. `handled` maps a command id to the order or preview it led to ("" if none).
 
     `positions` are the broker's quantities by `position_key`, moved by each fill recorded since;
     `observed` are those figures unmoved, `bought_since` and `sold_since` the fills recorded after
-    them. `frozen_for` holds what froze the account or a symbol before: a finding freezes once.
+    them. `expected` is what the fills make of the figures last agreed on, which no reading moves;
+    `cash_expected` the same of cash, by currency. `frozen_for` holds what froze the account or a
+    symbol before: a finding freezes once.
     """
 
     account: str = ""
@@ -73,6 +68,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     observed: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     bought_since: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     sold_since: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    breaks: Keyed[PositionBreak] = msgspec.field(default_factory=lambda: Keyed[PositionBreak]())
+    cash_expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None
 
@@ -95,104 +93,13 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         found = (self.orders[order_id] for order_id in self.watched_orders)
         return tuple(order for order in found if order.spec.symbol == symbol)
 
+    def break_of(self, symbol: str) -> PositionBreak | None:
+        """Return a position of the symbol that the recorded fills do not explain, if any."""
+        return next((b for b in self.breaks.values() if b.symbol == symbol), None)
+
     def doubtful_of(self, symbol: str) -> Order | None:
         """Return an order of the symbol whose fate or terms nobody knows, if there is one."""
         return next((o for o in self.open_of(symbol) if o.is_doubtful), None)
-
-
-def evolve(state: AccountState, recorded: Recorded) -> AccountState:
-    """Return what is true after one more event; never fails on an event that was stored."""
-    event = recorded.data
-    match event:
-        case events.OrderPreviewed():
-            return _previewed(state, event, recorded)
-        case events.OrderRefused():
-            return replace(state, handled=_handled(state, event.command_id, event.order_id))
-        case events.OrderSubmissionStarted():
-            return _started(state, event, recorded)
-        case events.OrderExternalObserved():
-            return _external(state, event)
-        case events.OrderFillRecorded():
-            return _filled_more(state, event)
-        case (
-            events.AccountOpened()
-            | events.AccountWorkerStarted()
-            | events.AccountReconciled()
-            | events.AccountStale()
-            | events.AccountFrozen()
-            | events.AccountCancelsAsked()
-            | events.AccountHalted()
-            | events.AccountResumed()
-            | events.AccountPositionsObserved()
-            | events.AccountBalancesObserved()
-        ):
-            return _account(state, event, recorded)
-        case events.CommandUnreadable():
-            return replace(state, handled=state.handled.put(message_key(event), ""))
-        case events.AccountAdded():
-            return state
-        case _:
-            return _order(state, event)
-
-
-def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded) -> AccountState:
-    match event:
-        case events.AccountOpened():
-            return replace(state, account=recorded.account, opened=event)
-        case events.AccountWorkerStarted():
-            return replace(state, run_id=event.run_id, is_stale=True, gap=0)
-        case events.AccountReconciled():
-            return replace(state, is_stale=False, reconciled_at=recorded.recorded_at)
-        case events.AccountStale():
-            return replace(state, is_stale=True, gap=event.gap)
-        case events.AccountFrozen():
-            return _frozen(state, event)
-        case events.AccountCancelsAsked():
-            return replace(state, handled=_handled(state, event.command_id, ""))
-        case events.AccountHalted(symbol=""):
-            return replace(state, is_halted=True, handled=_handled(state, event.command_id, ""))
-        case events.AccountHalted():
-            return replace(
-                state,
-                halted_symbols=state.halted_symbols | {event.symbol},
-                handled=_handled(state, event.command_id, ""),
-            )
-        case events.AccountResumed():
-            return replace(
-                state,
-                is_halted=state.is_halted and bool(event.symbol),
-                frozen_cause=state.frozen_cause if event.symbol else "",
-                frozen_symbols=state.frozen_symbols - {event.symbol}
-                if event.symbol
-                else frozenset(),
-                halted_symbols=state.halted_symbols - {event.symbol},
-                handled=_handled(state, event.command_id, ""),
-            )
-        case events.AccountPositionsObserved():
-            positions = Keyed[Decimal]()
-            for figure in event.positions:
-                key = position_key(figure.symbol, figure.market)
-                positions = positions.put(key, figure.quantity)
-            return replace(
-                state,
-                positions=positions,
-                observed=positions,
-                bought_since=Keyed[Decimal](),
-                sold_since=Keyed[Decimal](),
-                position_figures=event.positions,
-            )
-        case events.AccountBalancesObserved():
-            return replace(state, balances=event)
-        case _:
-            assert_never(event)
-
-
-def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
-    frozen_for = state.frozen_for.put(freeze_key(event), event.symbol)
-    if event.symbol:
-        symbols = state.frozen_symbols | {event.symbol}
-        return replace(state, frozen_symbols=symbols, frozen_for=frozen_for)
-    return replace(state, frozen_cause=event.cause, frozen_for=frozen_for)
 
 
 def freeze_key(event: events.AccountFrozen) -> str:
@@ -205,137 +112,6 @@ def position_key(symbol: str, market: str) -> str:
     return f"{symbol}@{market}"
 
 
-def _previewed(
-    state: AccountState, event: events.OrderPreviewed, recorded: Recorded
-) -> AccountState:
-    previews = state.previews
-    for old in state.previews.values():
-        if old.expires_at < recorded.recorded_at:
-            previews = previews.without(old.preview_id)
-    preview = Preview(
-        preview_id=event.preview_id,
-        spec=event.spec,
-        reason=event.reason,
-        digest=event.digest,
-        correlation_id=recorded.correlation_id,
-        expires_at=event.expires_at,
-        all_passed=all(check.passed for check in event.checks),
-    )
-    return replace(
-        state,
-        previews=previews.put(event.preview_id, preview),
-        handled=_handled(state, event.command_id, event.preview_id),
-    )
-
-
-def _started(
-    state: AccountState, event: events.OrderSubmissionStarted, recorded: Recorded
-) -> AccountState:
-    order = Order(
-        order_id=event.order_id,
-        spec=event.spec,
-        phase=Phase.SUBMITTING,
-        started_at=recorded.recorded_at,
-        arrives_by=event.arrives_by,
-        order_number=event.order_number,
-        mark=event.mark,
-        preview_id=event.preview_id,
-        command_id=event.command_id,
-        correlation_id=recorded.correlation_id,
-        reason=event.reason,
-    )
-    return replace(
-        _put(state, order),
-        by_mark=state.by_mark.put(event.mark, event.order_id),
-        numbers=state.numbers.put(event.order_number, event.order_id),
-        handled=_handled(state, event.command_id, event.order_id),
-    )
-
-
-def _external(state: AccountState, event: events.OrderExternalObserved) -> AccountState:
-    # A type we do not trade ourselves (a stop from the phone app) still has size and side; the
-    # figures that a worst case needs are kept, and the listing's own words are in the event.
-    limit_price = event.limit_price if event.order_type is OrderType.LIMIT else None
-    order = Order(
-        order_id=event.order_id,
-        spec=OrderSpec(
-            symbol=event.symbol,
-            market=event.market,
-            currency=event.currency,
-            side=event.side,
-            order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
-            quantity=event.quantity,
-            limit_price=limit_price,
-            time_in_force=TimeInForce.DAY,
-            outside_regular_hours=False,
-        ),
-        phase=Phase.ACCEPTED,
-        started_at=event.opened_at,
-        arrives_by=event.opened_at,
-        tiger_order_id=event.tiger_order_id,
-        is_external=True,
-    )
-    return replace(
-        _put(state, order),
-        by_tiger_id=state.by_tiger_id.put(event.tiger_order_id, event.order_id),
-    )
-
-
-def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> AccountState:
-    order = state.orders.get(event.order_id)
-    if order is None:
-        return state
-    key = position_key(event.symbol, order.spec.market)
-    held = state.positions.get(key) or Decimal(0)
-    is_buy = event.side is Side.BUY
-    moved = event.quantity if is_buy else -event.quantity
-    since = state.bought_since if is_buy else state.sold_since
-    since = since.put(key, (since.get(key) or Decimal(0)) + event.quantity)
-    return replace(
-        _put(state, order_after(order, event)),
-        executions=state.executions.put(event.execution_id, event.order_id),
-        positions=state.positions.put(key, held + moved),
-        bought_since=since if is_buy else state.bought_since,
-        sold_since=state.sold_since if is_buy else since,
-    )
-
-
-def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
-    order = state.orders.get(event.order_id)
-    if order is None:
-        return state
-    # Only an answer that came too late has an id which another order may own.
-    claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
-    changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
-    after = _put(state, changed)
-    if changed.tiger_order_id and changed.tiger_order_id != order.tiger_order_id:
-        by_tiger_id = state.by_tiger_id.put(changed.tiger_order_id, order.order_id)
-        return replace(after, by_tiger_id=by_tiger_id)
-    if isinstance(event, _ASKED):
-        return replace(after, handled=_handled(state, event.command_id, event.order_id))
-    return after
-
-
 def message_key(message: events.CommandUnreadable | items.Unreadable) -> str:
     """Return under what a message that cannot be read is remembered."""
     return f"{message.stream}:{message.sequence}"
-
-
-def _handled(state: AccountState, command_id: str, led_to: str) -> Keyed[str]:
-    # A halt by the local file has no command.
-    return state.handled.put(command_id, led_to) if command_id else state.handled
-
-
-def _put(state: AccountState, order: Order) -> AccountState:
-    return replace(
-        state,
-        orders=state.orders.put(order.order_id, order),
-        open_orders=_member(state.open_orders, order.order_id, wanted=order.is_open),
-        watched_orders=_member(state.watched_orders, order.order_id, wanted=order.is_watched),
-    )
-
-
-def _member(ids: frozenset[str], order_id: str, *, wanted: bool) -> frozenset[str]:
-    if wanted == (order_id in ids):
-        return ids
-    return ids | {order_id} if wanted else ids - {order_id}

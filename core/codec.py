@@ -39,6 +39,7 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "order.cancel_requested": events.OrderCancelRequested,
     "order.cancel_refused": events.OrderCancelRefused,
     "order.cancel_unknown": events.OrderCancelUnknown,
+    "order.charges_observed": events.OrderChargesObserved,
     "order.modify_started": events.OrderModifyStarted,
     "order.modify_requested": events.OrderModifyRequested,
     "order.modify_refused": events.OrderModifyRefused,
@@ -57,6 +58,10 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "account.resumed": events.AccountResumed,
     "account.positions_observed": events.AccountPositionsObserved,
     "account.balances_observed": events.AccountBalancesObserved,
+    "account.position_break": events.AccountPositionBreak,
+    "account.position_agreed": events.AccountPositionAgreed,
+    "account.position_adopted": events.AccountPositionAdopted,
+    "account.cash_break": events.AccountCashBreak,
     "account.added": events.AccountAdded,
     "command.unreadable": events.CommandUnreadable,
 }

@@ -94,8 +94,14 @@ class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     order_id: str
 
 
+class AdoptPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take the broker's figure of a position break for true, on a person's word."""
+
+    break_id: str
+
+
 ModelCommand = PreviewOrder | SubmitOrder | CancelOrder | CancelOrders | ModifyOrder
-PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder
+PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition
 Command = ModelCommand | PersonCommand
 
 COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
@@ -109,6 +115,7 @@ CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
     "account.halt": HaltAccount,
     "account.resume": ResumeAccount,
     "order.release": ReleaseOrder,
+    "position.adopt": AdoptPosition,
 }
 
 

@@ -9,7 +9,7 @@ CLOCK_SKEW_MAX_S: Final = 30.0
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's limits of time, in seconds, and of the listings that prove an absence."""
+    """The service's limits of time, in seconds, and of the readings that prove something."""
 
     # From the beginning of the intent's append to the last moment at which it may be sent.
     send_window_s: float = 2.0
@@ -20,6 +20,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     skew_s: float = 2.0
     preview_life_s: float = 600.0
     absence_listings_min: int = 3
+    # Readings in a row, without a fill between them, that show the same figures.
+    quiet_reads_min: int = 3
 
     def __post_init__(self) -> None:
         if not self.sdk_timeout_s < self.deadline_s:

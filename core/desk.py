@@ -10,6 +10,7 @@ from core import events, items
 from core.account_state import AccountState, message_key
 from core.cancelling import decide_cancel, decide_cancel_answered, decide_cancel_many
 from core.commands import (
+    AdoptPosition,
     CancelOrder,
     CancelOrders,
     HaltAccount,
@@ -21,6 +22,7 @@ from core.commands import (
 )
 from core.context import Context
 from core.events import Event
+from core.figures import decide_adopt, decide_balances, decide_positions
 from core.modifying import (
     decide_modify,
     decide_modify_answered,
@@ -32,7 +34,7 @@ from core.orders import DOUBTFUL_PHASES, CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import Refusal
 from core.refusing import refused
-from core.sightings import decide_balances, decide_positions, decide_seen
+from core.sightings import decide_seen
 from core.submitting import decide_submit, is_reducing
 
 
@@ -60,9 +62,9 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
         case items.AbsenceConfirmed():
             return _absent(state, item, context)
         case items.PositionsSeen():
-            return decide_positions(state, item)
+            return decide_positions(state, item, context)
         case items.BalancesSeen():
-            return decide_balances(state, item)
+            return decide_balances(state, item, context)
         case _:
             return _account(state, item)
 
@@ -113,7 +115,9 @@ def wants_reads(state: AccountState, item: items.Item) -> bool:
 def is_taken_again(item: items.Item) -> bool:
     """Say whether an item may lead to several events, and is decided again after each."""
     match item:
-        case items.OrderSeen() | items.ActAbandoned():
+        case (
+            items.OrderSeen() | items.ActAbandoned() | items.PositionsSeen() | items.BalancesSeen()
+        ):
             return True
         case items.CommandItem(command=CancelOrders()):
             return True
@@ -147,6 +151,8 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
             return events.AccountResumed(
                 command_id=item.command_id, person=item.principal, symbol=symbol
             )
+        case AdoptPosition():
+            return decide_adopt(state, item, item.command)
         case ReleaseOrder():
             return _release(state, item, item.command)
         case _:

@@ -246,6 +246,13 @@ class OrderCancelUnknown(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class OrderChargesObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order has cost so far, all fees together, by the broker's listing."""
+
+    order_id: str
+    charges: Money
+
+
 class OrderModifyStarted(msgspec.Struct, frozen=True, kw_only=True):
     """The intention to change an order to the terms `spec`; stored before the broker is called.
 
@@ -434,6 +441,50 @@ class AccountBalancesObserved(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: datetime
 
 
+class AccountPositionBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings without a fill between them show another position than the recorded fills make.
+
+    Openings of the symbol stop until the figures agree again, or a person adopts the broker's; the
+    id of this event names the break.
+    """
+
+    symbol: str
+    market: str
+    expected: Decimal
+    observed: Decimal
+    reads: int
+
+
+class AccountPositionAgreed(msgspec.Struct, frozen=True, kw_only=True):
+    """A broken position agrees with the recorded fills again."""
+
+    symbol: str
+    market: str
+    quantity: Decimal
+
+
+class AccountPositionAdopted(msgspec.Struct, frozen=True, kw_only=True):
+    """A named person took the broker's figure of a break for true."""
+
+    command_id: str
+    person: str
+    break_id: str
+    symbol: str
+    market: str
+    quantity: Decimal
+
+
+class AccountCashBreak(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash differs from what fills and charges make of it: a dividend, a deposit, interest.
+
+    Freezes nothing: what can be bought is the broker's word.
+    """
+
+    expected: Money
+    observed: Money
+    reads: int
+
+
 class CommandUnreadable(msgspec.Struct, frozen=True, kw_only=True):
     """A message on the account's command subjects could not be read; it was set aside."""
 
@@ -473,6 +524,7 @@ OrderEvent = (
     | OrderCancelRequested
     | OrderCancelRefused
     | OrderCancelUnknown
+    | OrderChargesObserved
     | OrderModifyStarted
     | OrderModifyRequested
     | OrderModifyRefused
@@ -493,5 +545,9 @@ AccountEvent = (
     | AccountResumed
     | AccountPositionsObserved
     | AccountBalancesObserved
+    | AccountPositionBreak
+    | AccountPositionAgreed
+    | AccountPositionAdopted
+    | AccountCashBreak
 )
 Event = OrderPreviewed | OrderRefused | OrderEvent | AccountEvent | CommandUnreadable | AccountAdded

@@ -158,6 +158,7 @@ class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     opened_at: datetime
     is_changing: bool = False  # the broker says that a change of it is under way
+    charges: Decimal | None = None  # all fees so far, in `currency`
     executions: tuple[ExecutionSeen, ...] = ()
 
 
@@ -178,14 +179,19 @@ class ModifyNotShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete list of positions."""
+    """A complete list of positions.
+
+    `quiet_reads`: so many readings in a row, this one included, had these quantities and this
+    cash, and no execution was told between them.
+    """
 
     positions: tuple[PositionFigure, ...]
     observed_at: datetime
+    quiet_reads: int = 1
 
 
 class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete reading of cash and margin."""
+    """A complete reading of cash and margin; `quiet_reads` as with positions."""
 
     currency: str
     net_liquidation: Decimal | None
@@ -194,6 +200,7 @@ class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_margin: Decimal | None
     cash: tuple[CashFigure, ...]
     observed_at: datetime
+    quiet_reads: int = 1
 
 
 class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,6 +67,8 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
             return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
         case events.OrderFillRecorded():
             return replace(order, recorded_quantity=order.recorded_quantity + event.quantity)
+        case events.OrderChargesObserved():
+            return replace(order, charges=event.charges.amount)
         case (
             events.OrderCancelStarted()
             | events.OrderCancelWanted()

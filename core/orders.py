@@ -144,6 +144,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)
+    charges: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
     cancel_commands: tuple[str, ...] = ()
     modify: ModifyPhase = ModifyPhase.NONE

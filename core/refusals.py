@@ -30,6 +30,8 @@ class Refusal(StrEnum):
     ORDER_NOT_OURS = "order_not_ours"
     ORDER_IN_DOUBT = "order_in_doubt"
     CANCEL_UNDER_WAY = "cancel_under_way"
+    POSITION_BROKEN = "position_broken"
+    BREAK_UNKNOWN = "break_unknown"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
@@ -55,5 +57,7 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.NO_CAPACITY: "Nothing was sent. Preview again in a minute.",
     Refusal.ORDER_NOT_OURS: "Cancel it, or change it where it was placed.",
     Refusal.ORDER_IN_DOUBT: "Only a cancel passes; see get_orders, then ask again.",
+    Refusal.POSITION_BROKEN: "A person must compare it and type `tiger-mcp adopt`.",
+    Refusal.BREAK_UNKNOWN: "Name the break that `tiger-mcp status` shows now.",
     Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from core import events, items
-from core.account_state import AccountState, freeze_key, position_key
+from core.account_state import AccountState, freeze_key
 from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
+from core.money import Money
 from core.orders import Order, OrderSpec, OrderType, Phase
 
 
@@ -28,6 +29,7 @@ def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
         or _reopened(order, seen)
         or _changed_terms(order, seen)
         or _next_fill(state, order, seen)
+        or _charged(order, seen)
         or _progress(order, seen)
     )
 
@@ -149,6 +151,15 @@ def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Even
     return None
 
 
+def _charged(order: Order, seen: items.OrderSeen) -> Event | None:
+    if seen.charges is None or seen.charges == order.charges:
+        return None
+    return events.OrderChargesObserved(
+        order_id=order.order_id,
+        charges=Money(amount=seen.charges, currency=order.spec.currency),
+    )
+
+
 def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
     phase = seen.phase
     if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity:
@@ -206,40 +217,3 @@ _PHASE_OF: Final = {
     SeenPhase.EXPIRED: Phase.EXPIRED,
     SeenPhase.REJECTED: Phase.REJECTED,
 }
-
-
-def decide_positions(state: AccountState, seen: items.PositionsSeen) -> Event | None:
-    """Return the new complete list, if it says anything else than what is known."""
-    figures = tuple(sorted(seen.positions, key=lambda figure: (figure.symbol, figure.market)))
-    known = state.position_figures
-    if known is not None and _said(figures) == _said(known):
-        told = {position_key(f.symbol, f.market): f.quantity for f in figures}
-        # The fold of the fills since must come out at the same figures, or it is corrected.
-        if told == {key: held for key, held in state.positions.items() if held or key in told}:
-            return None
-    return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
-
-
-def _said(
-    figures: tuple[events.PositionFigure, ...],
-) -> list[tuple[str, str, Decimal, Decimal]]:
-    return [(f.symbol, f.market, f.quantity, f.average_cost) for f in figures]
-
-
-def decide_balances(state: AccountState, seen: items.BalancesSeen) -> Event | None:
-    """Return the new figures, if cash of any currency changed; values move with every quote."""
-    cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
-    known = state.balances.cash if state.balances is not None else None
-    if known is not None and [(f.currency, f.balance) for f in cash] == [
-        (f.currency, f.balance) for f in known
-    ]:
-        return None
-    return events.AccountBalancesObserved(
-        currency=seen.currency,
-        net_liquidation=seen.net_liquidation,
-        buying_power=seen.buying_power,
-        initial_margin=seen.initial_margin,
-        maintenance_margin=seen.maintenance_margin,
-        cash=cash,
-        observed_at=seen.observed_at,
-    )

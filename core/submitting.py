@@ -104,6 +104,12 @@ def shut_gate(
         return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
     if spec.symbol in state.frozen_symbols:
         return No(Refusal.ACCOUNT_FROZEN, f"openings of {spec.symbol} are frozen")
+    broken = state.break_of(spec.symbol)
+    if broken is not None:
+        return No(
+            Refusal.POSITION_BROKEN,
+            f"{broken.break_id}: the broker's position of {spec.symbol} is not what the fills make",
+        )
     doubtful = state.doubtful_of(spec.symbol)
     if doubtful is not None:
         return No(

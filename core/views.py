@@ -176,6 +176,17 @@ class AccountsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`view.system.accounts`: every account there is."""
 
 
+class PositionBreakRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A position that the recorded fills do not explain; `break_id` is what a person adopts."""
+
+    break_id: str
+    symbol: str
+    market: str
+    expected: Decimal
+    observed: Decimal
+    found_at: datetime
+
+
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One account: its binding, its mode, and whether it takes orders now.
 
@@ -191,6 +202,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     halted_symbols: tuple[str, ...]
     frozen_symbols: tuple[str, ...] = ()
+    breaks: tuple[PositionBreakRow, ...] = ()
     open_orders: int
     doubtful_orders: int
     as_of: AsOf

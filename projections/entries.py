@@ -11,7 +11,7 @@ import msgspec
 
 from core import events
 from core.orders import Order
-from core.views import ExecutionRow, OrderRow
+from core.views import ExecutionRow, OrderRow, PositionBreakRow
 
 
 class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,6 +78,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     is_halted: bool = False
     halt_detail: str = ""
     halted_symbols: tuple[str, ...] = ()
+    breaks: tuple[PositionBreakRow, ...] = ()
 
 
 class Change(NamedTuple):

@@ -10,14 +10,15 @@ from typing import Final, TypeVar, assert_never
 from msgspec.structs import replace
 
 from core import events
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import Recorded
 from core.errors import CorruptRecordError
+from core.evolving import evolve
 from core.keyed import Keyed
 from core.order_folds import CancelEvent, ModifyEvent, order_after
 from core.orders import Order
 from core.subjects import SYSTEM
-from core.views import ExecutionRow
+from core.views import ExecutionRow, PositionBreakRow
 from projections.entries import AccountEntry, Change, FrozenSymbol, OrderEntry
 
 _V = TypeVar("_V")
@@ -83,6 +84,7 @@ _PhaseEvent = (
 )
 _LaterOrderEvent = (
     _PhaseEvent | CancelEvent | ModifyEvent | events.OrderFillRecorded | events.OrderTermsObserved
+    | events.OrderChargesObserved
 )
 
 
@@ -129,6 +131,7 @@ def fold(
             | events.OrderRefused()
             | events.CommandUnreadable()
             | events.AccountCancelsAsked()
+            | events.AccountCashBreak()
         ):
             return _NOTHING
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
@@ -136,7 +139,7 @@ def fold(
         case events.OrderFillRecorded():
             moved = _moved(order, event, recorded)
             return Change(order=moved, execution=_execution(event))
-        case events.OrderTermsObserved():
+        case events.OrderTermsObserved() | events.OrderChargesObserved():
             return Change(order=_moved(order, event, recorded))
         case events.OrderAnswerObserved():
             moved = _moved(order, event, recorded, is_tiger_id_known=is_tiger_id_known)
@@ -181,6 +184,12 @@ def fold(
             return Change(balances=event)
         case events.AccountAdded():
             return Change(account=replace(account, added=event))
+        case (
+            events.AccountPositionBreak()
+            | events.AccountPositionAgreed()
+            | events.AccountPositionAdopted()
+        ):
+            return Change(account=_breaks(account, event, recorded))
         case (
             events.AccountOpened()
             | events.AccountWorkerStarted()
@@ -337,6 +346,28 @@ def _account(
         # The order of a set differs from process to process; a rebuilt view must not.
         halted_symbols=tuple(sorted(state.halted_symbols)),
     )
+
+
+def _breaks(
+    entry: AccountEntry,
+    event: (
+        events.AccountPositionBreak | events.AccountPositionAgreed | events.AccountPositionAdopted
+    ),
+    recorded: Recorded,
+) -> AccountEntry:
+    others = [b for b in entry.breaks if (b.symbol, b.market) != (event.symbol, event.market)]
+    if isinstance(event, events.AccountPositionBreak):
+        others.append(
+            PositionBreakRow(
+                break_id=recorded.event_id,
+                symbol=event.symbol,
+                market=event.market,
+                expected=event.expected,
+                observed=event.observed,
+                found_at=recorded.recorded_at,
+            )
+        )
+    return replace(entry, breaks=tuple(sorted(others, key=lambda b: (b.symbol, b.market))))
 
 
 def _frozen_symbols(

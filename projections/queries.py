@@ -298,6 +298,7 @@ def _account_row(
         detail=detail,
         halted_symbols=entry.halted_symbols,
         frozen_symbols=tuple(frozen.symbol for frozen in entry.frozen_symbols),
+        breaks=entry.breaks,
         open_orders=counts[0],
         doubtful_orders=counts[1],
         as_of=as_of,
@@ -314,4 +315,10 @@ def _state(entry: AccountEntry) -> tuple[str, str]:
         return "starting", _STARTED_DETAIL if entry.run_id else _ABSENT_DETAIL
     if entry.frozen_cause:
         return "frozen", ": ".join(t for t in (entry.frozen_cause, entry.frozen_detail) if t)
-    return "active", "; ".join(f"{one.symbol} frozen: {one.why}" for one in entry.frozen_symbols)
+    causes = [f"{one.symbol} frozen: {one.why}" for one in entry.frozen_symbols]
+    causes += [
+        f"{one.symbol} frozen: the broker shows {one.observed}, the fills make {one.expected} "
+        f"(break {one.break_id})"
+        for one in entry.breaks
+    ]
+    return "active", "; ".join(causes)

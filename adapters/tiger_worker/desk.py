@@ -17,12 +17,13 @@ from msgspec.structs import replace
 from adapters.tiger_worker.causes import links
 from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
 from core import codec, events, items
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import EMPTY_TAIL, Recorded, Tail
 from core.commands import CancelOrder, HaltAccount, ModifyOrder, SubmitOrder
 from core.context import Context, Timing
 from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
+from core.evolving import evolve
 from core.ids import derived_id
 from core.orders import CancelPhase, Order, Phase
 from core.ports import Clock, Ids

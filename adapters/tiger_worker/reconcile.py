@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.broker import AccountBroker, Listing
@@ -51,6 +53,10 @@ _DOUBTED: Final = frozenset(
 _NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
 # Open, as far as the ledger knows, and not in the middle of being sent.
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
+
+
+# Quantities by (symbol, market), and cash by currency.
+_Figures = tuple[dict[tuple[str, str], Decimal], dict[str, Decimal]]
 
 
 class Pace(NamedTuple):
@@ -97,6 +103,9 @@ class Reconciler:
         self._absences: dict[str, tuple[int, datetime]] = {}
         self._unshown: dict[str, tuple[int, datetime]] = {}
         self._figures_at = 0.0
+        # The quantities and the cash last read, and how often in a row without a fill between.
+        self._figures: _Figures | None = None
+        self._quiet_reads = 0
         self._failing_since: float | None = None
         self._is_gap_told = False
         self._listed_since: datetime | None = None
@@ -173,8 +182,10 @@ class Reconciler:
             self._spend("active_orders")
             found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
         has_news, unreadable = self._tell_orders(found)
-        if has_news or time.monotonic() - self._figures_at > self._pace.figures_s:
-            self._tell_figures()
+        is_quiet = self._quiet_reads >= self._timing.quiet_reads_min
+        is_old = time.monotonic() - self._figures_at > self._pace.figures_s
+        if has_news or not is_quiet or is_old:
+            self._tell_figures(has_news=has_news)
         if unreadable:
             raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
@@ -224,11 +235,24 @@ class Reconciler:
             return None
         return seen
 
-    def _tell_figures(self) -> None:
+    def _tell_figures(self, *, has_news: bool) -> None:
         self._spend("positions")
-        self._tell(PositionsSeen(positions=self._broker.positions(), observed_at=self._clock.now()))
+        positions, observed_at = self._broker.positions(), self._clock.now()
         self._spend("prime_assets")
-        self._tell(self._broker.balances())
+        balances = self._broker.balances()
+        figures = (
+            {(f.symbol, f.market): f.quantity for f in positions},
+            {f.currency: f.balance for f in balances.cash},
+        )
+        is_same = not has_news and figures == self._figures
+        self._quiet_reads = self._quiet_reads + 1 if is_same else 1
+        self._figures = figures
+        self._tell(
+            PositionsSeen(
+                positions=positions, observed_at=observed_at, quiet_reads=self._quiet_reads
+            )
+        )
+        self._tell(replace(balances, quiet_reads=self._quiet_reads))
         self._figures_at = time.monotonic()
 
     def _count_absences(self, listing: Listing) -> None:

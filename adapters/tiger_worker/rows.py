@@ -52,6 +52,7 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
         average_price=words.optional_number(row, "avgFillPrice") or None,
         source=words.broker_text(row.get("source")),
         opened_at=words.moment(row, "openTime"),
+        charges=_charges(row),
         is_changing=words.text(row, "replaceStatus") == "RECEIVED",
         executions=tuple(executions),
     )
@@ -165,6 +166,13 @@ def estimate_of(data: Row) -> EstimateFacts:
         commission=_money(data, "commission", "commission_currency"),
         initial_margin=_money(data, "init_margin", "margin_currency"),
     )
+
+
+def _charges(row: Row) -> Decimal | None:
+    # `gst` is a tax that Tiger states beside its commission.
+    parts = (words.optional_number(row, "commission"), words.optional_number(row, "gst"))
+    known = [abs(part) for part in parts if part is not None]
+    return sum(known, start=Decimal(0)) if known else None
 
 
 def _objects(row: Row, name: str) -> list[Row]:

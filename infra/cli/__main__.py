@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "halt": "infra.cli.control:halt",
     "resume": "infra.cli.control:resume",
     "release": "infra.cli.control:release",
+    "adopt": "infra.cli.control:adopt",
     "events": "infra.cli.events:events",
     "account": "infra.cli.account:account",
     "nats": "infra.cli.server_config:nats",

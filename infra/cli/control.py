@@ -1,4 +1,4 @@
-"""`halt`, `resume` and `release`: what only a person may do, and what became of it."""
+"""`halt`, `resume`, `release` and `adopt`: what only a person may do, and what became of it."""
 
 import asyncio
 
@@ -6,10 +6,11 @@ import click
 import msgspec
 
 from core import codec
-from core.commands import HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
+from core.commands import AdoptPosition, HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
 from core.errors import ServiceError
 from core.events import (
     AccountHalted,
+    AccountPositionAdopted,
     AccountResumed,
     CommandUnreadable,
     OrderRefused,
@@ -64,6 +65,19 @@ def release(settings: Settings, account: str, order_id: str) -> None:
     _report(account, asyncio.run(_send(settings, account, ReleaseOrder(order_id=order_id))))
 
 
+@click.command()
+@click.argument("account")
+@click.argument("break_id")
+@with_settings
+def adopt(settings: Settings, account: str, break_id: str) -> None:
+    """Take the broker's figure of one position break of ACCOUNT for true.
+
+    `tiger-mcp status` shows the breaks; compare with the broker's own statement first.
+    """
+    check_account(settings, account)
+    _report(account, asyncio.run(_send(settings, account, AdoptPosition(break_id=break_id))))
+
+
 def _put_halt_file(settings: Settings, account: str, detail: str) -> bool:
     try:
         write_private(Home(settings.home).halt_file(account), msgspec.json.encode(detail))
@@ -100,6 +114,8 @@ def _report(account: str, fact: codec.Recorded | None) -> None:
             click.echo(f"{_scope(account, symbol)}: resumed (event {fact.n})")
         case OrderReleased(order_id=order_id):
             click.echo(f"{account}: order {order_id} released (event {fact.n})")
+        case AccountPositionAdopted(symbol=symbol, quantity=quantity):
+            click.echo(f"{_scope(account, symbol)}: {quantity} adopted (event {fact.n})")
         case OrderRefused(code=code, detail=detail) | CommandUnreadable(code=code, detail=detail):
             raise click.ClickException(f"{account}: refused, {code}: {detail}")
         case _:

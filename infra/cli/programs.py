@@ -16,8 +16,8 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @with_settings
 def sandbox(settings: Settings, arguments: tuple[str, ...]) -> None:
-    """Run the sandbox broker alone, in the foreground."""
-    if "--home" not in arguments and "--help" not in arguments:
+    """Run the sandbox broker alone, in the foreground, or control one that runs."""
+    if not any(each == "--home" or each.startswith("--home=") for each in arguments):
         arguments = ("--home", str(Home(settings.home).sandbox), *arguments)
     _become("infra.sandbox", arguments)
 

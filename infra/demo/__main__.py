@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from core import codec
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.errors import ServiceError
+from core.evolving import evolve
 from core.subjects import Kind, ledger_stream
 from infra.access import link_settings
 from infra.config import Settings, load_settings

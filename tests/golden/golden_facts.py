@@ -195,6 +195,24 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
     events.AccountCancelsAsked(
         command_id="cmd-9", symbol="AAPL", side=None, order_ids=(_ORDER, _EXTERNAL)
     ),
+    events.OrderChargesObserved(order_id=_ORDER, charges=_usd("1.99")),
+    events.AccountPositionBreak(
+        symbol="AAPL",
+        market="US",
+        expected=Decimal("40.5"),
+        observed=Decimal(40),
+        reads=3,
+    ),
+    events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal("40.5")),
+    events.AccountPositionAdopted(
+        command_id="cmd-10",
+        person="ann",
+        break_id="evt-1",
+        symbol="00700",
+        market="HK",
+        quantity=Decimal(-100),
+    ),
+    events.AccountCashBreak(expected=_usd("100.50"), observed=_usd("98.20"), reads=3),
 )
 
 

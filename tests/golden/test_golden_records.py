@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import EMPTY_TAIL, EVENT_CLASSES, Recorded, decode, encode, follow
+from core.evolving import evolve
 from core.orders import CancelPhase, Phase
 from core.subjects import Kind, subject
 from tests.golden.golden_facts import golden_records

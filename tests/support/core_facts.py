@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from core import events, items
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import Recorded, type_name
 from core.commands import (
     CancelOrder,
@@ -22,6 +22,7 @@ from core.commands import (
 )
 from core.context import Context, Timing
 from core.desk import decide
+from core.evolving import evolve
 from core.ids import derived_id
 from core.items import SeenPhase
 from core.keyed import Keyed

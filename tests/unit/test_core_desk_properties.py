@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import events, items
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import EMPTY_TAIL, encode, follow
 from core.desk import decide, waits
+from core.evolving import evolve
 from core.items import ExecutionSeen, Outcome, SeenPhase
 from core.orders import DOUBTFUL_PHASES, FINAL_PHASES, Phase, Side
 from core.submitting import is_reducing

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from core import events, items
-from core.account_state import AccountState, evolve
+from core.account_state import AccountState
 from core.codec import FIRST_PREV, decode, encode
 from core.commands import (
     COMMAND_CLASSES,
@@ -18,6 +18,7 @@ from core.commands import (
 )
 from core.desk import decide, waits
 from core.errors import CommandError, CorruptRecordError
+from core.evolving import evolve
 from core.ids import derived_id
 from core.items import Outcome, SeenPhase
 from core.money import is_multiple

@@ -260,6 +260,7 @@ def test_executions_are_read_for_orders_that_filled_more_than_is_recorded() -> N
 def test_order_without_news_reads_no_executions_and_no_figures() -> None:
     rig = doubt()
     rig.reconciler._figures_at = float("inf")
+    rig.reconciler._quiet_reads = facts.TIMING.quiet_reads_min
     told = rig.round(order_row())
     assert [type(item) for item in told] == [items.OrderSeen, items.RoundCompleted]
     assert rig.asked("order_transactions") == []

@@ -1,0 +1,108 @@
+"""What follows from the broker's figures: positions and cash, held against the recorded fills.
+
+The figures that views show are the broker's. What the fills make of the last figures that were
+agreed on is what they are compared with; nothing is ever made up to close a difference.
+"""
+
+from decimal import Decimal
+
+from core import events, items
+from core.account_state import AccountState, position_key
+from core.commands import AdoptPosition
+from core.context import Context
+from core.events import Event
+from core.money import Money
+from core.refusals import Refusal
+from core.refusing import refused
+
+
+def decide_positions(
+    state: AccountState, seen: items.PositionsSeen, context: Context
+) -> Event | None:
+    """Return the new complete list, a break, or the end of one; decided again after each."""
+    figures = tuple(sorted(seen.positions, key=lambda figure: (figure.symbol, figure.market)))
+    if _is_news(state, figures):
+        return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
+    told = {position_key(f.symbol, f.market): f.quantity for f in figures}
+    for key in sorted(told.keys() | {key for key, held in state.expected.items() if held}):
+        observed, expected = told.get(key, Decimal(0)), state.expected.get(key) or Decimal(0)
+        broken = state.breaks.get(key)
+        symbol, _, market = key.rpartition("@")
+        if observed == expected:
+            if broken is not None:
+                return events.AccountPositionAgreed(symbol=symbol, market=market, quantity=observed)
+            continue
+        is_told = broken is not None and broken.observed == observed
+        if not is_told and seen.quiet_reads >= context.timing.quiet_reads_min:
+            return events.AccountPositionBreak(
+                symbol=symbol,
+                market=market,
+                expected=expected,
+                observed=observed,
+                reads=seen.quiet_reads,
+            )
+    return None
+
+
+def decide_adopt(state: AccountState, item: items.CommandItem, command: AdoptPosition) -> Event:
+    """Return that a person adopts the broker's figure of exactly this break, or the refusal."""
+    for broken in state.breaks.values():
+        if broken.break_id == command.break_id:
+            return events.AccountPositionAdopted(
+                command_id=item.command_id,
+                person=item.principal,
+                break_id=broken.break_id,
+                symbol=broken.symbol,
+                market=broken.market,
+                quantity=broken.observed,
+            )
+    detail = f"there is no open break {command.break_id[:40]}"
+    return refused(item, Refusal.BREAK_UNKNOWN, detail)
+
+
+def decide_balances(
+    state: AccountState, seen: items.BalancesSeen, context: Context
+) -> Event | None:
+    """Return a break of cash, or the new figures if cash of any currency changed.
+
+    Values move with every quote, so they alone are no news. Decided again after each event.
+    """
+    cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
+    if state.balances is not None and seen.quiet_reads >= context.timing.quiet_reads_min:
+        for figure in cash:
+            expected = state.cash_expected.get(figure.currency) or Decimal(0)
+            if figure.balance != expected:
+                return events.AccountCashBreak(
+                    expected=Money(amount=expected, currency=figure.currency),
+                    observed=Money(amount=figure.balance, currency=figure.currency),
+                    reads=seen.quiet_reads,
+                )
+    known = state.balances.cash if state.balances is not None else None
+    if known is not None and [(f.currency, f.balance) for f in cash] == [
+        (f.currency, f.balance) for f in known
+    ]:
+        return None
+    return events.AccountBalancesObserved(
+        currency=seen.currency,
+        net_liquidation=seen.net_liquidation,
+        buying_power=seen.buying_power,
+        initial_margin=seen.initial_margin,
+        maintenance_margin=seen.maintenance_margin,
+        cash=cash,
+        observed_at=seen.observed_at,
+    )
+
+
+def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) -> bool:
+    known = state.position_figures
+    if known is None or _said(figures) != _said(known):
+        return True
+    told = {position_key(f.symbol, f.market): f.quantity for f in figures}
+    # The fold of the fills since must come out at the same figures, or it is corrected.
+    return told != {key: held for key, held in state.positions.items() if held or key in told}
+
+
+def _said(
+    figures: tuple[events.PositionFigure, ...],
+) -> list[tuple[str, str, Decimal, Decimal]]:
+    return [(f.symbol, f.market, f.quantity, f.average_cost) for f in figures]
