@@ -7,10 +7,8 @@ import msgspec
 
 from core import events, items
 from core.keyed import Keyed
-from core.orders import (
-    Order,
-    OrderSpec,
-)
+from core.orders import Order
+from core.terms import OrderSpec, position_key
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +91,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         found = (self.orders[order_id] for order_id in self.watched_orders)
         return tuple(order for order in found if order.spec.symbol == symbol)
 
-    def break_of(self, symbol: str) -> PositionBreak | None:
-        """Return a position of the symbol that the recorded fills do not explain, if any."""
-        return next((b for b in self.breaks.values() if b.symbol == symbol), None)
+    def break_of(self, spec: OrderSpec) -> PositionBreak | None:
+        """Return the position of an order's contract if the recorded fills do not explain it."""
+        return self.breaks.get(position_key(spec.contract, spec.market))
 
     def doubtful_of(self, symbol: str) -> Order | None:
         """Return an order of the symbol whose fate or terms nobody knows, if there is one."""
@@ -105,11 +103,6 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
 def freeze_key(event: events.AccountFrozen) -> str:
     """Return what makes two freezes the same finding."""
     return f"{event.cause}\0{event.symbol}\0{event.detail}"
-
-
-def position_key(symbol: str, market: str) -> str:
-    """Return the key of a position: one symbol may be listed in two markets."""
-    return f"{symbol}@{market}"
 
 
 def message_key(message: events.CommandUnreadable | items.Unreadable) -> str:

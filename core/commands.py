@@ -5,14 +5,22 @@ another account's subject, or altered by anyone between, is refused by the worke
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
 
 from core.errors import CommandError
 from core.ids import derived_id
-from core.orders import OrderType, Side, TimeInForce
+from core.terms import (
+    ContractRef,
+    OptionRight,
+    OrderType,
+    SecurityType,
+    Side,
+    TimeInForce,
+    TradingSession,
+)
 
 REASON_LENGTH_MAX: Final = 500
 SYMBOL_PATTERN: Final = r"[A-Z0-9][A-Z0-9.\-]{0,19}"
@@ -21,17 +29,77 @@ _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 MESSAGE_BYTES_MAX: Final = 32 * 1024
 
 
-class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Show the exact order that these terms would make; sends nothing."""
+class LegAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One option of a combination."""
+
+    right: OptionRight
+    expiry: date
+    strike: str
+    side: Side
+    ratio: int = 1
+
+
+class StopAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stop beside or below an order; `limit_price` makes it a stop-limit."""
+
+    stop_price: str | None = None
+    limit_price: str | None = None
+    trailing_percent: str | None = None
+
+
+class AlgoAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a TWAP or VWAP order spreads over time."""
+
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    participation_rate: str | None = None
+
+
+class PreviewOrder(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Show the exact order that these terms would make; sends nothing.
+
+    Figures are decimal texts. What is not said of the later fields is not asked for.
+    """
 
     symbol: str
     side: Side
     order_type: OrderType
-    quantity: str
+    quantity: str | None
     limit_price: str | None
     time_in_force: TimeInForce
     outside_regular_hours: bool
     reason: str
+    security: SecurityType = SecurityType.STOCK
+    expiry: date | None = None
+    strike: str | None = None
+    right: OptionRight | None = None
+    stop_price: str | None = None
+    trailing_amount: str | None = None
+    trailing_percent: str | None = None
+    cash_amount: str | None = None
+    good_till: datetime | None = None
+    session: TradingSession | None = None
+    legs: tuple[LegAsked, ...] = ()
+    take_profit_price: str | None = None
+    stop_loss: StopAsked | None = None
+    or_stop: StopAsked | None = None
+    algo: AlgoAsked | None = None
+    display_quantity: str | None = None
+
+    @property
+    def contract(self) -> ContractRef:
+        """Which contract's rules the order must fit; of a combination its underlying's."""
+        if self.security is SecurityType.COMBINATION:
+            return ContractRef(symbol=self.symbol)
+        return ContractRef(
+            symbol=self.symbol,
+            security=self.security,
+            expiry=self.expiry,
+            strike=self.strike,
+            right=self.right,
+        )
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +135,9 @@ class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quantity: str | None
     limit_price: str | None
     reason: str
+    stop_price: str | None = None
+    trailing_amount: str | None = None
+    trailing_percent: str | None = None
 
 
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

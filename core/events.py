@@ -11,8 +11,8 @@ from enum import StrEnum
 import msgspec
 
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side
 from core.refusals import Refusal
+from core.terms import OrderSpec, OrderType, SecurityType, Side, position_key
 
 
 class Environment(StrEnum):
@@ -144,8 +144,12 @@ class OrderWorking(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal
 
 
-class OrderFillRecorded(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of an order, keyed by the broker's execution id."""
+class OrderFillRecorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One execution of an order, keyed by the broker's execution id.
+
+    `contract` is what was traded where that is not the order's own contract: one leg of a
+    combination, whose `side` is the leg's.
+    """
 
     order_id: str
     execution_id: str
@@ -154,6 +158,7 @@ class OrderFillRecorded(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Money
     executed_at: datetime
+    contract: str = ""
 
 
 class OrderFilled(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,12 +194,15 @@ class OrderRejected(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal = Decimal(0)
 
 
-class OrderTermsObserved(msgspec.Struct, frozen=True, kw_only=True):
+class OrderTermsObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A listing shows an order with other terms than recorded: somebody changed it elsewhere."""
 
     order_id: str
     quantity: Decimal
     limit_price: Decimal | None
+    stop_price: Decimal | None = None
+    trailing_amount: Decimal | None = None
+    trailing_percent: Decimal | None = None
 
 
 class OrderAnswerObserved(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,8 +319,12 @@ class OrderReplaced(msgspec.Struct, frozen=True, kw_only=True):
     spec: OrderSpec
 
 
-class OrderExternalObserved(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that this service did not send, such as one from the phone app."""
+class OrderExternalObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order that this service did not send, such as one from the phone app.
+
+    `parent_order_id` names the order of ours that the broker made it of (a leg that was attached);
+    `spec` is all of its terms, None where we have no words for them.
+    """
 
     order_id: str
     tiger_order_id: str
@@ -325,6 +337,8 @@ class OrderExternalObserved(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None
     source: str
     opened_at: datetime
+    parent_order_id: str = ""
+    spec: OrderSpec | None = None
 
 
 class AccountOpened(msgspec.Struct, frozen=True, kw_only=True):
@@ -402,8 +416,11 @@ class AccountResumed(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
 
 
-class PositionFigure(msgspec.Struct, frozen=True, kw_only=True):
-    """One position by the broker's word; prices in `currency`, quantity negative when short."""
+class PositionFigure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One position by the broker's word; prices in `currency`, quantity negative when short.
+
+    `contract` is the contract's own word where that is not the symbol, as for an option.
+    """
 
     symbol: str
     market: str
@@ -412,10 +429,18 @@ class PositionFigure(msgspec.Struct, frozen=True, kw_only=True):
     average_cost: Decimal
     market_price: Decimal | None
     unrealized_profit: Decimal | None
+    contract: str = ""
+    security: SecurityType = SecurityType.STOCK
+    multiplier: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """What the position is kept under; see `position_key`."""
+        return position_key(self.contract or self.symbol, self.market)
 
 
 class AccountPositionsObserved(msgspec.Struct, frozen=True, kw_only=True):
-    """The complete list of stock positions by the broker's word; stored when it changes."""
+    """The complete list of positions by the broker's word; stored when it changes."""
 
     positions: tuple[PositionFigure, ...]
     observed_at: datetime

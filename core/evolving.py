@@ -1,5 +1,6 @@
 """The fold of an account's line of events into what is true of it."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -12,13 +13,15 @@ from core.account_state import (
     Preview,
     freeze_key,
     message_key,
-    position_key,
 )
 from core.codec import Recorded
 from core.keyed import Keyed
 from core.order_folds import order_after
-from core.orders import Order, OrderSpec, OrderType, Phase, Side, TimeInForce
+from core.orders import Order, Phase
+from core.terms import OrderSpec, OrderType, Side, TimeInForce, position_key
 
+# How long after its end a preview is remembered; far longer than one lives.
+PREVIEWS_KEPT: Final = timedelta(hours=1)
 # What answers a command about one order: the command is done with by it.
 _ASKED: Final = (
     events.OrderReleased,
@@ -103,8 +106,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountPositionsObserved():
             positions = Keyed[Decimal]()
             for figure in event.positions:
-                key = position_key(figure.symbol, figure.market)
-                positions = positions.put(key, figure.quantity)
+                positions = positions.put(figure.key, figure.quantity)
             return replace(
                 state,
                 expected=positions if state.position_figures is None else state.expected,
@@ -160,8 +162,11 @@ def _previewed(
     state: AccountState, event: events.OrderPreviewed, recorded: Recorded
 ) -> AccountState:
     previews = state.previews
+    # By the previews' own times: after a jump of the wall clock and back, `recorded_at` is ahead of
+    # it for as long, and no preview would outlive the next.
+    forgotten_before = event.expires_at - PREVIEWS_KEPT
     for old in state.previews.values():
-        if old.expires_at < recorded.recorded_at:
+        if old.expires_at < forgotten_before:
             previews = previews.without(old.preview_id)
     preview = Preview(
         preview_id=event.preview_id,
@@ -204,27 +209,15 @@ def _started(
 
 
 def _external(state: AccountState, event: events.OrderExternalObserved) -> AccountState:
-    # A type we do not trade ourselves (a stop from the phone app) still has size and side; the
-    # figures that a worst case needs are kept, and the listing's own words are in the event.
-    limit_price = event.limit_price if event.order_type is OrderType.LIMIT else None
     order = Order(
         order_id=event.order_id,
-        spec=OrderSpec(
-            symbol=event.symbol,
-            market=event.market,
-            currency=event.currency,
-            side=event.side,
-            order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
-            quantity=event.quantity,
-            limit_price=limit_price,
-            time_in_force=TimeInForce.DAY,
-            outside_regular_hours=False,
-        ),
+        spec=event.spec or _least_spec(event),
         phase=Phase.ACCEPTED,
         started_at=event.opened_at,
         arrives_by=event.opened_at,
         tiger_order_id=event.tiger_order_id,
         is_external=True,
+        parent_order_id=event.parent_order_id,
     )
     return replace(
         _put(state, order),
@@ -232,11 +225,28 @@ def _external(state: AccountState, event: events.OrderExternalObserved) -> Accou
     )
 
 
+def _least_spec(event: events.OrderExternalObserved) -> OrderSpec:
+    # A type we have no words for still has size and side; the figures that a worst case needs are
+    # kept, and the listing's own words are in the event.
+    limit_price = event.limit_price if event.order_type is OrderType.LIMIT else None
+    return OrderSpec(
+        symbol=event.symbol,
+        market=event.market,
+        currency=event.currency,
+        side=event.side,
+        order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
+        quantity=event.quantity,
+        limit_price=limit_price,
+        time_in_force=TimeInForce.DAY,
+        outside_regular_hours=False,
+    )
+
+
 def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> AccountState:
     order = state.orders.get(event.order_id)
     if order is None:
         return state
-    key = position_key(event.symbol, order.spec.market)
+    key = position_key(event.contract or order.spec.contract, order.spec.market)
     held = state.positions.get(key) or Decimal(0)
     is_buy = event.side is Side.BUY
     moved = event.quantity if is_buy else -event.quantity
@@ -247,7 +257,9 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
         executions=state.executions.put(event.execution_id, event.order_id),
         positions=state.positions.put(key, held + moved),
         expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moved),
-        cash_expected=_paid(state, event.price.currency, -moved * event.price.amount),
+        cash_expected=_paid(
+            state, event.price.currency, -moved * event.price.amount * order.spec.unit
+        ),
         bought_since=since if is_buy else state.bought_since,
         sold_since=state.sold_since if is_buy else since,
     )

@@ -7,7 +7,7 @@ agreed on is what they are compared with; nothing is ever made up to close a dif
 from decimal import Decimal
 
 from core import events, items
-from core.account_state import AccountState, position_key
+from core.account_state import AccountState
 from core.commands import AdoptPosition
 from core.context import Context
 from core.events import Event
@@ -20,10 +20,10 @@ def decide_positions(
     state: AccountState, seen: items.PositionsSeen, context: Context
 ) -> Event | None:
     """Return the new complete list, a break, or the end of one; decided again after each."""
-    figures = tuple(sorted(seen.positions, key=lambda figure: (figure.symbol, figure.market)))
+    figures = tuple(sorted(seen.positions, key=lambda figure: figure.key))
     if _is_news(state, figures):
         return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
-    told = {position_key(f.symbol, f.market): f.quantity for f in figures}
+    told = {f.key: f.quantity for f in figures}
     for key in sorted(told.keys() | {key for key, held in state.expected.items() if held}):
         observed, expected = told.get(key, Decimal(0)), state.expected.get(key) or Decimal(0)
         broken = state.breaks.get(key)
@@ -97,12 +97,12 @@ def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) ->
     known = state.position_figures
     if known is None or _said(figures) != _said(known):
         return True
-    told = {position_key(f.symbol, f.market): f.quantity for f in figures}
+    told = {f.key: f.quantity for f in figures}
     # The fold of the fills since must come out at the same figures, or it is corrected.
     return told != {key: held for key, held in state.positions.items() if held or key in told}
 
 
 def _said(
     figures: tuple[events.PositionFigure, ...],
-) -> list[tuple[str, str, Decimal, Decimal]]:
-    return [(f.symbol, f.market, f.quantity, f.average_cost) for f in figures]
+) -> list[tuple[str, Decimal, Decimal]]:
+    return [(f.key, f.quantity, f.average_cost) for f in figures]

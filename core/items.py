@@ -1,6 +1,6 @@
 """What a desk takes, one at a time: commands, the broker's answers and sightings, and timers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -9,8 +9,8 @@ import msgspec
 from core.commands import Command
 from core.events import CashFigure, Environment, Mode, PositionFigure
 from core.money import Money
-from core.orders import OrderType, Side
 from core.refusals import Refusal
+from core.terms import OptionRight, OrderSpec, OrderType, SecurityType, Side
 
 
 class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the broker says of a stock; `tick_sizes` are (from price, step), ascending."""
+    """What the broker says of a contract; `tick_sizes` are (from price, step), ascending."""
 
     symbol: str
     market: str
@@ -32,6 +32,11 @@ class ContractFacts(msgspec.Struct, frozen=True, kw_only=True):
     lot_size: Decimal
     is_tradeable: bool
     tick_sizes: tuple[tuple[Decimal, Decimal], ...]
+    security: SecurityType = SecurityType.STOCK
+    expiry: date | None = None
+    strike: Decimal | None = None
+    right: OptionRight | None = None
+    multiplier: Decimal | None = None
 
 
 class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,12 +134,14 @@ class SeenPhase(StrEnum):
 
 
 class ExecutionSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution in a listing."""
+    """One execution in a listing; `contract` and `side` are a leg's own, for a combination."""
 
     execution_id: str
     quantity: Decimal
     price: Money
     executed_at: datetime
+    contract: str = ""
+    side: Side | None = None
 
 
 class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +166,14 @@ class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     is_changing: bool = False  # the broker says that a change of it is under way
     charges: Decimal | None = None  # all fees so far, in `currency`
+    parent_tiger_id: str = ""  # of an order that the broker made of another one
+    spec: OrderSpec | None = None  # all of its terms, where we have words for them
     executions: tuple[ExecutionSeen, ...] = ()
+
+    @property
+    def contract(self) -> str:
+        """What is traded, as one word; see `OrderSpec.contract`."""
+        return self.symbol if self.spec is None else self.spec.contract
 
 
 class AbsenceConfirmed(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,11 +18,12 @@ from core.context import Context
 from core.errors import CommandError
 from core.events import Event
 from core.money import is_multiple, parse_positive
-from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, OrderSpec, Phase
+from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, Phase
 from core.previewing import tick_at
 from core.refusals import Refusal
 from core.refusing import refused
 from core.submitting import No, arrival_s, shut_gate
+from core.terms import OrderSpec
 
 _CANCELS_UNDER_WAY: Final = frozenset(
     {CancelPhase.WANTED, CancelPhase.STARTED, CancelPhase.REQUESTED, CancelPhase.UNKNOWN}
@@ -106,15 +107,21 @@ def patched(order: Order, command: ModifyOrder, contract: items.ContractFacts | 
         CommandError: naming the field that does not fit.
     """
     if contract is None:
-        raise CommandError(f"Tiger knows no stock {order.spec.symbol}", field="order_id")
+        raise CommandError(f"Tiger knows no {order.spec.contract}", field="order_id")
     spec = order.spec
-    if command.limit_price is not None:
-        if spec.limit_price is None:
-            raise CommandError("expected limit_price for a limit order alone", field="limit_price")
-        price = parse_positive(command.limit_price, field="limit_price")
-        _check_step(price, tick_at(price, contract), field="limit_price")
-        spec = replace(spec, limit_price=price)
+    for name in ("limit_price", "stop_price", "trailing_amount", "trailing_percent"):
+        asked: str | None = getattr(command, name)
+        if asked is None:
+            continue
+        if getattr(spec, name) is None:
+            raise CommandError(f"expected {name} for an order that has one alone", field=name)
+        price = parse_positive(asked, field=name)
+        if name in ("limit_price", "stop_price") and not spec.legs:
+            _check_step(price, tick_at(price, contract), field=name)
+        spec = replace(spec, **{name: price})
     if command.quantity is not None:
+        if spec.cash_amount is not None:
+            raise CommandError("expected no quantity for an order by amount", field="quantity")
         quantity = parse_positive(command.quantity, field="quantity")
         _check_step(quantity, contract.lot_size, field="quantity")
         filled = max(order.filled_quantity, order.recorded_quantity)

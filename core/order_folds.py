@@ -1,9 +1,12 @@
 """What becomes of one order by one event: the part of the fold that knows no other order."""
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from core import events
-from core.orders import FINAL_PHASES, CancelPhase, ModifyPhase, Order, OrderType, Phase
+from core.orders import FINAL_PHASES, CancelPhase, ModifyPhase, Order, Phase
+from core.terms import OrderType
 
 CancelEvent = (
     events.OrderCancelStarted
@@ -66,7 +69,7 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderRejected():
             return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
         case events.OrderFillRecorded():
-            return replace(order, recorded_quantity=order.recorded_quantity + event.quantity)
+            return replace(order, recorded_quantity=order.recorded_quantity + _units(order, event))
         case events.OrderChargesObserved():
             return replace(order, charges=event.charges.amount)
         case (
@@ -97,14 +100,32 @@ def _done(
 
 
 def _on_terms(order: Order, event: events.OrderTermsObserved) -> Order:
-    is_limit = event.limit_price is not None
-    spec = replace(
-        order.spec,
-        quantity=event.quantity,
-        order_type=OrderType.LIMIT if is_limit else OrderType.MARKET,
-        limit_price=event.limit_price,
-    )
+    order_type = order.spec.order_type
+    if order_type in (OrderType.LIMIT, OrderType.MARKET):
+        order_type = OrderType.MARKET if event.limit_price is None else OrderType.LIMIT
+    try:
+        spec = replace(
+            order.spec,
+            quantity=event.quantity,
+            order_type=order_type,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+            trailing_amount=event.trailing_amount,
+            trailing_percent=event.trailing_percent,
+        )
+    except ValueError:
+        # Prices that do not fit the type: the size is what a worst case needs.
+        spec = replace(order.spec, quantity=event.quantity)
     return replace(order, spec=spec)
+
+
+def _units(order: Order, event: events.OrderFillRecorded) -> Decimal:
+    # A combination is counted by its first leg: every unit of it trades all legs at once.
+    if not event.contract or not order.spec.legs:
+        return event.quantity
+    first = order.spec.legs[0]
+    is_first = event.contract == first.contract(order.spec.symbol)
+    return event.quantity / first.ratio if is_first else Decimal(0)
 
 
 def _cancel(order: Order, event: CancelEvent) -> Order:

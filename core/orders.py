@@ -1,10 +1,9 @@
-"""An order: what is asked, and what is true of it; the words of the trade live here.
+"""An order: where it is in its life, and what the ledger says of it.
 
 The phases and who may change them are in DESIGN: from `WORKING` on, only the broker's listings
 change a phase; `UNKNOWN` and `NOT_FOUND` are never terminal.
 """
 
-import hashlib
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,55 +11,7 @@ from typing import Final
 
 import msgspec
 
-
-class Side(StrEnum):
-    """Direction of an order."""
-
-    BUY = "buy"
-    SELL = "sell"
-
-
-class OrderType(StrEnum):
-    """How the price is found."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-
-
-class TimeInForce(StrEnum):
-    """How long an order stands: the exchange's day, or until cancelled."""
-
-    DAY = "day"
-    GOOD_TILL_CANCELLED = "gtc"
-
-
-class OrderSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The exact terms of one order of a stock.
-
-    `quantity` is in shares; `limit_price` in whole units of `currency`, set for limit orders alone.
-    """
-
-    symbol: str
-    market: str
-    currency: str
-    side: Side
-    order_type: OrderType
-    quantity: Decimal
-    limit_price: Decimal | None
-    time_in_force: TimeInForce
-    outside_regular_hours: bool
-
-    def __post_init__(self) -> None:
-        # An order from elsewhere may have any size, even none where it is given by amount; our own
-        # are held to the broker's precision where their terms are made.
-        if not self.quantity.is_finite() or self.quantity < 0:
-            raise ValueError(f"expected a finite quantity of at least 0, was {self.quantity}")
-        if (self.limit_price is None) == (self.order_type is OrderType.LIMIT):
-            raise ValueError("expected limit_price for a limit order and for no other")
-
-    def digest(self, account: str) -> str:
-        """Return the hex SHA-256 that binds a submit to exactly these terms on this account."""
-        return hashlib.sha256(account.encode() + b"\0" + msgspec.json.encode(self)).hexdigest()
+from core.terms import OrderSpec
 
 
 class Phase(StrEnum):
@@ -141,6 +92,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     tiger_order_id: str = ""
     is_external: bool = False
+    parent_order_id: str = ""  # of an order that the broker made of this one
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)

@@ -2,18 +2,31 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from core import events, items
 from core.account_state import AccountState
-from core.commands import PreviewOrder
+from core.commands import AlgoAsked, LegAsked, PreviewOrder, StopAsked
 from core.context import Context
 from core.errors import CommandError
 from core.events import Check, Event
 from core.ids import derived_id
 from core.money import Money, is_multiple, parse_positive
-from core.orders import OrderSpec, OrderType, Side
 from core.refusals import NEXT_STEP, Refusal
 from core.submitting import shut_gate
+from core.terms import (
+    AlgoPlan,
+    OptionLeg,
+    OrderSpec,
+    SecurityType,
+    Side,
+    StopLoss,
+    TakeProfit,
+    TermsError,
+)
+
+# Every option of a US combination is for a hundred shares.
+COMBINATION_UNIT: Final = Decimal(100)
 
 
 def decide_preview(
@@ -29,7 +42,8 @@ def decide_preview(
     if answer.failed:
         return _no(item, Refusal.BROKER_UNAVAILABLE, f"the broker did not answer {answer.failed}")
     if answer.contract is None or answer.contract.symbol != command.symbol:
-        return _no(item, Refusal.UNKNOWN_SYMBOL, f"Tiger knows no stock {command.symbol}")
+        detail = f"Tiger knows no {command.security} {command.symbol} of these terms"
+        return _no(item, Refusal.UNKNOWN_SYMBOL, detail)
     try:
         spec = spec_of(command, answer.contract)
         Money(amount=spec.quantity, currency=spec.currency)
@@ -55,21 +69,79 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
     Raises:
         CommandError: naming the field that does not fit.
     """
-    is_limit = command.order_type is OrderType.LIMIT
-    if is_limit != (command.limit_price is not None):
-        raise CommandError(
-            "expected limit_price for a limit order and for no other", field="limit_price"
+    if (command.quantity is None) == (command.cash_amount is None):
+        raise CommandError("expected either quantity or cash_amount", field="quantity")
+    is_combination = command.security is SecurityType.COMBINATION
+    try:
+        return OrderSpec(
+            symbol=contract.symbol,
+            market=contract.market,
+            currency=contract.currency,
+            side=command.side,
+            order_type=command.order_type,
+            quantity=_figure(command.quantity, "quantity") or Decimal(0),
+            limit_price=_figure(command.limit_price, "limit_price"),
+            time_in_force=command.time_in_force,
+            outside_regular_hours=command.outside_regular_hours,
+            security=command.security,
+            expiry=None if is_combination else contract.expiry,
+            strike=None if is_combination else contract.strike,
+            right=None if is_combination else contract.right,
+            multiplier=COMBINATION_UNIT if is_combination else contract.multiplier,
+            stop_price=_figure(command.stop_price, "stop_price"),
+            trailing_amount=_figure(command.trailing_amount, "trailing_amount"),
+            trailing_percent=_figure(command.trailing_percent, "trailing_percent"),
+            cash_amount=_figure(command.cash_amount, "cash_amount"),
+            good_till=command.good_till,
+            session=command.session,
+            legs=tuple(_leg(leg) for leg in command.legs),
+            take_profit=_take_profit(command.take_profit_price),
+            stop_loss=_stop(command.stop_loss, "stop_loss"),
+            or_stop=_stop(command.or_stop, "or_stop"),
+            algo=_algo(command.algo),
+            display_quantity=_figure(command.display_quantity, "display_quantity"),
         )
-    return OrderSpec(
-        symbol=contract.symbol,
-        market=contract.market,
-        currency=contract.currency,
-        side=command.side,
-        order_type=command.order_type,
-        quantity=parse_positive(command.quantity, field="quantity"),
-        limit_price=parse_positive(command.limit_price, field="limit_price") if is_limit else None,
-        time_in_force=command.time_in_force,
-        outside_regular_hours=command.outside_regular_hours,
+    except TermsError as error:
+        raise CommandError(str(error), field=error.field) from None
+
+
+def _figure(text: str | None, field: str) -> Decimal | None:
+    return None if text is None else parse_positive(text, field=field)
+
+
+def _leg(leg: LegAsked) -> OptionLeg:
+    return OptionLeg(
+        right=leg.right,
+        expiry=leg.expiry,
+        strike=parse_positive(leg.strike, field="legs.strike"),
+        side=leg.side,
+        ratio=leg.ratio,
+    )
+
+
+def _take_profit(price: str | None) -> TakeProfit | None:
+    if price is None:
+        return None
+    return TakeProfit(limit_price=parse_positive(price, field="take_profit_price"))
+
+
+def _stop(asked: StopAsked | None, field: str) -> StopLoss | None:
+    if asked is None:
+        return None
+    return StopLoss(
+        stop_price=_figure(asked.stop_price, f"{field}.stop_price"),
+        limit_price=_figure(asked.limit_price, f"{field}.limit_price"),
+        trailing_percent=_figure(asked.trailing_percent, f"{field}.trailing_percent"),
+    )
+
+
+def _algo(asked: AlgoAsked | None) -> AlgoPlan | None:
+    if asked is None:
+        return None
+    return AlgoPlan(
+        start_at=asked.start_at,
+        end_at=asked.end_at,
+        participation_rate=_figure(asked.participation_rate, "algo.participation_rate"),
     )
 
 
@@ -99,10 +171,10 @@ def _checks(
         ),
         Check(
             name="lot_size",
-            passed=is_multiple(spec.quantity, contract.lot_size),
+            passed=spec.cash_amount is not None or is_multiple(spec.quantity, contract.lot_size),
             detail=f"{spec.quantity} in lots of {contract.lot_size}",
         ),
-        _tick_check(spec, contract),
+        *_tick_checks(spec, contract),
         Check(
             name="price_known",
             passed=price is not None,
@@ -115,16 +187,30 @@ def _checks(
     return tuple(checks)
 
 
-def _tick_check(spec: OrderSpec, contract: items.ContractFacts) -> Check:
-    if spec.limit_price is None:
-        return Check(name="tick_size", passed=True, detail="a market order has no price")
-    step = tick_at(spec.limit_price, contract)
+def _tick_checks(spec: OrderSpec, contract: items.ContractFacts) -> list[Check]:
+    prices = {"limit_price": spec.limit_price, "stop_price": spec.stop_price}
+    if spec.take_profit is not None:
+        prices["take_profit_price"] = spec.take_profit.limit_price
+    for name, stop in (("stop_loss", spec.stop_loss), ("or_stop", spec.or_stop)):
+        if stop is not None:
+            prices |= {
+                f"{name}.stop_price": stop.stop_price,
+                f"{name}.limit_price": stop.limit_price,
+            }
+    named = {name: price for name, price in prices.items() if price is not None}
+    if not named or spec.legs:
+        return [Check(name="tick_size", passed=True, detail="there is no price of one contract")]
+    return [_tick_check(name, price, contract) for name, price in named.items()]
+
+
+def _tick_check(name: str, price: Decimal, contract: items.ContractFacts) -> Check:
+    step = tick_at(price, contract)
     if step is None:
         return Check(name="tick_size", passed=True, detail="the broker names no tick")
     return Check(
         name="tick_size",
-        passed=is_multiple(spec.limit_price, step),
-        detail=f"{spec.limit_price} in steps of {step}",
+        passed=is_multiple(price, step),
+        detail=f"{name} {price} in steps of {step}",
     )
 
 
@@ -135,19 +221,30 @@ def tick_at(price: Decimal, contract: items.ContractFacts) -> Decimal | None:
 
 
 def reference_price(spec: OrderSpec, quote: items.QuoteFacts | None) -> Decimal | None:
-    """Return the price at which an order is valued, or None if it cannot be valued.
+    """Return the price at which one unit of an order is valued, or None if it cannot be valued.
 
-    A limit buy at its limit; a limit sell at the higher of limit and market; a market order at
-    the far side of the quote, else the last trade.
+    A limit buy at its limit; a limit sell at the higher of limit and market; a stop at the higher
+    of market and trigger; all others at the far side of the quote, else the last trade.
     """
     market = None
     if quote is not None:
         far_side = quote.ask if spec.side is Side.BUY else quote.bid
         # A price of nothing is no price.
         market = far_side or quote.last or None
-    if spec.limit_price is None or (spec.side is Side.SELL and market is not None):
-        return market if spec.limit_price is None else max(spec.limit_price, market or Decimal(0))
-    return spec.limit_price
+    if spec.legs:
+        # A quote is of one contract; only a limit values a combination.
+        return spec.limit_price
+    if spec.limit_price is not None and spec.side is Side.BUY:
+        return spec.limit_price
+    floor = spec.limit_price or spec.stop_price
+    if floor is None:
+        return market
+    return max(floor, market or Decimal(0))
+
+
+def notional_of(spec: OrderSpec, price: Decimal) -> Decimal:
+    """Return what an order is worth at a price of one unit (unit: the order's currency)."""
+    return spec.cash_amount or price * spec.quantity * spec.unit
 
 
 def _quote(quote: items.QuoteFacts | None) -> events.QuoteUsed | None:
@@ -162,7 +259,7 @@ def _estimate(spec: OrderSpec, answer: items.PreviewAnswered) -> events.Estimate
         return None
     broker = answer.estimate
     return events.Estimate(
-        notional=Money(amount=price * spec.quantity, currency=spec.currency),
+        notional=Money(amount=notional_of(spec, price), currency=spec.currency),
         commission=broker.commission if broker else None,
         initial_margin=broker.initial_margin if broker else None,
         message=broker.message if broker else "",

@@ -13,7 +13,8 @@ from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
 from core.money import Money
-from core.orders import Order, OrderSpec, OrderType, Phase
+from core.orders import Order, Phase
+from core.terms import OrderSpec, OrderType
 
 
 def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
@@ -45,8 +46,10 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
         return events.OrderAccepted(
             order_id=order.order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
         )
+    parent_id = _parent_of(state, order, seen)
     # Whatever else it is, the order is live: after the alarm it goes on the books as a stranger.
-    return _foreign_claim(state, order, seen) or events.OrderExternalObserved(
+    alarm = None if parent_id else _foreign_claim(state, order, seen)
+    return alarm or events.OrderExternalObserved(
         order_id=derived_id("ext", state.account, seen.tiger_order_id),
         tiger_order_id=seen.tiger_order_id,
         symbol=seen.symbol,
@@ -58,7 +61,24 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
         limit_price=seen.limit_price,
         source=seen.source,
         opened_at=seen.opened_at,
+        parent_order_id=parent_id,
+        spec=seen.spec,
     )
+
+
+def _parent_of(state: AccountState, marked: Order | None, seen: items.OrderSeen) -> str:
+    """Return the id of the order of ours that the broker made this one of, or ""."""
+    parent_id = state.by_tiger_id.get(seen.parent_tiger_id) if seen.parent_tiger_id else None
+    if parent_id is not None:
+        return parent_id
+    # The other one of two that cancel each other may bear the mark of the first.
+    is_other = (
+        marked is not None
+        and marked.spec.has_children
+        and seen.order_number != marked.order_number
+        and (seen.contract, seen.market) == (marked.spec.contract, marked.spec.market)
+    )
+    return marked.order_id if marked is not None and is_other else ""
 
 
 def _foreign_claim(state: AccountState, order: Order | None, seen: items.OrderSeen) -> Event | None:
@@ -91,10 +111,10 @@ def _is_same(order: Order, seen: items.OrderSeen) -> bool:
 
 
 def _is_same_but_size(order: Order, seen: items.OrderSeen) -> bool:
-    return (seen.mark, seen.order_number, seen.symbol, seen.market, seen.side) == (
+    return (seen.mark, seen.order_number, seen.contract, seen.market, seen.side) == (
         order.mark,
         order.order_number,
-        order.spec.symbol,
+        order.spec.contract,
         order.spec.market,
         order.spec.side,
     )
@@ -121,19 +141,39 @@ def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
         return events.OrderReplaced(order_id=order.order_id, spec=order.wanted)
     if shows(seen, order.spec):
         return None
-    limit_price = _limit_of(seen)
+    stop_price, trailing_amount, trailing_percent = _triggers_of(seen.spec)
     return events.OrderTermsObserved(
-        order_id=order.order_id, quantity=seen.quantity, limit_price=limit_price
+        order_id=order.order_id,
+        quantity=seen.quantity,
+        limit_price=_limit_of(seen),
+        stop_price=stop_price,
+        trailing_amount=trailing_amount,
+        trailing_percent=trailing_percent,
     )
 
 
 def shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
-    """Say whether a listed order stands on these terms, as far as they can be changed."""
-    return (seen.quantity, _limit_of(seen)) == (spec.quantity, spec.limit_price)
+    """Say whether a listed order stands on these terms, as far as they can be changed.
+
+    A reading that has no words for the order's type says nothing of what triggers it.
+    """
+    if (seen.quantity, _limit_of(seen)) != (spec.quantity, spec.limit_price):
+        return False
+    return seen.spec is None or _triggers_of(seen.spec) == _triggers_of(spec)
 
 
 def _limit_of(seen: items.OrderSeen) -> Decimal | None:
+    if seen.spec is not None:
+        return seen.spec.limit_price
     return seen.limit_price if seen.order_type is OrderType.LIMIT else None
+
+
+def _triggers_of(
+    spec: OrderSpec | None,
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    if spec is None:
+        return None, None, None
+    return spec.stop_price, spec.trailing_amount, spec.trailing_percent
 
 
 def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:
@@ -142,11 +182,12 @@ def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Even
             return events.OrderFillRecorded(
                 order_id=order.order_id,
                 execution_id=execution.execution_id,
-                side=order.spec.side,
+                side=execution.side or order.spec.side,
                 symbol=order.spec.symbol,
                 quantity=execution.quantity,
                 price=execution.price,
                 executed_at=execution.executed_at,
+                contract=execution.contract if order.spec.legs else "",
             )
     return None
 

@@ -6,14 +6,15 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from core import events, items
-from core.account_state import AccountState, position_key
+from core.account_state import AccountState
 from core.commands import SubmitOrder
 from core.context import CLOCK_SKEW_MAX_S, Context
 from core.events import Environment, Event, Mode
 from core.ids import derived_id
-from core.orders import Order, OrderSpec, Side
+from core.orders import Order
 from core.refusals import Refusal
 from core.refusing import refused
+from core.terms import OrderSpec, Side, position_key
 
 # A larger difference is no clock; see `CLOCK_SKEW_MAX_S`, which blocks openings long before.
 SKEW_COUNTED_MAX_S: Final = 3600.0
@@ -104,7 +105,7 @@ def shut_gate(
         return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
     if spec.symbol in state.frozen_symbols:
         return No(Refusal.ACCOUNT_FROZEN, f"openings of {spec.symbol} are frozen")
-    broken = state.break_of(spec.symbol)
+    broken = state.break_of(spec)
     if broken is not None:
         return No(
             Refusal.POSITION_BROKEN,
@@ -128,16 +129,23 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
     as if they never filled. A fill recorded since the broker's last figure may be in it already: on
     the same side it is counted all the same, on the other side it is not.
     """
-    key = position_key(spec.symbol, spec.market)
+    key = position_key(spec.contract, spec.market)
     is_sale = spec.side is Side.SELL
     observed = state.observed.get(key) or Decimal(0)
     since = state.sold_since if is_sale else state.bought_since
     held = (observed if is_sale else -observed) - (since.get(key) or Decimal(0))
-    same_side = [
+    others = [
         other
         for other in state.watched_of(spec.symbol)
-        if other.spec.side is spec.side
-        and (instead_of is None or other.order_id != instead_of.order_id)
+        if instead_of is None or other.order_id != instead_of.order_id
+    ]
+    if spec.legs or any(other.spec.legs for other in others):
+        # A combination moves several positions, perhaps this one.
+        return False
+    same_side = [
+        other
+        for other in others
+        if other.spec.side is spec.side and other.spec.contract == spec.contract
     ]
     if any(order.spec.quantity == 0 for order in same_side):
         # Given by amount, so its size is not known.

@@ -14,7 +14,8 @@ import msgspec
 
 from core.events import CashFigure, Environment, Mode, PositionFigure
 from core.money import Money
-from core.orders import CancelPhase, ModifyPhase, OrderType, Phase, Side, TimeInForce
+from core.orders import CancelPhase, ModifyPhase, Phase
+from core.terms import OrderType, Side, TimeInForce
 
 ROWS_MAX: Final = 200
 ROWS_DEFAULT: Final = 50

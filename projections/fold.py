@@ -83,7 +83,11 @@ _PhaseEvent = (
     | events.OrderAnswerObserved
 )
 _LaterOrderEvent = (
-    _PhaseEvent | CancelEvent | ModifyEvent | events.OrderFillRecorded | events.OrderTermsObserved
+    _PhaseEvent
+    | CancelEvent
+    | ModifyEvent
+    | events.OrderFillRecorded
+    | events.OrderTermsObserved
     | events.OrderChargesObserved
 )
 

@@ -13,8 +13,9 @@ import msgspec
 from core import asks, events, views
 from core.events import Environment, Mode
 from core.money import Money
-from core.orders import CancelPhase, OrderType, Phase, Side, TimeInForce
+from core.orders import CancelPhase, Phase
 from core.refusals import Refusal
+from core.terms import OrderType, Side, TimeInForce
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
 

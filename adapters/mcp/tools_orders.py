@@ -38,7 +38,7 @@ from core.commands import (
 from core.errors import CommandError
 from core.ids import derived_id
 from core.money import parse_positive
-from core.orders import OrderType, Side, TimeInForce
+from core.terms import OrderType, Side, TimeInForce
 
 _NOT_LISTED = "An order that is not listed may still exist: a view may be behind."
 _PRINCIPAL_LENGTH_MAX = 100

@@ -98,6 +98,7 @@ class AccountWorker:
     ) -> None:
         self._plan = plan
         self._login = login
+        self._world = world
         broker = world.make_broker(plan.number)
         latch = HaltLatch()
         self._watchdog = Watchdog(
@@ -160,6 +161,7 @@ class AccountWorker:
         # Questions have threads of their own: neither a preview nor another account waits for them.
         self.ask_threads = ThreadPoolExecutor(ASK_THREADS, thread_name_prefix=f"ask-{plan.alias}")
         self._is_silence_told = False
+        self._is_lock_lost = False
         self._halt_file_told_at = 0.0
 
     @property
@@ -246,6 +248,10 @@ class AccountWorker:
         if is_due and not self.state.is_halted and self._plan.halt_file.exists():
             self._halt_file_told_at = now
             self._thread.post(Work(HaltFileSeen(detail="the halt file is there")), Turn.CONTROL)
+        self._end_if_lock_is_lost()
+        if self.lanes.readings.longest_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
+            log.error("reading.hangs", account=self.alias)
+            exit_now(EXIT_STUCK)
         silent_s = self._reconciler.silent_s - self._login.pace.idle_s
         if silent_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
             log.error("rounds.hang", account=self.alias, silent_s=silent_s)
@@ -255,6 +261,13 @@ class AccountWorker:
             gap = self._gaps.note("a reading of the broker hangs")
             self._thread.post(Work(gap), Turn.CONTROL)
         self._is_silence_told = is_silent
+
+    def _end_if_lock_is_lost(self) -> None:
+        # Nothing would be sent any more, and nobody would be told to start a worker that may.
+        if not self._is_lock_lost and not self._world.is_lock_held():
+            self._is_lock_lost = True
+            log.error("login.lock_lost", account=self.alias)
+            self._world.on_failure(ConfigError("expected to hold the login's lock, was lost"))
 
     def _look_again(self) -> None:
         self._reconciler.look_again()

@@ -6,17 +6,17 @@ closed list, surely not sent, or unknown. A reading is complete, or it failed; n
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import urllib3.exceptions
 from tigeropen.common.exceptions import ApiException, RequestException, ResponseException
 from tigeropen.common.request import OpenApiRequest
-from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.trade.domain.order import Order as SdkOrder
 
 from adapters.tiger_worker import rows, words
+from adapters.tiger_worker.sdk_order import expiry_text, sdk_order_of, to_ms
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.words import Row
 from core.asks import Quote
@@ -30,10 +30,11 @@ from core.items import (
     Outcome,
     QuoteFacts,
 )
-from core.orders import OrderSpec
 from core.ports import Clock
+from core.terms import ContractRef, OrderSpec, SecurityType
 
 PAGE_ROWS: Final = 100
+POSITION_CLASSES: Final = ("STK", "OPT", "FUT", "WAR", "IOPT", "FUND")
 # A listing of this many pages is not one that this service could have made.
 PAGES_MAX: Final = 200
 # No connection was made, so nothing was sent. Source: urllib3 2, `urllib3/exceptions.py`.
@@ -77,26 +78,21 @@ class AccountBroker:
         self._session = session
         self._number = number
         self._clock = clock
+        # The broker's clock as its last reply told it, and this machine's boot clock at that moment.
         self._broker_time: datetime | None = None
-        self.clock_skew_s = 0.0
+        self._told_at_s = 0.0
+
+    @property
+    def clock_skew_s(self) -> float:
+        """Return how far this wall clock is ahead of the broker's now, jumps since included."""
+        if self._broker_time is None:
+            return 0.0
+        passed = timedelta(seconds=self._clock.boot_s() - self._told_at_s)
+        return (self._clock.now() - (self._broker_time + passed)).total_seconds()
 
     def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> SdkOrder:
         """Return the SDK's own order of these terms; a fresh one, because a call changes it."""
-        quantity, scale = _whole_and_scale(spec.quantity)
-        order = SdkOrder(
-            self._number,
-            stock_contract(spec.symbol, spec.currency),
-            words.SIDE_WORDS[spec.side],
-            words.TYPE_WORDS[spec.order_type],
-            quantity,
-            limit_price=None if spec.limit_price is None else float(spec.limit_price),
-            time_in_force=words.FORCE_WORDS[spec.time_in_force],
-            outside_rth=spec.outside_regular_hours,
-            order_id=int(order_number) if order_number else None,
-        )
-        order.quantity_scale = scale
-        order.user_mark = mark or None
-        return order
+        return sdk_order_of(spec, number=self._number, order_number=order_number, mark=mark)
 
     def place(self, order: SdkOrder) -> Ended:
         """Send a prepared order, once; never raises."""
@@ -141,14 +137,14 @@ class AccountBroker:
         return words.text(data, "orderId")
 
     def orders(self, *, since: datetime) -> Listing:
-        """Return every stock order opened since a moment, all pages."""
+        """Return every order opened since a moment, all pages."""
         begun_at = self._broker_time
-        fields = {"sec_type": "STK", "start_date": _ms(since), "limit": PAGE_ROWS}
+        fields = {"start_date": to_ms(since), "limit": PAGE_ROWS}
         return Listing(tuple(self._pages("orders", fields)), begun_at)
 
     def open_orders(self) -> tuple[Row, ...]:
-        """Return every stock order that the broker calls active, however old."""
-        return tuple(self._pages("active_orders", {"sec_type": "STK", "limit": PAGE_ROWS}))
+        """Return every order that the broker calls active, however old."""
+        return tuple(self._pages("active_orders", {"limit": PAGE_ROWS}))
 
     def executions(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
         """Return all executions of one order."""
@@ -156,10 +152,13 @@ class AccountBroker:
         return tuple(rows.execution_of(row) for row in self._pages("order_transactions", fields))
 
     def positions(self) -> tuple[PositionFigure, ...]:
-        """Return every stock position."""
-        fields = {"sec_type": "STK", "market": "ALL", "currency": "ALL"}
-        data = self._read("positions", fields)
-        return tuple(rows.position_of(row) for row in _items(data))
+        """Return every position, of all classes of security."""
+        found: list[PositionFigure] = []
+        for word in POSITION_CLASSES:
+            # The broker lists one class at a time.
+            fields = {"sec_type": word, "market": "ALL", "currency": "ALL"}
+            found.extend(rows.position_of(row) for row in _items(self._read("positions", fields)))
+        return tuple(found)
 
     def balances(self) -> BalancesSeen:
         """Return cash and margin."""
@@ -172,9 +171,29 @@ class AccountBroker:
         data = self._read("contracts", fields)
         return tuple(rows.contract_of(row) for row in _items(data))
 
-    def quote_facts(self, symbol: str) -> QuoteFacts | None:
-        """Return a stock's quote, or None if the broker has none."""
-        found = self._quote_rows([symbol])
+    def contract(self, ref: ContractRef) -> ContractFacts | None:
+        """Return any one contract, or None if the broker knows none of these terms."""
+        fields = {
+            "symbol": ref.symbol,
+            "sec_type": words.SECURITY_WORDS[ref.security],
+            "expiry": None if ref.expiry is None else expiry_text(ref.expiry),
+            "strike": ref.strike,
+            "right": None if ref.right is None else words.RIGHT_WORDS[ref.right],
+        }
+        data = self._read("contract", {name: v for name, v in fields.items() if v is not None})
+        found = [data] if "symbol" in data else _items(data)
+        return rows.contract_of(found[0]) if len(found) == 1 else None
+
+    def quote_facts(self, contract: ContractFacts) -> QuoteFacts | None:
+        """Return a contract's quote, or None if the broker has none."""
+        match contract.security:
+            case SecurityType.OPTION:
+                found = _items(self._read("option_brief", _option_brief_fields(contract)))
+            case SecurityType.FUTURE:
+                fields = {"contract_codes": [contract.symbol]}
+                found = _items(self._read("future_real_time_quote", fields))
+            case _:
+                found = self._quote_rows([contract.symbol])
         return rows.quote_facts_of(found[0]) if found else None
 
     def quotes(self, contracts: Sequence[ContractFacts]) -> tuple[Quote, ...]:
@@ -256,7 +275,22 @@ class AccountBroker:
         stamp = reply.get("timestamp")
         if isinstance(stamp, int):
             self._broker_time = datetime.fromtimestamp(stamp / 1000, UTC)
-            self.clock_skew_s = (self._clock.now() - self._broker_time).total_seconds()
+            self._told_at_s = self._clock.boot_s()
+
+
+def _option_brief_fields(contract: ContractFacts) -> dict[str, Any]:
+    assert contract.expiry is not None, "an option has an expiry"
+    assert contract.right is not None, "an option is a call or a put"
+    # Quotes name an expiry by its midnight at the exchange, unlike orders.
+    zone = ZoneInfo("Asia/Hong_Kong" if contract.market == "HK" else "America/New_York")
+    midnight = datetime.combine(contract.expiry, time.min, tzinfo=zone)
+    option = {
+        "symbol": contract.symbol,
+        "expiry": to_ms(midnight),
+        "right": words.RIGHT_WORDS[contract.right],
+        "strike": str(contract.strike),
+    }
+    return {"market": contract.market, "option_basic": [option]}
 
 
 def _items(data: Row) -> list[Row]:
@@ -276,14 +310,3 @@ def _end_of(error: Exception) -> Ended:
     if isinstance(error.__context__, _NEVER_CONNECTED):
         return Ended(Outcome.NOT_SENT, detail="no connection to the broker was made")
     return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
-
-
-def _whole_and_scale(quantity: Decimal) -> tuple[int, int]:
-    exponent = quantity.normalize().as_tuple().exponent
-    assert isinstance(exponent, int), "a quantity is finite"
-    scale = max(0, -exponent)
-    return int(quantity.scaleb(scale)), scale
-
-
-def _ms(when: datetime) -> int:
-    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -86,7 +86,20 @@ class Desk:
         self._follow_ups: deque[Work] = deque()
         self._asked_at: dict[str, float] = {}
         self.state = AccountState(account=settings.account)
-        self.clock_skew_s = 0.0
+        self._skew_s = 0.0
+        self._ahead_of_boot_s = self._wall_ahead_of_boot_s()
+
+    @property
+    def clock_skew_s(self) -> float:
+        """How far this wall clock is ahead of the broker's; a jump since it was told counts.
+
+        Without it, an order sent just after a jump back would be called absent before it arrives.
+        """
+        return self._skew_s + self._wall_ahead_of_boot_s() - self._ahead_of_boot_s
+
+    @clock_skew_s.setter
+    def clock_skew_s(self, skew_s: float) -> None:
+        self._skew_s, self._ahead_of_boot_s = skew_s, self._wall_ahead_of_boot_s()
 
     def restore(self, log_subject: str, body: bytes, *, sequence: int) -> None:
         """Fold one record of the account's past; all of them, in order, before the first item.
@@ -158,8 +171,8 @@ class Desk:
 
     def _read(self, item: items.CommandItem, work: Work) -> None:
         if isinstance(item.command, ModifyOrder):
-            symbol = self.state.orders[item.command.order_id].spec.symbol
-            self._acts.read_for_modify(item, symbol, work)
+            ref = self.state.orders[item.command.order_id].spec.ref
+            self._acts.read_for_modify(item, ref, work)
         else:
             self._acts.read_for_preview(item, work)
 
@@ -380,6 +393,9 @@ class Desk:
             self._record(observed, Work(item))
         except (VersionConflictError, LinkError):
             log.error("answer.unrecorded", account=self._settings.account, order_id=item.order_id)
+
+    def _wall_ahead_of_boot_s(self) -> float:
+        return self._clock.now().timestamp() - self._clock.boot_s()
 
     def _context(self) -> Context:
         return Context(

@@ -19,6 +19,7 @@ from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
 from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.reading_watch import ReadingWatch
 from core.commands import PreviewOrder
 from core.errors import BrokerError, CommandError, CorruptRecordError
 from core.items import (
@@ -31,6 +32,7 @@ from core.items import (
     PreviewAnswered,
 )
 from core.previewing import spec_of
+from core.terms import ContractRef
 
 log = structlog.get_logger()
 PLACE_THREADS: Final = 4
@@ -121,6 +123,7 @@ class Lanes:
         self._contracts = contracts
         self._look_again = look_again
         self._on_sending = on_sending
+        self.readings = ReadingWatch()
         self._on_sent = on_sent
         self._places = ThreadPoolExecutor(PLACE_THREADS, thread_name_prefix=f"place-{account}")
         self._previews = ThreadPoolExecutor(
@@ -190,9 +193,9 @@ class Lanes:
         """See `Acts.read_for_preview`."""
         self._previews.submit(self._read_for_preview, item, work)
 
-    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
         """See `Acts.read_for_modify`."""
-        self._previews.submit(self._read_for_modify, item, symbol, work)
+        self._previews.submit(self._read_for_modify, item, ref, work)
 
     def look_again(self) -> None:
         """See `Acts.look_again`."""
@@ -272,7 +275,9 @@ class Lanes:
         self._post(Work(answer), Turn.ANSWER)
 
     def _read_for_preview(self, item: CommandItem, work: Work) -> None:
-        self._post(work._replace(item=self._preview_facts(item)), Turn.ANSWER)
+        with self.readings.reading():
+            facts = self._preview_facts(item)
+        self._post(work._replace(item=facts), Turn.ANSWER)
 
     def _preview_facts(self, item: CommandItem) -> PreviewAnswered:
         command = item.command
@@ -280,13 +285,13 @@ class Lanes:
         reading = "contracts"
         try:
             self._spend("contracts")
-            contract = self._contracts.find(self._broker, command.symbol)
+            contract = self._contracts.find(self._broker, command.contract)
             if contract is None:
                 return PreviewAnswered(item=item, contract=None, quote=None, estimate=None)
             spec = spec_of(command, contract)
             reading = "quote_real_time"
             self._spend(reading)
-            quote = self._broker.quote_facts(contract.symbol)
+            quote = self._broker.quote_facts(contract)
             reading = "preview_order"
             self._spend(reading)
             estimate = self._broker.estimate(spec)
@@ -300,19 +305,20 @@ class Lanes:
                 item=item, contract=None, quote=None, estimate=None, failed=reading
             )
 
-    def _read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+    def _read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
         try:
             self._spend("contracts")
-            contract = self._contracts.find(self._broker, symbol)
+            contract = self._contracts.find(self._broker, ref)
             prepared = ModifyPrepared(item=item, contract=contract)
         except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
-            log.warning("modify.read_failed", symbol=symbol, reason=repr(error))
+            log.warning("modify.read_failed", symbol=ref.symbol, reason=repr(error))
             prepared = ModifyPrepared(item=item, contract=None, failed="contracts")
         self._post(work._replace(item=prepared), Turn.ANSWER)
 
     def _reserve(self) -> str:
         self._spend("order_no")
-        return self._broker.reserve_number()
+        with self.readings.reading():
+            return self._broker.reserve_number()
 
     def _spend(self, method: str) -> None:
         if not self._budget.take(method, wait_s=READ_TOKEN_WAIT_S):

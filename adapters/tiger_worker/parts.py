@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from core.items import CommandItem, Item
-from core.orders import OrderSpec
 from core.ports import Appended, StoredRecord
+from core.terms import ContractRef, OrderSpec
 
 
 class Delivery(Protocol):
@@ -101,8 +101,8 @@ class Acts(Protocol):
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Read what a preview needs."""
 
-    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
-        """Read what a change of an order of this symbol needs."""
+    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
+        """Read what a change of an order of this contract needs."""
 
     def look_again(self) -> None:
         """Ask for a round of readings soon."""

@@ -16,7 +16,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.tiger_worker import rows, words
-from adapters.tiger_worker.broker import AccountBroker, Listing
+from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker, Listing
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
@@ -236,7 +236,8 @@ class Reconciler:
         return seen
 
     def _tell_figures(self, *, has_news: bool) -> None:
-        self._spend("positions")
+        for _ in POSITION_CLASSES:
+            self._spend("positions")
         positions, observed_at = self._broker.positions(), self._clock.now()
         self._spend("prime_assets")
         balances = self._broker.balances()

@@ -18,6 +18,15 @@ from core.items import (
     QuoteFacts,
 )
 from core.money import Money
+from core.terms import (
+    OptionLeg,
+    OrderSpec,
+    OrderType,
+    SecurityType,
+    TermsError,
+    TimeInForce,
+    contract_word,
+)
 
 
 def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
@@ -53,8 +62,87 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
         source=words.broker_text(row.get("source")),
         opened_at=words.moment(row, "openTime"),
         charges=_charges(row),
+        parent_tiger_id=_id_or_none(row, "parentId"),
+        spec=_spec_of(row),
         is_changing=words.text(row, "replaceStatus") == "RECEIVED",
         executions=tuple(executions),
+    )
+
+
+def _id_or_none(row: Row, name: str) -> str:
+    # Tiger writes 0 where there is none.
+    found = words.text(row, name)
+    return found if found.strip("0") else ""
+
+
+def _spec_of(row: Row) -> OrderSpec | None:
+    """Return all terms of a listed order, or None where we have no words for some of them."""
+    order_type, force = words.type_of(row.get("orderType")), words.force_of(row.get("timeInForce"))
+    security = words.security_of(row.get("secType"))
+    if order_type is None or force is None or security is None:
+        return None
+    is_combination = security is SecurityType.COMBINATION
+    trailing_percent = words.optional_number(row, "trailingPercent") or None
+    try:
+        return OrderSpec(
+            symbol=words.text(row, "symbol"),
+            market=words.text(row, "market"),
+            currency=words.text(row, "currency"),
+            side=words.side_of(row.get("action")),
+            order_type=order_type,
+            quantity=words.scaled(row, "totalQuantity"),
+            limit_price=words.optional_number(row, "limitPrice") or None,
+            time_in_force=force,
+            outside_regular_hours=bool(row.get("outsideRth")),
+            security=security,
+            expiry=None if is_combination else words.expiry_of(row.get("expiry")),
+            strike=None if is_combination else words.optional_number(row, "strike") or None,
+            right=None if is_combination else words.right_of(row.get("right")),
+            multiplier=_multiplier(row),
+            stop_price=_trigger(row, order_type, OrderType.STOP, OrderType.STOP_LIMIT),
+            trailing_amount=None
+            if trailing_percent
+            else _trigger(row, order_type, OrderType.TRAILING_STOP),
+            trailing_percent=trailing_percent,
+            good_till=words.moment(row, "expireTime")
+            if force is TimeInForce.GOOD_TILL_DATE
+            else None,
+            legs=tuple(_leg_of(leg) for leg in _objects(row, "legs")) if is_combination else (),
+            display_quantity=words.optional_number(row, "displaySize"),
+        )
+    except TermsError:
+        return None
+
+
+def _trigger(row: Row, order_type: OrderType, *of: OrderType) -> Decimal | None:
+    return words.optional_number(row, "auxPrice") if order_type in of else None
+
+
+def _multiplier(row: Row) -> Decimal | None:
+    found = words.optional_number(row, "multiplier")
+    return None if found in (None, Decimal(0), Decimal(1)) else found
+
+
+def _leg_of(row: Row) -> OptionLeg:
+    right, expiry = words.right_of(row.get("right")), words.expiry_of(row.get("expiry"))
+    if right is None or expiry is None:
+        raise CorruptRecordError("expected right and expiry in a leg's row")
+    return OptionLeg(
+        right=right,
+        expiry=expiry,
+        strike=words.number(row, "strike"),
+        side=words.side_of(row.get("action")),
+        ratio=int(words.optional_number(row, "ratio") or 1),
+    )
+
+
+def contract_in(row: Row) -> str:
+    """Return what a row is about as one word; see `OrderSpec.contract`."""
+    return contract_word(
+        words.text(row, "symbol"),
+        words.expiry_of(row.get("expiry")),
+        words.right_of(row.get("right")),
+        words.optional_number(row, "strike"),
     )
 
 
@@ -68,19 +156,25 @@ def execution_of(row: Row) -> ExecutionSeen:
         quantity=words.scaled(row, "filledQuantity"),
         price=price,
         executed_at=words.moment(row, "transactionTime"),
+        contract=contract_in(row),
+        side=words.side_of(row["action"]) if row.get("action") else None,
     )
 
 
 def position_of(row: Row) -> PositionFigure:
     """Return one listed position."""
+    symbol, contract = words.text(row, "symbol"), contract_in(row)
     return PositionFigure(
-        symbol=words.text(row, "symbol"),
+        symbol=symbol,
         market=words.text(row, "market"),
         currency=words.text(row, "currency"),
         quantity=_held(row),
         average_cost=words.number(row, "averageCost"),
         market_price=words.optional_number(row, "latestPrice"),
         unrealized_profit=words.optional_number(row, "unrealizedPnl"),
+        contract="" if contract == symbol else contract,
+        security=words.security_of(row.get("secType")) or SecurityType.STOCK,
+        multiplier=_multiplier(row),
     )
 
 
@@ -114,7 +208,7 @@ def balances_of(data: Row, observed_at: datetime) -> BalancesSeen:
 
 
 def contract_of(row: Row) -> ContractFacts:
-    """Return what the broker says of a stock."""
+    """Return what the broker says of a contract."""
     ticks = sorted(
         (words.number(tick, "begin"), words.number(tick, "tickSize"))
         for tick in _objects(row, "tickSizes")
@@ -126,6 +220,11 @@ def contract_of(row: Row) -> ContractFacts:
         lot_size=words.optional_number(row, "lotSize") or Decimal(1),
         is_tradeable=bool(row.get("tradeable")),
         tick_sizes=tuple(ticks),
+        security=words.security_of(row.get("secType")) or SecurityType.STOCK,
+        expiry=words.expiry_of(row.get("expiry")),
+        strike=words.optional_number(row, "strike") or None,
+        right=words.right_of(row.get("right")),
+        multiplier=_multiplier(row),
     )
 
 
@@ -136,7 +235,7 @@ def quote_facts_of(row: Row) -> QuoteFacts:
         bid=words.optional_number(row, "bidPrice") or None,
         ask=words.optional_number(row, "askPrice") or None,
         last=words.optional_number(row, "latestPrice") or None,
-        at=words.moment(row, "latestTime"),
+        at=words.moment(row, "latestTime" if row.get("latestTime") else "timestamp"),
     )
 
 

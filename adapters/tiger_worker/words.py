@@ -7,21 +7,63 @@ Source: tigeropen 3.8.0; Tiger's documents on orders and error codes (read 2026-
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from core.errors import CorruptRecordError
 from core.items import SeenPhase
-from core.orders import OrderType, Side, TimeInForce
+from core.terms import (
+    OptionRight,
+    OrderType,
+    SecurityType,
+    Side,
+    TimeInForce,
+    TradingSession,
+)
 
 Row = dict[str, Any]
 
 SIDE_WORDS: Final = {Side.BUY: "BUY", Side.SELL: "SELL"}
-TYPE_WORDS: Final = {OrderType.MARKET: "MKT", OrderType.LIMIT: "LMT"}
-FORCE_WORDS: Final = {TimeInForce.DAY: "DAY", TimeInForce.GOOD_TILL_CANCELLED: "GTC"}
+TYPE_WORDS: Final = {
+    OrderType.MARKET: "MKT",
+    OrderType.LIMIT: "LMT",
+    OrderType.STOP: "STP",
+    OrderType.STOP_LIMIT: "STP_LMT",
+    OrderType.TRAILING_STOP: "TRAIL",
+    OrderType.AUCTION: "AM",
+    OrderType.AUCTION_LIMIT: "AL",
+    OrderType.TWAP: "TWAP",
+    OrderType.VWAP: "VWAP",
+    OrderType.ICEBERG: "ICEBERG",
+}
+FORCE_WORDS: Final = {
+    TimeInForce.DAY: "DAY",
+    TimeInForce.GOOD_TILL_CANCELLED: "GTC",
+    TimeInForce.GOOD_TILL_DATE: "GTD",
+    TimeInForce.OPENING_AUCTION: "OPG",
+}
+SECURITY_WORDS: Final = {
+    SecurityType.STOCK: "STK",
+    SecurityType.OPTION: "OPT",
+    SecurityType.FUTURE: "FUT",
+    SecurityType.WARRANT: "WAR",
+    SecurityType.CBBC: "IOPT",
+    SecurityType.FUND: "FUND",
+    SecurityType.COMBINATION: "MLEG",
+}
+RIGHT_WORDS: Final = {OptionRight.CALL: "CALL", OptionRight.PUT: "PUT"}
+SESSION_WORDS: Final = {
+    TradingSession.REGULAR: "RTH",
+    TradingSession.EXTENDED: "PRE_RTH_POST",
+    TradingSession.OVERNIGHT: "OVERNIGHT",
+    TradingSession.FULL: "FULL",
+}
 _SIDES: Final = {word: side for side, word in SIDE_WORDS.items()}
 _TYPES: Final = {word: order_type for order_type, word in TYPE_WORDS.items()}
+_FORCES: Final = {word: force for force, word in FORCE_WORDS.items()}
+_SECURITIES: Final = {word: security for security, word in SECURITY_WORDS.items()}
+_RIGHTS: Final = {word: right for right, word in RIGHT_WORDS.items()}
 
 _LIVE: Final = frozenset({"Initial", "PendingSubmit", "Submitted", "PendingCancel"})
 _PHASES: Final = {
@@ -103,6 +145,35 @@ def side_of(word: object) -> Side:
 def type_of(word: object) -> OrderType | None:
     """Return the order type, or None for one that we do not send ourselves."""
     return _TYPES.get(str(word))
+
+
+def force_of(word: object) -> TimeInForce | None:
+    """Return the time in force, or None for a word that we do not know."""
+    return _FORCES.get(str(word))
+
+
+def security_of(word: object) -> SecurityType | None:
+    """Return the class of security, or None for one that we do not trade."""
+    return _SECURITIES.get(str(word))
+
+
+def right_of(word: object) -> OptionRight | None:
+    """Return what an option gives the right to, or None for what is no option."""
+    return _RIGHTS.get(str(word))
+
+
+def expiry_of(value: object) -> date | None:
+    """Return an expiry written as yyyyMMdd or yyyy-MM-dd, or None where there is none.
+
+    Raises:
+        CorruptRecordError: for anything else.
+    """
+    if value in (None, ""):
+        return None
+    try:
+        return datetime.strptime(str(value).replace("-", ""), "%Y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        raise CorruptRecordError(f"expected an expiry, was {str(value)[:20]!r}") from None
 
 
 def number(row: Row, name: str) -> Decimal:

@@ -25,6 +25,7 @@ from infra.bench.rows_broker import BROKER
 from infra.bench.rows_gateway import MEMORY, READ, START
 from infra.bench.rows_hang import HANG
 from infra.bench.rows_ledger import APPEND, REPLAY
+from infra.bench.rows_sandbox import SANDBOX
 from infra.bench.rows_submit import SUBMIT
 from infra.bench.rows_worker import LOGINS, RESTART
 from infra.bench.shared import make_cluster
@@ -32,6 +33,7 @@ from infra.bench.shared import make_cluster
 # In the order in which they run: what disturbs the shared cluster comes last.
 ROWS: tuple[Row, ...] = (
     BROKER,
+    SANDBOX,
     SUBMIT,
     READ,
     HANG,

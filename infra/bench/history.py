@@ -9,7 +9,7 @@ from core import codec, events
 from core.codec import EMPTY_TAIL, Recorded
 from core.events import Environment, Event, Mode
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
 _BEGAN: Final = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 _STEP: Final = timedelta(milliseconds=10)

@@ -16,7 +16,7 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.events import Environment
 from core.items import Outcome
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 from infra.bench.cluster import Cluster
 from infra.bench.fault import BenchError
 from infra.bench.figures import Ratio, Result, figure
@@ -33,8 +33,12 @@ _MS: Final = 1000
 _KEY_NAME: Final = "private_key_pk8="
 
 
-class _Wire:
-    """Posts signed requests over one connection; signing is not timed."""
+class Wire:
+    """Posts signed requests over one connection; signing is not timed.
+
+    Raises:
+        BenchError: a request was refused.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         folder = login_folder(cluster.home.sandbox, DIRECT_LOGIN)
@@ -46,8 +50,17 @@ class _Wire:
         self._is_buy = False
 
     def place(self) -> float:
+        """Place a market order, and return how long that took (unit: ms)."""
+        return self.send(self.signed_place())
+
+    def number(self) -> float:
+        """Reserve an order number, and return how long that took (unit: ms)."""
+        return self.send(self._signed("order_no", {}))
+
+    def signed_place(self) -> bytes:
+        """Return the body of a request that buys a share or, in turns, sells one."""
         self._is_buy = not self._is_buy
-        return self._post(
+        return self._signed(
             "place_order",
             {
                 "action": "BUY" if self._is_buy else "SELL",
@@ -60,10 +73,22 @@ class _Wire:
             },
         )
 
-    def number(self) -> float:
-        return self._post("order_no", {})
+    def send(self, body: bytes) -> float:
+        """Send a request, and return how long its reply took (unit: ms)."""
+        headers = {"Content-Type": "application/json;charset=UTF-8"}
+        began_s = time.perf_counter()
+        self._connection.request("POST", "/gateway", body, headers)
+        reply = self._connection.getresponse().read()
+        took_s = time.perf_counter() - began_s
+        if msgspec.json.decode(reply, type=dict[str, Any])["code"] != 0:
+            raise BenchError(f"a request was refused: {reply[:200]!r}")
+        return took_s * _MS
 
-    def _post(self, method: str, fields: dict[str, Any]) -> float:
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _signed(self, method: str, fields: dict[str, Any]) -> bytes:
         account = self._login.accounts[0].account
         request: dict[str, Any] = {
             "method": method,
@@ -79,15 +104,7 @@ class _Wire:
             padding.PKCS1v15(),
             hashes.SHA1(),  # noqa: S303  # Tiger's protocol
         )
-        body = msgspec.json.encode(request | {"sign": base64.b64encode(signature).decode()})
-        headers = {"Content-Type": "application/json;charset=UTF-8"}
-        began_s = time.perf_counter()
-        self._connection.request("POST", "/gateway", body, headers)
-        reply = self._connection.getresponse().read()
-        took_s = time.perf_counter() - began_s
-        if msgspec.json.decode(reply, type=dict[str, Any])["code"] != 0:
-            raise BenchError(f"{method} was refused: {reply[:200]!r}")
-        return took_s * _MS
+        return msgspec.json.encode(request | {"sign": base64.b64encode(signature).decode()})
 
 
 class _Sdk:
@@ -134,7 +151,7 @@ class _Sdk:
 
 def _broker(bench: Bench) -> Result:
     cluster = bench.shared()
-    wire = _Wire(cluster)
+    wire = Wire(cluster)
     sdk = _Sdk(cluster)
     values = interleave(
         bench,

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from core.commands import PreviewOrder, SubmitOrder, submit_command_id
-from core.orders import OrderType, Side, TimeInForce
+from core.terms import OrderType, Side, TimeInForce
 from infra.bench.cluster import Cluster, login_spec
 from infra.bench.cpu import BusyShare
 from infra.bench.fault import RefusedError

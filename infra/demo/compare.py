@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from core.account_state import AccountState, position_key
-from core.orders import Order, OrderType, Phase, Side
+from core.orders import Order, Phase
+from core.terms import OrderType, Side
 from infra.sandbox.broker import records
 from infra.sandbox.control.views import BookView
 

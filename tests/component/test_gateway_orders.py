@@ -19,8 +19,8 @@ from core.commands import (
 )
 from core.errors import LinkError
 from core.ids import derived_id
-from core.orders import OrderType, Side, TimeInForce
 from core.refusals import NEXT_STEP, Refusal
+from core.terms import OrderType, Side, TimeInForce
 from tests.support.gateway import (
     AS_OF,
     MODES,

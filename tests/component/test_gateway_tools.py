@@ -15,7 +15,8 @@ from core.errors import CommandError
 from core.events import CashFigure, Environment, PositionFigure
 from core.events import Mode as AccountMode
 from core.money import Money
-from core.orders import CancelPhase, OrderType, Phase, Side, TimeInForce
+from core.orders import CancelPhase, Phase
+from core.terms import OrderType, Side, TimeInForce
 from tests.support.gateway import (
     AS_OF,
     MODES,

@@ -30,7 +30,7 @@ from core import events
 from core.context import Timing
 from core.errors import BrokerUnavailableError
 from core.items import HaltFileSeen, Outcome, PlaceAnswered
-from core.orders import OrderSpec
+from core.terms import OrderSpec
 from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
 

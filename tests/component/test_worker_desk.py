@@ -7,8 +7,8 @@ import pytest
 from core import events, items
 from core.commands import PreviewOrder
 from core.items import Outcome, SeenPhase
-from core.orders import OrderType, Side, TimeInForce
 from core.refusals import Refusal
+from core.terms import OrderType, Side, TimeInForce
 from tests.support import core_facts as facts
 from tests.support.worker_parts import DeskRig
 

@@ -9,9 +9,10 @@ from core import events, items
 from core.commands import SubmitOrder
 from core.errors import CorruptRecordError, LinkError, VersionConflictError
 from core.items import Outcome
-from core.orders import Phase, Side
+from core.orders import Phase
 from core.ports import StoredRecord
 from core.refusals import Refusal
+from core.terms import Side
 from tests.support import core_facts as facts
 from tests.support.worker_parts import DeskRig
 

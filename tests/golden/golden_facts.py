@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from core import events
 from core.codec import Recorded, type_name
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
 from core.refusals import Refusal
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
 _NOON: Final = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 _ORDER: Final = "ord-00000000000000000000000000000001"

@@ -27,7 +27,7 @@ from core.ids import derived_id
 from core.items import SeenPhase
 from core.keyed import Keyed
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
 ACCOUNT: Final = "sandbox"
 LEDGER_ID: Final = "led1"

@@ -7,9 +7,9 @@ from typing import Final
 from core import codec, events
 from core.codec import EMPTY_TAIL, Recorded, Tail
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
 from core.ports import StoredRecord
 from core.subjects import SYSTEM
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
 EPOCH: Final = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 LOGIN: Final = "x"

@@ -21,8 +21,8 @@ from core.commands import COMMAND_CLASSES, Command, Envelope, Sealed, parse_body
 from core.errors import LinkError
 from core.events import Environment
 from core.money import Money
-from core.orders import OrderSpec, OrderType, Side, TimeInForce
 from core.ports import EventMessage
+from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
 NOW: Final = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 ACCOUNTS: Final[Mapping[str, Environment]] = {

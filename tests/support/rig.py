@@ -32,9 +32,9 @@ from core.commands import (
     signed_bytes,
     submit_command_id,
 )
-from core.orders import OrderType, Side, TimeInForce
 from core.ports import Clock, Ids
 from core.subjects import Kind, ledger_stream, subject
+from core.terms import OrderType, Side, TimeInForce
 from infra.clock import RandomIds, SystemClock
 from infra.home import Home, Installation
 from infra.keyring import FileSigner

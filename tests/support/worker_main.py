@@ -16,8 +16,8 @@ from adapters.tiger_worker.__main__ import parse_arguments, run
 from adapters.tiger_worker.broker import AccountBroker, Ended
 from adapters.tiger_worker.session import Session
 from core.context import Timing
-from core.orders import OrderSpec
 from core.ports import Appended
+from core.terms import OrderSpec
 from infra.clock import SystemClock
 from infra.config import load_settings
 from infra.ledger.append import AccountWriter

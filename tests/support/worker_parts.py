@@ -29,8 +29,9 @@ from core.codec import EMPTY_TAIL, Recorded, Tail
 from core.context import Timing
 from core.errors import VersionConflictError
 from core.items import ActAbandoned, CommandItem, Item, WorkerStarts
-from core.orders import CancelPhase, OrderSpec, Phase
+from core.orders import CancelPhase, Phase
 from core.ports import Appended, CommandMessage, StoredRecord
+from core.terms import ContractRef, OrderSpec
 from infra.clock import SystemClock
 from infra.config import load_settings
 from infra.ledger.desk_ledger import DeskLedger
@@ -219,9 +220,9 @@ class MemoryActs:
         self.trace.append(("read", item.command_id))
         self.reads.append((item, work))
 
-    def read_for_modify(self, item: CommandItem, symbol: str, work: Work) -> None:
+    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
         """Note a change that wants its readings."""
-        self.trace.append(("read", symbol))
+        self.trace.append(("read", ref.symbol))
         self.reads.append((item, work))
 
     def look_again(self) -> None:

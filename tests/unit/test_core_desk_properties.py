@@ -15,8 +15,9 @@ from core.codec import EMPTY_TAIL, encode, follow
 from core.desk import decide, waits
 from core.evolving import evolve
 from core.items import ExecutionSeen, Outcome, SeenPhase
-from core.orders import DOUBTFUL_PHASES, FINAL_PHASES, Phase, Side
+from core.orders import DOUBTFUL_PHASES, FINAL_PHASES, Phase
 from core.submitting import is_reducing
+from core.terms import Side
 from tests.support import core_facts as facts
 
 _NAMES: Final = ("1", "2", "3")

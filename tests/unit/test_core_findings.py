@@ -22,11 +22,12 @@ from core.evolving import evolve
 from core.ids import derived_id
 from core.items import Outcome, SeenPhase
 from core.money import is_multiple
-from core.orders import OrderSpec, Phase, Side
+from core.orders import Phase
 from core.previewing import reference_price
 from core.refusals import Refusal
 from core.subjects import SYSTEM, Kind, parse_subject, subject
 from core.submitting import SKEW_COUNTED_MAX_S, is_reducing
+from core.terms import OrderSpec, Side
 from tests.support import core_facts as facts
 
 ORDER = facts.order_id_of()

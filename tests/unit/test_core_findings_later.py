@@ -8,8 +8,9 @@ from core import events
 from core.account_state import position_key
 from core.items import Outcome, SeenPhase
 from core.money import is_multiple
-from core.orders import Phase, Side
+from core.orders import Phase
 from core.submitting import is_new_number, is_reducing
+from core.terms import Side
 from tests.support import core_facts as facts
 
 ORDER = facts.order_id_of()

@@ -7,9 +7,9 @@ import pytest
 from core import events, items
 from core.commands import PreviewOrder
 from core.money import Money
-from core.orders import OrderType, Side
 from core.previewing import reference_price, tick_at
 from core.refusals import Refusal
+from core.terms import OrderType, Side
 from tests.support import core_facts as facts
 
 

@@ -7,7 +7,8 @@ import pytest
 from core import events, items
 from core.ids import derived_id
 from core.items import Outcome, SeenPhase
-from core.orders import CancelPhase, Phase, Side
+from core.orders import CancelPhase, Phase
+from core.terms import Side
 from tests.support import core_facts as facts
 
 ORDER = facts.order_id_of()

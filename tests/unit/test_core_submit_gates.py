@@ -9,9 +9,10 @@ from core import events, items
 from core.context import CLOCK_SKEW_MAX_S
 from core.desk import waits, wants_reads
 from core.items import Outcome, SeenPhase
-from core.orders import Phase, Side
+from core.orders import Phase
 from core.refusals import NEXT_STEP, Refusal
 from core.submitting import is_reducing
+from core.terms import Side
 from tests.support import core_facts as facts
 
 BUY_1 = facts.previewed("1")

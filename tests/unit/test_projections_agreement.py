@@ -9,7 +9,8 @@ from core import events, items
 from core.account_state import AccountState
 from core.desk import waits
 from core.items import SeenPhase
-from core.orders import Phase, Side
+from core.orders import Phase
+from core.terms import Side
 from projections.entries import AccountEntry, OrderEntry
 from projections.fold import changed_order_id, claimed_tiger_id, fold
 from tests.support import core_facts as facts

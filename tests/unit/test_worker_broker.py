@@ -12,7 +12,7 @@ from tigeropen.common.exceptions import ApiException, RequestException, Response
 from adapters.tiger_worker.broker import PAGES_MAX
 from core.errors import BrokerUnavailableError, CorruptRecordError
 from core.items import Outcome
-from core.orders import Side
+from core.terms import Side
 from tests.support import core_facts as facts
 from tests.support.worker_parts import (
     NUMBER,

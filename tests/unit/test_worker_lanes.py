@@ -24,7 +24,7 @@ from core.items import (
     PreviewAnswered,
     QuoteFacts,
 )
-from core.orders import OrderSpec
+from core.terms import OrderSpec
 from tests.support import core_facts as facts
 from tests.support.worker_parts import (
     WAIT_S,

@@ -22,6 +22,7 @@ from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
 from core.asks import AskReply, Quote, QuotesAnswer
 from core.errors import BrokerUnavailableError
 from core.items import ContractFacts
+from core.terms import ContractRef
 from infra.nats.work_queue import HeldMessage
 from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, ManualClock, intent, open_guard
@@ -312,13 +313,13 @@ def as_broker(contracts: Contracts) -> AccountBroker:
 def test_contract_is_kept_for_a_while_and_an_unknown_one_is_not() -> None:
     clock, broker = ManualClock(), Contracts()
     book = ContractBook(clock)
-    assert book.find(as_broker(broker), "AAPL") == facts.contract()
-    assert book.find(as_broker(broker), "AAPL") == facts.contract()
-    assert book.find(as_broker(broker), "NEW") is None
-    assert book.find(as_broker(broker), "NEW") is None
+    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == facts.contract()
+    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == facts.contract()
+    assert book.find(as_broker(broker), ContractRef(symbol="NEW")) is None
+    assert book.find(as_broker(broker), ContractRef(symbol="NEW")) is None
     assert broker.asked == [["AAPL"], ["NEW"], ["NEW"]]
     clock.pass_s(KEEP_S)
-    book.find(as_broker(broker), "AAPL")
+    book.find(as_broker(broker), ContractRef(symbol="AAPL"))
     assert broker.asked[-1] == ["AAPL"]
 
 
@@ -326,7 +327,7 @@ def test_failed_reading_of_a_contract_is_no_unknown_symbol() -> None:
     broker = Contracts()
     broker.is_away = True
     with pytest.raises(BrokerUnavailableError):
-        ContractBook(ManualClock()).find(as_broker(broker), "AAPL")
+        ContractBook(ManualClock()).find(as_broker(broker), ContractRef(symbol="AAPL"))
 
 
 def test_contract_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +339,7 @@ def test_contract_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             return tuple(facts.contract(symbol=s) for s in symbols)
 
     for symbol in ("A", "B", "C"):
-        assert book.find(as_broker(Everything()), symbol) is not None
+        assert book.find(as_broker(Everything()), ContractRef(symbol=symbol)) is not None
     assert len(book._known) <= 2
 
 

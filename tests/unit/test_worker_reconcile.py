@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import LOOK_BACK_S, Pace, Reconciler
@@ -66,7 +67,7 @@ class RoundRig:
         client.answer(
             "order_transactions", *[ok({"items": list(executions)}, at=at) for _ in range(9)]
         )
-        client.answer("positions", ok({"items": []}, at=at))
+        client.answer("positions", *[ok({"items": []}, at=at) for _ in POSITION_CLASSES])
         client.answer("prime_assets", ok(ASSETS, at=at))
         return self.run()
 
@@ -351,7 +352,9 @@ def test_unforeseen_error_of_a_round_stops_the_login(monkeypatch: pytest.MonkeyP
 )
 def test_listing_begins_earlier_by_how_far_the_clocks_differ(skew_s: float, more_s: float) -> None:
     rig = doubt()
-    rig.broker.clock_skew_s = skew_s
+    told_at_ms = int(facts.at(-skew_s).timestamp() * 1000)
+    rig.client.answer("order_no", {"code": 0, "data": {"orderId": 7}, "timestamp": told_at_ms})
+    rig.broker.reserve_number()
     rig.round()
     (asked,) = rig.asked("orders")
     assert asked["start_date"] == int(facts.at(-LOOK_BACK_S - more_s).timestamp() * 1000)

@@ -9,7 +9,7 @@ from adapters.tiger_worker import rows, words
 from core.errors import CorruptRecordError
 from core.items import SeenPhase
 from core.money import Money
-from core.orders import OrderType, Side
+from core.terms import OrderType, Side
 from tests.support.worker_parts import order_row
 
 
@@ -224,7 +224,7 @@ def test_row_of_an_order_is_read_whole() -> None:
 
 
 def test_order_type_that_we_never_send_is_none_and_a_price_of_nothing_too() -> None:
-    seen = rows.order_of(order_row(orderType="STP", limitPrice=float("inf"), avgFillPrice=0), ())
+    seen = rows.order_of(order_row(orderType="OCA_X", limitPrice=float("inf"), avgFillPrice=0), ())
     assert (seen.order_type, seen.limit_price, seen.average_price) == (None, None, None)
 
 
