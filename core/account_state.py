@@ -53,6 +53,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     frozen_for: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     is_halted: bool = False
     halted_symbols: frozenset[str] = frozenset()
+    # Scopes of halts ("" or a symbol) with when each began, until readings show nothing open.
+    unverified_halts: Keyed[datetime] = msgspec.field(default_factory=lambda: Keyed[datetime]())
     previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
     orders: Keyed[Order] = msgspec.field(default_factory=lambda: Keyed[Order]())
     open_orders: frozenset[str] = frozenset()
@@ -85,6 +87,14 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     def halts(self, symbol: str) -> bool:
         """Say whether the account, or this symbol of it, is halted."""
         return self.is_halted or symbol in self.halted_symbols
+
+    def open_in(self, scope: str) -> tuple[str, ...]:
+        """Return the ids of the open orders of a symbol, or of the account for "", sorted."""
+        return tuple(
+            order_id
+            for order_id in sorted(self.open_orders)
+            if scope in ("", self.orders[order_id].spec.symbol)
+        )
 
     def watched_of(self, symbol: str) -> tuple[Order, ...]:
         """Return the orders of a symbol by which its position may still move."""

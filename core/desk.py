@@ -244,6 +244,7 @@ _AccountItem = (
     items.RoundCompleted
     | items.GapNoticed
     | items.HaltFileSeen
+    | items.CancelJournaled
     | items.AccountBegins
     | items.WorkerStarts
     | items.Unreadable
@@ -253,11 +254,9 @@ _AccountItem = (
 def _account(state: AccountState, item: _AccountItem) -> Event | None:
     match item:
         case items.RoundCompleted():
-            if not state.is_stale or item.gaps < state.gap:
-                return None
-            return events.AccountReconciled(
-                orders_read=item.orders_read, orders_since=item.orders_since
-            )
+            return _round_completed(state, item)
+        case items.CancelJournaled():
+            return _journaled(state, item)
         case items.GapNoticed():
             if item.gap <= state.gap:
                 return None
@@ -294,3 +293,30 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
             )
         case _:
             assert_never(item)
+
+
+def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event | None:
+    if state.is_stale and item.gaps >= state.gap:
+        return events.AccountReconciled(
+            orders_read=item.orders_read, orders_since=item.orders_since
+        )
+    for scope, halted_at in sorted(state.unverified_halts.items()):
+        is_later = item.begun_at is not None and item.begun_at > halted_at
+        if is_later and not state.open_in(scope):
+            return events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
+    return None
+
+
+def _journaled(state: AccountState, item: items.CancelJournaled) -> Event | None:
+    order_id = state.by_tiger_id.get(item.tiger_order_id)
+    # An order that no listing has shown yet will be: the line waits in the journal for it.
+    if order_id is None or item.key in state.handled:
+        return None
+    return events.OrderCancelImported(
+        order_id=order_id,
+        key=item.key,
+        asked_at=item.asked_at,
+        outcome=str(item.outcome),
+        code=item.code,
+        detail=item.detail,
+    )

@@ -261,6 +261,20 @@ class OrderChargesObserved(msgspec.Struct, frozen=True, kw_only=True):
     charges: Money
 
 
+class OrderCancelImported(msgspec.Struct, frozen=True, kw_only=True):
+    """A cancel that was made under the halt file while no event could be stored.
+
+    `outcome` is a value of `core.items.Outcome`; `key` names the line of the worker's journal.
+    """
+
+    order_id: str
+    key: str
+    asked_at: datetime
+    outcome: str
+    code: int | None
+    detail: str
+
+
 class OrderModifyStarted(msgspec.Struct, frozen=True, kw_only=True):
     """The intention to change an order to the terms `spec`; stored before the broker is called.
 
@@ -403,6 +417,13 @@ class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
     person: str
     symbol: str
     detail: str
+
+
+class AccountHaltVerified(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings begun after a halt of this scope show no order of it open any more."""
+
+    symbol: str
+    orders_read: int
 
 
 class AccountResumed(msgspec.Struct, frozen=True, kw_only=True):
@@ -550,6 +571,7 @@ OrderEvent = (
     | OrderCancelRefused
     | OrderCancelUnknown
     | OrderChargesObserved
+    | OrderCancelImported
     | OrderModifyStarted
     | OrderModifyRequested
     | OrderModifyRefused
@@ -567,6 +589,7 @@ AccountEvent = (
     | AccountFrozen
     | AccountCancelsAsked
     | AccountHalted
+    | AccountHaltVerified
     | AccountResumed
     | AccountPositionsObserved
     | AccountBalancesObserved

@@ -53,6 +53,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountFrozen()
             | events.AccountCancelsAsked()
             | events.AccountHalted()
+            | events.AccountHaltVerified()
             | events.AccountResumed()
             | events.AccountPositionsObserved()
             | events.AccountBalancesObserved()
@@ -84,14 +85,16 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
             return _frozen(state, event)
         case events.AccountCancelsAsked():
             return replace(state, handled=_handled(state, event.command_id, ""))
-        case events.AccountHalted(symbol=""):
-            return replace(state, is_halted=True, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted():
             return replace(
                 state,
-                halted_symbols=state.halted_symbols | {event.symbol},
+                is_halted=state.is_halted or not event.symbol,
+                halted_symbols=state.halted_symbols | ({event.symbol} - {""}),
+                unverified_halts=state.unverified_halts.put(event.symbol, recorded.recorded_at),
                 handled=_handled(state, event.command_id, ""),
             )
+        case events.AccountHaltVerified():
+            return replace(state, unverified_halts=state.unverified_halts.without(event.symbol))
         case events.AccountResumed():
             return replace(
                 state,
@@ -101,6 +104,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 if event.symbol
                 else frozenset(),
                 halted_symbols=state.halted_symbols - {event.symbol},
+                unverified_halts=state.unverified_halts.without(event.symbol),
                 handled=_handled(state, event.command_id, ""),
             )
         case events.AccountPositionsObserved():
@@ -193,6 +197,9 @@ def _started(
         phase=Phase.SUBMITTING,
         started_at=recorded.recorded_at,
         arrives_by=event.arrives_by,
+        # `recorded_at` may be ahead of every clock after a jump. The span after `send_by` holds
+        # how far this clock and the broker's differed, whichever way.
+        opened_from=event.send_by - (event.arrives_by - event.send_by),
         order_number=event.order_number,
         mark=event.mark,
         preview_id=event.preview_id,
@@ -215,6 +222,7 @@ def _external(state: AccountState, event: events.OrderExternalObserved) -> Accou
         phase=Phase.ACCEPTED,
         started_at=event.opened_at,
         arrives_by=event.opened_at,
+        opened_from=event.opened_at,
         tiger_order_id=event.tiger_order_id,
         is_external=True,
         parent_order_id=event.parent_order_id,
@@ -273,6 +281,8 @@ def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
     claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
     changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
     after = _put(state, changed)
+    if isinstance(event, events.OrderCancelImported):
+        return replace(after, handled=_handled(state, event.key, event.order_id))
     if isinstance(event, events.OrderChargesObserved):
         more = event.charges.amount - order.charges
         return replace(after, cash_expected=_paid(state, event.charges.currency, -more))

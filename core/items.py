@@ -227,6 +227,7 @@ class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int
     orders_read: int
     orders_since: datetime
+    begun_at: datetime | None = None
 
 
 class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +244,21 @@ class HaltFileSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A person put the local halt file in place, as works without NATS."""
 
     detail: str
+
+
+class CancelJournaled(msgspec.Struct, frozen=True, kw_only=True):
+    """A cancel made under the halt file while the ledger was away, as the journal has it."""
+
+    tiger_order_id: str
+    asked_at: datetime
+    outcome: Outcome
+    code: int | None
+    detail: str
+
+    @property
+    def key(self) -> str:
+        """Under what it is remembered, so that it is recorded once."""
+        return f"journal:{self.tiger_order_id}:{self.asked_at.isoformat()}"
 
 
 class AccountBegins(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +303,7 @@ Item = (
     | RoundCompleted
     | GapNoticed
     | HaltFileSeen
+    | CancelJournaled
     | AccountBegins
     | WorkerStarts
     | Unreadable

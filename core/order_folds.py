@@ -1,6 +1,7 @@
 """What becomes of one order by one event: the part of the fold that knows no other order."""
 
 from decimal import Decimal
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -24,6 +25,14 @@ ModifyEvent = (
     | events.OrderModifyNotApplied
     | events.OrderReplaced
 )
+
+
+# Outcomes by their stored names; see `core.items.Outcome`.
+_CANCEL_BY_OUTCOME: Final = {
+    "done": CancelPhase.REQUESTED,
+    "refused": CancelPhase.REFUSED,
+    "not_sent": CancelPhase.REFUSED,
+}
 
 
 def order_after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool = True) -> Order:
@@ -70,6 +79,8 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
             return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
         case events.OrderFillRecorded():
             return replace(order, recorded_quantity=order.recorded_quantity + _units(order, event))
+        case events.OrderCancelImported():
+            return replace(order, cancel=_CANCEL_BY_OUTCOME.get(event.outcome, CancelPhase.UNKNOWN))
         case events.OrderChargesObserved():
             return replace(order, charges=event.charges.amount)
         case (

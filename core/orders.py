@@ -84,6 +84,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     # Latest moment at which a send of this order can still reach the broker, by the broker's clock.
     arrives_by: datetime
+    # Earliest moment at which the broker may have opened it, by the broker's clock; listings that
+    # are to show it begin before.
+    opened_from: datetime
     order_number: str = ""
     mark: str = ""
     preview_id: str = ""

@@ -75,6 +75,10 @@ class Home:
         """Return the file whose presence halts an account, with or without NATS."""
         return self.halt / account
 
+    def halt_journal(self, account: str) -> Path:
+        """Return where a worker keeps the cancels it made under the halt file, until recorded."""
+        return self.halt / f"{account}.jsonl"
+
     def load(self) -> Installation:
         """Read the installation.
 

@@ -89,6 +89,7 @@ _LaterOrderEvent = (
     | events.OrderFillRecorded
     | events.OrderTermsObserved
     | events.OrderChargesObserved
+    | events.OrderCancelImported
 )
 
 
@@ -135,6 +136,7 @@ def fold(
             | events.OrderRefused()
             | events.CommandUnreadable()
             | events.AccountCancelsAsked()
+            | events.AccountHaltVerified()
             | events.AccountCashBreak()
         ):
             return _NOTHING
@@ -143,7 +145,11 @@ def fold(
         case events.OrderFillRecorded():
             moved = _moved(order, event, recorded)
             return Change(order=moved, execution=_execution(event))
-        case events.OrderTermsObserved() | events.OrderChargesObserved():
+        case (
+            events.OrderTermsObserved()
+            | events.OrderChargesObserved()
+            | events.OrderCancelImported()
+        ):
             return Change(order=_moved(order, event, recorded))
         case events.OrderAnswerObserved():
             moved = _moved(order, event, recorded, is_tiger_id_known=is_tiger_id_known)

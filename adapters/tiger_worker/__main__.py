@@ -217,6 +217,7 @@ class _Login:
                     environment=account.environment,
                     mode=account.mode,
                     halt_file=self._home.halt_file(account.alias),
+                    halt_journal=self._home.halt_journal(account.alias),
                 ),
                 login,
                 world,

@@ -14,6 +14,7 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk import Desk, DeskSettings
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.file_halt import CancelJournal, FileHalt
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.intake import Held, Intake
@@ -60,6 +61,7 @@ class AccountPlan:
     environment: Environment
     mode: Mode
     halt_file: Path
+    halt_journal: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,17 @@ class AccountWorker:
             on_sending=self._watchdog.sending,
             on_sent=self._watchdog.sent,
             on_exhausted=lambda: exit_now(EXIT_STUCK),
+            on_file_cancel=lambda tiger_id, ended: self._file_halt.ended(tiger_id, ended),
+        )
+        self._journal = CancelJournal(plan.halt_journal)
+        self._file_halt = FileHalt(
+            broker,
+            account=plan.alias,
+            halt_file=plan.halt_file,
+            journal=self._journal,
+            clock=world.clock,
+            is_taken=lambda: self.state.is_halted,
+            cancel=self.lanes.cancel_under_file,
         )
         settings = DeskSettings(
             account=plan.alias,
@@ -163,6 +176,7 @@ class AccountWorker:
         self._is_silence_told = False
         self._is_lock_lost = False
         self._halt_file_told_at = 0.0
+        self._journal_looked_at = 0.0
 
     @property
     def alias(self) -> str:
@@ -220,6 +234,7 @@ class AccountWorker:
             self._desk.take(Work(ActAbandoned(order_id=order_id)))
         self._thread.start()
         self._watchdog.start()
+        self._file_halt.start()
         self.lanes.numbers.fill()
         self._reconciler.start()
 
@@ -239,6 +254,7 @@ class AccountWorker:
         """Take what is queued, then end the desk."""
         self._thread.stop()
         self._watchdog.stop()
+        self._file_halt.stop()
 
     def _look(self) -> None:
         """Look after what may hang unseen; called by the watchdog, several times a second."""
@@ -248,6 +264,9 @@ class AccountWorker:
         if is_due and not self.state.is_halted and self._plan.halt_file.exists():
             self._halt_file_told_at = now
             self._thread.post(Work(HaltFileSeen(detail="the halt file is there")), Turn.CONTROL)
+        if now - self._journal_looked_at > HALT_FILE_EVERY_S:
+            self._journal_looked_at = now
+            self._import_journal()
         self._end_if_lock_is_lost()
         if self.lanes.readings.longest_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
             log.error("reading.hangs", account=self.alias)
@@ -268,6 +287,14 @@ class AccountWorker:
             self._is_lock_lost = True
             log.error("login.lock_lost", account=self.alias)
             self._world.on_failure(ConfigError("expected to hold the login's lock, was lost"))
+
+    def _import_journal(self) -> None:
+        entries = self._journal.entries()
+        waiting = [entry for entry in entries if entry.key not in self.state.handled]
+        for entry in waiting:
+            self._thread.post(Work(entry), Turn.CONTROL)
+        if entries and not waiting:
+            self._journal.clear(entries)
 
     def _look_again(self) -> None:
         self._reconciler.look_again()

@@ -78,7 +78,7 @@ class AccountBroker:
         self._session = session
         self._number = number
         self._clock = clock
-        # The broker's clock as its last reply told it, and this machine's boot clock at that moment.
+        # The broker's clock as its last reply told it, and this machine's boot clock then.
         self._broker_time: datetime | None = None
         self._told_at_s = 0.0
 

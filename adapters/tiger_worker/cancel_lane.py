@@ -18,7 +18,10 @@ HANGING_MAX: Final = 8
 
 
 class CancelJob(NamedTuple):
-    """One order to ask a cancel for; `is_urgent` is this worker's own wish, such as a halt's."""
+    """One order to ask a cancel for; `is_urgent` is this worker's own wish, such as a halt's.
+
+    `order_id` is empty for a cancel under the halt file, which knows the broker's id alone.
+    """
 
     order_id: str
     tiger_order_id: str

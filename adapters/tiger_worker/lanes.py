@@ -115,8 +115,10 @@ class Lanes:
         on_sending: Callable[[str], None],
         on_sent: Callable[[str], None],
         on_exhausted: Callable[[], None],
+        on_file_cancel: Callable[[str, Ended], None],
     ) -> None:
         self._broker = broker
+        self._on_file_cancel = on_file_cancel
         self._guard = guard
         self._latch = latch
         self._budget = budget
@@ -188,6 +190,10 @@ class Lanes:
     def cancel(self, order_id: str, tiger_order_id: str, *, is_urgent: bool) -> None:
         """See `Acts.cancel`."""
         self.cancels.submit(CancelJob(order_id, tiger_order_id, is_urgent))
+
+    def cancel_under_file(self, tiger_order_id: str) -> None:
+        """Have an order cancelled by the broker's id alone; its end is told to the journal."""
+        self.cancels.submit(CancelJob("", tiger_order_id, is_urgent=True))
 
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """See `Acts.read_for_preview`."""
@@ -262,6 +268,9 @@ class Lanes:
             return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
 
     def _cancel_ended(self, job: CancelJob, ended: Ended) -> None:
+        if not job.order_id:
+            self._on_file_cancel(job.tiger_order_id, ended)
+            return
         answer = CancelAnswered(
             order_id=job.order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
         )
@@ -269,10 +278,7 @@ class Lanes:
 
     def _give_up(self, job: CancelJob) -> None:
         log.error("cancel.deadline_passed", order_id=job.order_id)
-        answer = CancelAnswered(
-            order_id=job.order_id, outcome=Outcome.UNKNOWN, detail="no end within the deadline"
-        )
-        self._post(Work(answer), Turn.ANSWER)
+        self._cancel_ended(job, Ended(Outcome.UNKNOWN, detail="no end within the deadline"))
 
     def _read_for_preview(self, item: CommandItem, work: Work) -> None:
         with self.readings.reading():

@@ -190,14 +190,20 @@ class Reconciler:
             raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
         self._count_unshown(listing)
-        self._listed_since = begun_at
-        self._tell(RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since))
+        self._listed_since = listing.begun_at or begun_at
+        self._tell(
+            RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since, begun_at=begun_at)
+        )
 
     def _since(self) -> datetime:
         state = self._state
-        begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
-        last = self._listed_since or state.reconciled_at
-        begins.append(last or self._clock.now() - timedelta(days=1))
+        begins = [state.orders[order_id].opened_from for order_id in state.watched_orders]
+        if self._listed_since is not None:
+            begins.append(self._listed_since)
+        else:
+            # What the ledger dates may be ahead of every clock, if this one jumped before.
+            day_ago = self._clock.now() - timedelta(days=1)
+            begins.append(min(state.reconciled_at or day_ago, day_ago))
         # The broker's clock dates the orders, this machine's clock dates what is above.
         skew_s = min(abs(self._broker.clock_skew_s), SKEW_COUNTED_MAX_S)
         return min(begins) - timedelta(seconds=LOOK_BACK_S + skew_s)

@@ -136,6 +136,7 @@ class AccountRig:
                 environment=events.Environment.SANDBOX,
                 mode=events.Mode.AUTO,
                 halt_file=self.halt_file,
+                halt_journal=self.halt_file.with_suffix(".jsonl"),
             ),
             LoginPlan(
                 name="login-1",

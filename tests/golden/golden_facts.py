@@ -213,6 +213,15 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         quantity=Decimal(-100),
     ),
     events.AccountCashBreak(expected=_usd("100.50"), observed=_usd("98.20"), reads=3),
+    events.OrderCancelImported(
+        order_id=_ORDER,
+        key="journal:1:x",
+        asked_at=_at(970),
+        outcome="done",
+        code=None,
+        detail="",
+    ),
+    events.AccountHaltVerified(symbol="", orders_read=7),
 )
 
 

@@ -20,10 +20,13 @@ from nats.aio.msg import Msg
 from core import codec, events
 from core.codec import Recorded
 from core.commands import (
+    AdoptPosition,
     CancelOrder,
+    CancelOrders,
     Command,
     Envelope,
     HaltAccount,
+    ModifyOrder,
     PreviewOrder,
     ReleaseOrder,
     ResumeAccount,
@@ -51,9 +54,12 @@ NAMES: Final = {
     PreviewOrder: "order.preview",
     SubmitOrder: "order.submit",
     CancelOrder: "order.cancel",
+    CancelOrders: "order.cancel_many",
+    ModifyOrder: "order.modify",
     HaltAccount: "account.halt",
     ResumeAccount: "account.resume",
     ReleaseOrder: "order.release",
+    AdoptPosition: "position.adopt",
 }
 E = TypeVar("E")
 
@@ -299,22 +305,24 @@ def order_terms(
     quantity: str = "10",
     limit_price: str | None = None,
     reason: str = "a test",
+    **more: Any,
 ) -> PreviewOrder:
-    """Return the terms of a plain order: market, or limit if a price is given."""
-    return PreviewOrder(
-        symbol=symbol,
-        side=side,
-        order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
-        quantity=quantity,
-        limit_price=limit_price,
-        time_in_force=TimeInForce.DAY,
-        outside_regular_hours=False,
-        reason=reason,
-    )
+    """Return the terms of an order: market, or limit if a price is given; `more` overrides."""
+    plain: dict[str, Any] = {
+        "symbol": symbol,
+        "side": side,
+        "order_type": OrderType.MARKET if limit_price is None else OrderType.LIMIT,
+        "quantity": quantity,
+        "limit_price": limit_price,
+        "time_in_force": TimeInForce.DAY,
+        "outside_regular_hours": False,
+        "reason": reason,
+    }
+    return PreviewOrder(**(plain | more))
 
 
 def _kind_of(command: Command) -> Kind:
-    is_control = isinstance(command, HaltAccount | ResumeAccount | ReleaseOrder)
+    is_control = isinstance(command, HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition)
     return Kind.CONTROL if is_control else Kind.COMMAND
 
 

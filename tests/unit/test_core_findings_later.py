@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core import events
-from core.account_state import position_key
+from core.terms import position_key
 from core.items import Outcome, SeenPhase
 from core.money import is_multiple
 from core.orders import Phase
