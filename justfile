@@ -62,6 +62,10 @@ cluster:
 sandbox *ARGUMENTS:
     @{{ tiger }} sandbox {{ ARGUMENTS }}
 
+# Write the table of the SDK's methods into docs/sandbox.md
+sandbox-methods:
+    @{{ python }} -m tests.support.sdk_methods
+
 # Print the server's configuration
 nats-config:
     @{{ tiger }} nats config

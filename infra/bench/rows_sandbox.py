@@ -31,7 +31,7 @@ def _sandbox(bench: Bench) -> Result:
         rounds=BURSTS,
         warm_up=1,
     )
-    server = figure("place_order inside, request read to reply framed", "ms", inside, warm_up=WARM_UP)
+    server = figure("place_order, request read to reply framed", "ms", inside, warm_up=WARM_UP)
     over_wire = figure("place_order over the wire", "ms", wire, warm_up=WARM_UP)
     one = figure("places, 1 connection", "per s", rates["one"], warm_up=1)
     many = figure(f"places, {CONNECTIONS} connections", "per s", rates["many"], warm_up=1)

@@ -1,36 +1,62 @@
-"""`python -P -m infra.sandbox`: run a sandbox broker in the foreground."""
+"""`python -P -m infra.sandbox`: run a sandbox broker, or control one that runs."""
 
 import argparse
 import asyncio
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from infra.sandbox.home import AccountSpec, LoginSpec, SandboxHomeError
+from infra.sandbox.clock import START_DEFAULT
+from infra.sandbox.command_words import CommandError
+from infra.sandbox.commands import add_commands, run_command
+from infra.sandbox.home import LoginSpec, SandboxHomeError
+from infra.sandbox.logins.options import SHAPE, login_spec
 from infra.sandbox.service import Options, serve
 from infra.sandbox.store import StoredBookError
 
+HOME_DEFAULT = Path("~/.tiger-sandbox")
+
 
 def main() -> int:
-    """Read the options and serve; return the exit code."""
-    options = _options()
+    """Read the options, then serve or do one command; return the exit code."""
+    given = _parser().parse_args()
+    given.home = given.home.expanduser().absolute()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        asyncio.run(serve(options))
+        if "act" in given:
+            sys.stdout.write(run_command(given) + "\n")
+        else:
+            asyncio.run(serve(_options(given)))
+    except CommandError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
     except (SandboxHomeError, StoredBookError, OSError) as error:
         logging.getLogger("sandbox").error("sandbox not started: %s", error)
         return 1
     return 0
 
 
-def _options() -> Options:
-    parser = argparse.ArgumentParser(prog="python -P -m infra.sandbox", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="folder of the sandbox's files")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=HOME_DEFAULT,
+        help="folder of the sandbox's files; made if it is missing",
+    )
     parser.add_argument("--http", type=int, default=0, help="Tiger port; 0 picks one")
     parser.add_argument("--control", type=int, default=0, help="control port; 0 picks one")
+    parser.add_argument("--push", type=int, default=0, help="push port over TCP; 0 picks one")
+    parser.add_argument("--push-tls", type=int, default=0, help="push port over TLS; 0 picks one")
     parser.add_argument("--seed", type=int, default=1, help="seed of the price process")
+    parser.add_argument(
+        "--clock",
+        type=_clock_start,
+        default=None,
+        metavar="real|virtual[:START]",
+        help="the system's time, or one that only the control API moves, from an ISO 8601 time on",
+    )
     parser.add_argument("--unsigned", action="store_true", help="leave out the replies' signature")
     parser.add_argument(
         "--price-drift", choices=("on", "off"), default="on", help="whether prices move by time"
@@ -40,33 +66,51 @@ def _options() -> Options:
         action="append",
         type=_login,
         default=[],
-        metavar="NAME=ALIAS:KIND[,ALIAS:KIND]",
-        help="a login with its accounts (prime or paper); may be repeated",
+        metavar=SHAPE,
+        help="a login with its accounts (prime or paper), its licence, and its quote rights with "
+        "their ends (ms since 1970); may be repeated",
     )
-    given = parser.parse_args()
+    add_commands(parser)
+    return parser
+
+
+def _options(given: argparse.Namespace) -> Options:
     return Options(
         home=given.home,
         http_port=given.http,
         control_port=given.control,
+        push_port=given.push,
+        push_tls_port=given.push_tls,
         seed=given.seed,
         is_signed=not given.unsigned,
         price_drift=given.price_drift == "on",
+        clock_start=given.clock,
         logins=tuple(given.login),
     )
 
 
-def _login(text: str) -> LoginSpec:
-    name, _, accounts = text.partition("=")
-    pairs = [item.partition(":") for item in accounts.split(",")]
-    if not name.isidentifier() or any(not alias for alias, _, _ in pairs):
-        raise argparse.ArgumentTypeError(f"expected NAME=ALIAS:KIND, was {text}")
+def _clock_start(text: str) -> datetime | None:
+    kind, _, start = text.partition(":")
+    if text == "real":
+        return None
+    if kind != "virtual":
+        raise argparse.ArgumentTypeError(f"expected real or virtual[:START], was {text}")
+    if not start:
+        return START_DEFAULT
     try:
-        specs = [
-            msgspec.convert({"alias": alias, "kind": kind}, AccountSpec) for alias, _, kind in pairs
-        ]
-    except msgspec.ValidationError:
-        raise argparse.ArgumentTypeError(f"expected prime or paper in {text}") from None
-    return LoginSpec(name=name, accounts=tuple(specs))
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an ISO 8601 time, was {start}") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected a time with its zone, was {start}")
+    return moment.astimezone(UTC)
+
+
+def _login(text: str) -> LoginSpec:
+    try:
+        return login_spec(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

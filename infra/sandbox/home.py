@@ -5,18 +5,22 @@ its own ids, so that a demo, a test and a running cluster do not meet.
 """
 
 import base64
+import hashlib
 import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from infra.sandbox.broker.records import AccountKind
+from infra.sandbox.logins.user_token import USER_TOKEN_LIFE, new_user_token
 
 # Tiger's own examples use 1024 bits, and a 2048-bit signature costs the client 0.8 ms per call.
 # These keys guard nothing: they sign play money on loopback.
@@ -25,12 +29,40 @@ REGISTRY_FILE = "registry.json"
 GATEWAY_KEY_FILE = "gateway_private_key.pem"
 GATEWAY_PUBLIC_KEY_FILE = "gateway_public_key"
 PROPERTIES_FILE = "tiger_openapi_config.properties"
+TOKEN_FILE = "tiger_openapi_token.properties"  # noqa: S105 - a file's name
 LOGIN_FILE = "login.json"
 PORTS_FILE = "sandbox.json"
 # Held for the life of a sandbox process.
 LOCK_FILE = "sandbox.lock"
 # Held while the home's files are made, which may happen beside a running sandbox.
 MAKING_LOCK_FILE = "making.lock"
+
+# Tiger's Hong Kong licence, the only one whose requests carry a user token besides the signature.
+Licence = Literal["TBHK"]
+
+
+class QuoteRight(msgspec.Struct, frozen=True, kw_only=True):
+    """A login's right to real-time quotes."""
+
+    name: str  # as Tiger names it
+    expires_ms: int = -1  # milliseconds since 1970; -1: never
+
+
+# What an individual with every quote card has.
+# Source: Tiger's documentation, page quote-common (read 2026-11-22), names and examples.
+QUOTE_RIGHTS_DEFAULT = tuple(
+    QuoteRight(name=name)
+    for name in (
+        "usStockQuote",
+        "usStockQuoteLv2Totalview",
+        "hkStockQuoteLv2",
+        "usOptionQuote",
+        "CBOEFuturesQuoteLv2",
+        "HKEXFuturesQuoteLv2",
+        "SGXFuturesQuoteLv2",
+        "OSEFuturesQuoteLv2",
+    )
+)
 
 
 class AccountSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +77,8 @@ class LoginSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     accounts: tuple[AccountSpec, ...]
+    licence: Licence | None = None
+    quote_rights: tuple[QuoteRight, ...] = QUOTE_RIGHTS_DEFAULT
 
 
 class LoginAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +97,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[LoginAccount, ...]
     tiger_public_key: str  # the gateway's, for checking replies; base64 of DER
     developer_public_key: str  # for checking requests; base64 of DER
+    licence: Licence | None = None
+    quote_rights: tuple[QuoteRight, ...] = QUOTE_RIGHTS_DEFAULT
 
 
 class LoginFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +107,7 @@ class LoginFile(msgspec.Struct, frozen=True, kw_only=True):
     tiger_id: str
     accounts: tuple[LoginAccount, ...]
     tiger_public_key: str
+    licence: Licence | None = None
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +117,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     http: int
     control: int
     pid: int
+    push: int = 0  # protobuf over TCP
+    push_tls: int = 0
 
 
 class SandboxHomeError(Exception):
@@ -119,11 +158,21 @@ def gateway_key(path: Path) -> rsa.RSAPrivateKey:
     """Return the gateway's private key, made on first use."""
     file = path / GATEWAY_KEY_FILE
     if not file.exists():
-        _write(file, _private_pem(_new_key()))
+        write_private(file, _private_pem(_new_key()))
     key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise SandboxHomeError(f"expected an RSA key in {GATEWAY_KEY_FILE}")
     return key
+
+
+def user_token_key(path: Path) -> bytes:
+    """Return the key that the home's user tokens are sealed with (32 bytes)."""
+    return hashlib.sha256((path / GATEWAY_KEY_FILE).read_bytes()).digest()
+
+
+def write_user_token(path: Path, name: str, token: str) -> None:
+    """Put a login's user token where Tiger's client looks for it."""
+    write_private(login_folder(path, name) / TOKEN_FILE, f"token={token}\n".encode())
 
 
 def login_folder(path: Path, name: str) -> Path:
@@ -141,7 +190,7 @@ def read_ports(path: Path) -> Ports | None:
 
 def write_ports(path: Path, ports: Ports) -> None:
     """Say where the running sandbox listens."""
-    _write(path / PORTS_FILE, msgspec.json.encode(ports))
+    write_private(path / PORTS_FILE, msgspec.json.encode(ports))
 
 
 @contextmanager
@@ -155,7 +204,9 @@ def locked(path: Path) -> Iterator[None]:
         try:
             _lock(file.fileno(), is_patient=False)
         except OSError:
-            raise SandboxHomeError("another sandbox runs on this home") from None
+            raise SandboxHomeError(
+                f"another sandbox runs on {path}; stop it, or give this one another --home"
+            ) from None
         yield
 
 
@@ -180,8 +231,8 @@ def _make(path: Path, logins: Sequence[LoginSpec]) -> tuple[Login, ...]:
         elif _spec_of(known[spec.name]) != spec:
             raise SandboxHomeError(f"expected login {spec}, was {_spec_of(known[spec.name])}")
     every = tuple(known.values())
-    _write(path / GATEWAY_PUBLIC_KEY_FILE, gateway_public_key.encode())
-    _write(path / REGISTRY_FILE, msgspec.json.encode(every))
+    write_private(path / GATEWAY_PUBLIC_KEY_FILE, gateway_public_key.encode())
+    write_private(path / REGISTRY_FILE, msgspec.json.encode(every))
     return every
 
 
@@ -192,7 +243,12 @@ def _registry(path: Path) -> tuple[Login, ...]:
 
 def _spec_of(login: Login) -> LoginSpec:
     accounts = tuple(AccountSpec(alias=item.alias, kind=item.kind) for item in login.accounts)
-    return LoginSpec(name=login.name, accounts=accounts)
+    return LoginSpec(
+        name=login.name,
+        accounts=accounts,
+        licence=login.licence,
+        quote_rights=login.quote_rights,
+    )
 
 
 def _new_login(path: Path, spec: LoginSpec, gateway_public_key: str) -> Login:
@@ -206,22 +262,32 @@ def _new_login(path: Path, spec: LoginSpec, gateway_public_key: str) -> Login:
         ),
         tiger_public_key=gateway_public_key,
         developer_public_key=_public_text(key),
+        licence=spec.licence,
+        quote_rights=spec.quote_rights,
     )
     folder = login_folder(path, spec.name)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(folder / PROPERTIES_FILE, _properties(login, key).encode())
+    write_private(folder / PROPERTIES_FILE, _properties(login, key).encode())
     own = LoginFile(
         tiger_id=login.tiger_id,
         accounts=login.accounts,
         tiger_public_key=gateway_public_key,
+        licence=login.licence,
     )
-    _write(folder / LOGIN_FILE, msgspec.json.encode(own))
+    write_private(folder / LOGIN_FILE, msgspec.json.encode(own))
+    if login.licence == "TBHK":
+        sealed_with = user_token_key(path)
+        token = new_user_token(
+            sealed_with, tiger_id=login.tiger_id, now=datetime.now(UTC), life=USER_TOKEN_LIFE
+        )
+        write_user_token(path, login.name, token)
     return login
 
 
 def _properties(login: Login, key: rsa.RSAPrivateKey) -> str:
-    # No licence: with one, an SDK that looks domains up would replace the sandbox's address by
-    # production's. Tiger's own file carries both key formats.
+    # No licence where none is needed: with one, an SDK that looks domains up would replace the
+    # sandbox's address by production's. Only with TBHK does it refresh its user token. Tiger's own
+    # file carries both key formats.
     pk1 = _private_text(key, serialization.PrivateFormat.TraditionalOpenSSL)
     pk8 = _private_text(key, serialization.PrivateFormat.PKCS8)
     lines = (
@@ -229,7 +295,7 @@ def _properties(login: Login, key: rsa.RSAPrivateKey) -> str:
         f"private_key_pk8={pk8}",
         f"tiger_id={login.tiger_id}",
         f"account={login.accounts[0].account}",
-        "license=",
+        f"license={login.licence or ''}",
         "env=PROD",
     )
     return "\n".join(lines) + "\n"
@@ -268,7 +334,8 @@ def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
     )
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only its owner reads, at once and whole."""
     # Written beside and renamed, so that nobody reads half a file; private from its first byte.
     beside = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from infra.sandbox.logins.switches import LoginSwitches
+
 # What a second order with the same (account, order number) meets. Tiger documents the 1100 text
 # for one kind of account only; what the others do is unknown, so all three can be tried.
 DuplicateOrders = Literal["refuse_1100", "refuse_by_kind", "accept"]
@@ -15,9 +17,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     duplicate_orders: DuplicateOrders = "refuse_1100"
     price_drift: bool = True  # prices move by themselves, once a second
-    fill_quantity_max: Decimal | None = None  # per fill; none: everything at once
+    always_open: bool = True  # every market is in its regular session at all hours
+    fill_quantity_max: Decimal | None = None  # per order and round; none: what the book holds
     defer_cancels: bool = False  # a cancel takes effect at the next advance
+    defer_modifies: bool = False  # so does a modify
+    defer_transfers: bool = False  # cash between segments stays on its way
+    clock_skew_ms: int = 0  # how far the broker's clock is ahead; negative: behind
     refuse_connections: bool = False  # the Tiger port is closed, as in an outage
+    logins: LoginSwitches = LoginSwitches()
 
     def __post_init__(self) -> None:
         limit = self.fill_quantity_max

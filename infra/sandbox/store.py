@@ -5,7 +5,7 @@ per order would cost more than the order. A torn last line is a record that nobo
 is cut off at start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,25 +28,37 @@ class BookStore:
         self._file = self._path.open("ab", buffering=0)
 
     def replay(self, restore: Callable[[Record], None]) -> None:
-        """Hand every stored record to `restore`, oldest first.
+        """Hand every stored record to `restore`, oldest first, and cut off a torn last one.
 
         Raises:
             StoredBookError: a whole line does not decode.
         """
-        decoder = msgspec.json.Decoder(Record)
         size_good = 0
+        for record, size in self._stored():
+            restore(record)
+            size_good += size
+        self._file.truncate(size_good)
+
+    def records(self) -> Iterator[Record]:
+        """Read what was stored so far, oldest first.
+
+        Raises:
+            StoredBookError: a whole line does not decode.
+        """
+        return (record for record, _ in self._stored())
+
+    def _stored(self) -> Iterator[tuple[Record, int]]:
+        decoder = msgspec.json.Decoder(Record)
         with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
-                    break
+                    return
                 try:
-                    restore(decoder.decode(line))
+                    yield decoder.decode(line), len(line)
                 except msgspec.MsgspecError as error:
                     raise StoredBookError(
-                        f"expected a record in line {number}, was {error}"
+                        f"expected a record in line {number} of {self._path}, was {error}"
                     ) from None
-                size_good += len(line)
-        self._file.truncate(size_good)
 
     def save(self, record: Record) -> None:
         """Append one record."""

@@ -13,7 +13,8 @@ from infra.sandbox.broker.book import Position, position_after
 from infra.sandbox.broker.checks import OrderRefusedError
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.fees import fees_due
-from infra.sandbox.broker.records import Order, OrderRequest, Record
+from infra.sandbox.broker.records import Order, OrderChange, OrderRequest, Record
+from infra.sandbox.market.futures import SPOTS
 from infra.sandbox.market.instruments import CATALOGUE, is_on_tick
 from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings
@@ -109,7 +110,7 @@ def take(engine: Engine, step: Step, now: datetime) -> None:
             if (order := picked(engine, pick)) is not None:
                 quantity = Decimal(lots * CATALOGUE[order.symbol].lot_size)
                 limit = limit_at(order.symbol, away)
-                engine.modify(order, now, quantity=quantity, limit_price=limit)
+                engine.modify(order, now, OrderChange(quantity=quantity, limit_price=limit))
         case Move(step_count=step_count):
             engine.advance(now, step_count=step_count)
         case Cap(quantity=quantity_max, defer_cancels=defer_cancels):
@@ -215,12 +216,13 @@ def test_open_orders_bind_margin_until_they_end() -> None:
 
 
 def test_prices_stay_on_their_ticks_and_near_their_base() -> None:
-    prices = Prices(seed=3, catalogue=CATALOGUE)
+    prices, moving = Prices(seed=3, catalogue=CATALOGUE), {**CATALOGUE, **SPOTS}
     for step in range(2000):
         prices.set_all(prices.next_prices(), step_count=step + 1)
         for symbol, price in prices.snapshot().items():
-            assert is_on_tick(CATALOGUE[symbol], price)
-            assert abs(price / CATALOGUE[symbol].base_price - 1) < Decimal("0.25")
+            instrument = moving[symbol]
+            assert is_on_tick(instrument, price)
+            assert abs(price / instrument.base_price - 1) < Decimal("0.25")
 
 
 def test_seeds_give_different_prices() -> None:

@@ -1,5 +1,6 @@
 """Every fault, seen by the real SDK: what the client learns, and what the broker did."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -177,9 +178,15 @@ def test_refused_connections_end_with_the_switch(sandbox: Sandbox) -> None:
     sandbox.control.set_settings(Settings(price_drift=False, refuse_connections=True))
     with pytest.raises(RequestException):
         client.get_managed_accounts()
+    push_ports = (sandbox.ports.push, sandbox.ports.push_tls)
+    for port in push_ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=HELD_S_MAX)
     sandbox.control.set_settings(Settings(price_drift=False))
     web_utils.http_pool.clear()
     assert len(client.get_managed_accounts()) == 2
+    for port in push_ports:
+        socket.create_connection(("127.0.0.1", port), timeout=HELD_S_MAX).close()
 
 
 def test_fault_meets_only_its_method_and_account_and_only_so_often(sandbox: Sandbox) -> None:
@@ -226,3 +233,11 @@ def test_journal_names_the_fault(sandbox: Sandbox) -> None:
     place_with(sandbox, DropAfterAcceptance(), RequestException)
     entry = sandbox.control.journal(method="place_order")[-1]
     assert (entry.fault, entry.reply_code, entry.is_answered) == ("drop_after_acceptance", 0, False)
+    assert entry.took_us is None
+
+
+def test_journal_says_how_long_a_request_took_the_broker(sandbox: Sandbox) -> None:
+    sandbox.trade_client().place_order(order_of(sandbox))
+    entry = sandbox.control.journal(method="place_order")[-1]
+    assert entry.took_us is not None
+    assert entry.took_us > 0

@@ -225,7 +225,7 @@ def test_preview_says_what_an_order_would_bind_and_places_nothing(
         (TENCENT, {"quantity": 150, "limit_price": 600.0}),
         (AAPL, {"quantity": 0, "limit_price": 200.0}),
         (AAPL, {"quantity": 100_000, "limit_price": 200.0}),
-        (AAPL, {"quantity": 1, "limit_price": 200.0, "time_in_force": "GTD"}),
+        (AAPL, {"quantity": 1, "limit_price": 200.0, "time_in_force": "IOC"}),
     ],
     ids=["unknown symbol", "wrong currency", "odd lot", "nothing", "too much", "time in force"],
 )
@@ -240,12 +240,14 @@ def test_impossible_limit_order_is_refused_at_once(
     assert order.id is None
 
 
-def test_unsupported_kinds_of_order_are_refused(client: Any, account: str) -> None:
+def test_terms_that_do_not_go_together_are_refused(client: Any, account: str) -> None:
     legs = [order_leg("LOSS", 190.0)]
+    attached_to_a_stop = stop_order(account, AAPL, "BUY", 1, 240.0)
+    attached_to_a_stop.order_legs = legs
     for order in (
-        stop_order(account, AAPL, "SELL", 1, 200.0),
-        limit_order_with_legs(account, AAPL, "BUY", 1, 200.0, order_legs=legs),
+        attached_to_a_stop,
         market_order(account, AAPL, "BUY", 1, time_in_force="GTC"),
+        limit_order_with_legs(account, AAPL, "BUY", 1, 200.0, order_legs=legs, time_in_force="OPG"),
     ):
         with pytest.raises(ApiException) as error:
             client.place_order(order)

@@ -12,6 +12,7 @@ from tigeropen.common.util.order_utils import (
     market_order,
 )
 
+from infra.sandbox.home import QUOTE_RIGHTS_DEFAULT
 from infra.sandbox.settings import Settings
 from tests.support.sandbox import Sandbox, running_sandbox
 
@@ -166,8 +167,9 @@ def test_transactions_are_paged_and_complete(sandbox: Sandbox) -> None:
     )
     assert (len(first.result), len(rest.result), rest.next_page_token) == (2, 1, "")
     fill = rest.result[0]
+    # Tiger writes the account of an execution as a number.
     assert (fill.account, fill.action, fill.contract.symbol, fill.filled_quantity) == (
-        account,
+        int(account),
         "BUY",
         "NVDA",
         2,
@@ -203,7 +205,7 @@ def test_contract_tells_ticks_and_lots(client: Any) -> None:
     assert {
         "begin": "500",
         "end": "1000",
-        "type": "CLOSED_OPEN",
+        "type": "OPEN_CLOSED",
         "tick_size": 0.5,
     } in found.tick_sizes
     assert client.get_contract("NOSUCH") is None
@@ -237,12 +239,13 @@ def test_markets_are_open(sandbox: Sandbox) -> None:
     assert [(state.market, state.trading_status) for state in states] == [
         ("US", "TRADING"),
         ("HK", "TRADING"),
+        ("CN", "TRADING"),
     ]
 
 
 def test_quote_rights_are_listed_and_can_be_grabbed(sandbox: Sandbox) -> None:
     quotes = sandbox.quote_client()
-    names = ["usStockQuote", "hkStockQuoteLv2"]
+    names = [right.name for right in QUOTE_RIGHTS_DEFAULT]
     assert [right["name"] for right in quotes.get_quote_permission()] == names
     assert [right["name"] for right in quotes.grab_quote_permission()] == names
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from tigeropen.common.util import web_utils
+from tigeropen.push.push_client import PushClient
 from tigeropen.quote.quote_client import QuoteClient
 from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
@@ -98,6 +99,22 @@ class Sandbox:
     def quote_client(self, name: str = "desk") -> Any:
         """Return the SDK's quote client for a login."""
         return QuoteClient(self.config(name), is_grab_permission=False)
+
+    def push_client(
+        self,
+        config: Any,
+        *,
+        use_tls: bool = False,
+        heartbeats_ms: tuple[int, int] = (10_000, 10_000),
+    ) -> Any:
+        """Return the SDK's push client for a configuration; it is not connected yet."""
+        return PushClient(
+            "127.0.0.1",
+            self.ports.push_tls if use_tls else self.ports.push,
+            use_ssl=use_tls,
+            heartbeats=heartbeats_ms,
+            client_config=config,
+        )
 
 
 @contextmanager

@@ -11,17 +11,28 @@ from typing import assert_never
 
 import msgspec
 
+from infra.sandbox.broker.fund_book import FundBook
+from infra.sandbox.broker.interest import OpenInterest, interest_of, interest_sum
 from infra.sandbox.broker.records import (
     AccountKind,
     AccountOpened,
+    ComboTraded,
+    DividendPaid,
+    ExerciseWritten,
     Fill,
+    ForexTraded,
+    FundRecord,
+    IdsSkipped,
     NumberReserved,
     Order,
     OrderTraded,
     OrderWritten,
+    PositionChange,
+    PositionMoved,
+    PositionsTransferred,
     PricesSet,
     Record,
-    Side,
+    SharesSplit,
 )
 
 COST_STEP = Decimal("0.00000001")
@@ -32,34 +43,12 @@ ID_STEP = 1001
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account holds of one stock; negative when short."""
+    """What an account holds of one contract; negative when short."""
 
     quantity: Decimal = Decimal(0)
-    cost: Decimal = Decimal(0)  # of what is held, without fees; same sign as the quantity
+    # Of what is held, with the multiplier and without fees; same sign as the quantity.
+    cost: Decimal = Decimal(0)
     realized_pnl: Decimal = Decimal(0)
-
-
-class OpenInterest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the open orders of one account on one stock still want, by side."""
-
-    buy_quantity: Decimal = Decimal(0)
-    buy_amount: Decimal = Decimal(0)
-    sell_quantity: Decimal = Decimal(0)
-    sell_amount: Decimal = Decimal(0)
-
-    def plus(self, *, side: Side, quantity: Decimal, amount: Decimal) -> "OpenInterest":
-        """Return the sum with one more want (or one fewer, with negative figures)."""
-        if side == "BUY":
-            return msgspec.structs.replace(
-                self,
-                buy_quantity=self.buy_quantity + quantity,
-                buy_amount=self.buy_amount + amount,
-            )
-        return msgspec.structs.replace(
-            self,
-            sell_quantity=self.sell_quantity + quantity,
-            sell_amount=self.sell_amount + amount,
-        )
 
 
 class ListingMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +71,10 @@ class Account:
         self.open_interest: dict[str, OpenInterest] = defaultdict(OpenInterest)
         self.order_ids: list[int] = []
 
+    def interest(self, key: str) -> OpenInterest:
+        """Return what the open orders want of a contract."""
+        return self.open_interest.get(key) or OpenInterest()
+
 
 class Book:
     """Everything the broker knows."""
@@ -94,12 +87,18 @@ class Book:
         self.open_ids: dict[str, dict[int, None]] = defaultdict(dict)  # by symbol, oldest first
         self.numbers: dict[str, int] = defaultdict(int)  # last reserved, by tiger_id
         self.prices_set: PricesSet | None = None
+        self.funds = FundBook()
         self._ids_by_number: dict[tuple[str, int], int] = {}
         self._numbers_used: set[tuple[str, int]] = set()
         self._id_last = ID_FIRST
+        self._groups: dict[int, dict[int, None]] = defaultdict(dict)  # live members, by OCA group
+        self._children: dict[int, list[int]] = defaultdict(list)  # attached legs, by parent
 
     def apply(self, record: Record) -> None:
         """Make a record true."""
+        if isinstance(record, FundRecord):
+            self._apply_funds(record)
+            return
         match record:
             case AccountOpened():
                 account = Account(
@@ -114,14 +113,32 @@ class Book:
             case OrderTraded():
                 self._write(record.order)
                 self._settle(record.fill)
+            case ComboTraded():
+                self._write(record.order)
+                for fill in record.fills:
+                    self._settle(fill)
+            case DividendPaid():
+                self._pay_dividend(record)
+            case SharesSplit():
+                self._split(record)
             case PricesSet():
                 self.prices_set = record
+            case PositionMoved():
+                positions = self.accounts[record.account].positions
+                positions[record.key] = position_after(
+                    positions.get(record.key, Position()),
+                    signed_quantity=record.quantity,
+                    price=record.price,
+                )
+            case IdsSkipped():
+                self._id_last = max(self._id_last, record.id_last)
             case _:
                 assert_never(record)
 
-    def next_id(self) -> int:
-        """Return an id that no order and no fill has yet; applying a record uses it up."""
-        return self._id_last + ID_STEP
+    def next_id(self, number: int = 0) -> int:
+        """Return an id that no order and no fill has yet, or the one this many after it; applying
+        a record uses it up."""
+        return self._id_last + ID_STEP * (number + 1)
 
     def next_number(self, tiger_id: str) -> int:
         """Return the order number after the last reserved one that no order of the user has."""
@@ -138,6 +155,25 @@ class Book:
             global_id = self._ids_by_number.get((account, order_number))
         order = self.orders.get(global_id or 0)
         return order if order is not None and order.account == account else None
+
+    def members_of(self, group: int) -> list[Order]:
+        """Return the orders of a one-cancels-other group that are in the market, oldest first."""
+        return [self.orders[global_id] for global_id in self._groups.get(group, ())]
+
+    def children_of(self, parent_id: int) -> list[Order]:
+        """Return the attached legs of an order."""
+        return [self.orders[global_id] for global_id in self._children.get(parent_id, ())]
+
+    def counted(self, order: Order) -> Order | None:
+        """Return the order whose want stands for this one's: of a group only one can fill, so
+        the largest binds what all of them do."""
+        if not order.oca_group:
+            return order
+        return max(
+            self.members_of(order.oca_group),
+            key=lambda member: (member.remaining_quantity, -member.global_id),
+            default=None,
+        )
 
     def mark(self) -> ListingMark:
         """Return the present, to look back at later."""
@@ -159,47 +195,93 @@ class Book:
         fills: Iterable[Fill] = self.fills if mark is None else self.fills[: mark.fill_count]
         return [fill for fill in fills if fill.account == account]
 
+    def _apply_funds(self, record: FundRecord) -> None:
+        if isinstance(record, ForexTraded):
+            self._write(record.order)
+            self.fills.append(record.fill)
+        if isinstance(record, PositionsTransferred | ExerciseWritten):
+            for change in record.changes:
+                self._adjust(change)
+        self._id_last = max(self._id_last, self.funds.apply(record, self.accounts))
+
+    def _adjust(self, change: PositionChange) -> None:
+        positions = self.accounts[change.account].positions
+        before = positions.get(change.key, Position())
+        positions[change.key] = Position(
+            quantity=before.quantity + change.quantity,
+            cost=before.cost + change.cost,
+            realized_pnl=before.realized_pnl + change.realized_pnl,
+        )
+
     def _write(self, order: Order) -> None:
         account, before = self.accounts[order.account], self.orders.get(order.global_id)
-        if before is None:
-            account.order_ids.append(order.global_id)
-            # With duplicates allowed, the number keeps leading to the first order that had it.
-            self._ids_by_number.setdefault((order.account, order.order_number), order.global_id)
-            self._numbers_used.add((order.tiger_id, order.order_number))
-            self._id_last = max(self._id_last, order.global_id)
-        else:
-            self._count_open(account, before, sign=-1)
+        self._count_open(account, order if before is None else before, sign=-1, is_new=not before)
         self.orders[order.global_id] = order
         self.versions.append(order)
+        if before is None:
+            self._enter(account, order)
+        if order.oca_group:
+            if order.is_live:
+                self._groups[order.oca_group][order.global_id] = None
+            else:
+                self._groups[order.oca_group].pop(order.global_id, None)
+        self._count_open(account, order, sign=1)
         if order.is_open:
-            self._count_open(account, order, sign=1)
             self.open_ids[order.symbol][order.global_id] = None
         else:
             self.open_ids[order.symbol].pop(order.global_id, None)
 
-    def _count_open(self, account: Account, order: Order, *, sign: int) -> None:
-        if not order.is_open:
+    def _enter(self, account: Account, order: Order) -> None:
+        account.order_ids.append(order.global_id)
+        # With duplicates allowed, the number keeps leading to the first order that had it.
+        self._ids_by_number.setdefault((order.account, order.order_number), order.global_id)
+        self._numbers_used.add((order.tiger_id, order.order_number))
+        self._id_last = max(self._id_last, order.global_id)
+        if order.parent_id:
+            self._children[order.parent_id].append(order.global_id)
+
+    def _count_open(
+        self, account: Account, order: Order, *, sign: int, is_new: bool = False
+    ) -> None:
+        # A new order counts for nothing yet, but the group it joins does.
+        counted = None if is_new and not order.oca_group else self.counted(order)
+        if counted is None:
             return
-        quantity = order.remaining_quantity * sign
-        # A market order rests only under a fill cap; it is worth what it has paid so far.
-        price = order.limit_price or (
-            order.filled_amount / order.filled_quantity if order.filled_quantity else Decimal(0)
-        )
-        account.open_interest[order.symbol] = account.open_interest[order.symbol].plus(
-            side=order.side, quantity=quantity, amount=quantity * price
-        )
+        for key, wanted in interest_of(counted):
+            account.open_interest[key] = interest_sum(account.open_interest[key], wanted, sign=sign)
 
     def _settle(self, fill: Fill) -> None:
-        account = self.accounts[fill.account]
+        account, key = self.accounts[fill.account], fill.contract_key
         sign = 1 if fill.side == "BUY" else -1
-        cash = account.cash.get(fill.currency, Decimal(0))
-        account.cash[fill.currency] = cash - sign * fill.amount - fill.fee
-        position = account.positions.get(fill.symbol, Position())
-        account.positions[fill.symbol] = position_after(
-            position, signed_quantity=sign * fill.quantity, price=fill.price
+        before = account.positions.get(key, Position())
+        after = position_after(
+            before, signed_quantity=sign * fill.quantity, price=fill.price * fill.multiplier
         )
+        account.positions[key] = after
+        # A future is a promise: only what is won or lost on it moves cash.
+        is_future = fill.sec_type == "FUT"
+        paid = before.realized_pnl - after.realized_pnl if is_future else sign * fill.amount
+        _add_cash(account, fill.currency, -paid - fill.fee)
         self.fills.append(fill)
         self._id_last = max(self._id_last, fill.fill_id)
+
+    def _pay_dividend(self, record: DividendPaid) -> None:
+        for account in self.accounts.values():
+            held = account.positions.get(record.key, Position()).quantity
+            if held:
+                _add_cash(account, record.currency, held * record.amount)
+
+    def _split(self, record: SharesSplit) -> None:
+        for account in self.accounts.values():
+            position = account.positions.get(record.key)
+            if position is not None:
+                account.positions[record.key] = msgspec.structs.replace(
+                    position, quantity=position.quantity * record.ratio
+                )
+
+
+def _add_cash(account: Account, currency: str, amount: Decimal) -> None:
+    account.cash[currency] = account.cash.get(currency, Decimal(0)) + amount
 
 
 def position_after(position: Position, *, signed_quantity: Decimal, price: Decimal) -> Position:

@@ -4,29 +4,43 @@ An object without sockets, clock or chance: time is handed in, prices come from 
 change leaves as a record before it is true. The same calls give the same records, for ever.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.broker.book import Book, Position, position_after
-from infra.sandbox.broker.checks import OrderRefusedError, late_reason, refuse_order
-from infra.sandbox.broker.fees import fees_due
+from infra.sandbox.broker.attached import attach
+from infra.sandbox.broker.book import Book
+from infra.sandbox.broker.changes import apply_change, refuse_change
+from infra.sandbox.broker.checks import (
+    OrderRefusedError,
+    contract_of,
+    late_reason,
+    refuse_order,
+    with_adjusted_limit,
+)
+from infra.sandbox.broker.corporate import apply_action
+from infra.sandbox.broker.desk import Desk
+from infra.sandbox.broker.groups import refuse_group
+from infra.sandbox.broker.liquidity import Taken
+from infra.sandbox.broker.matching import work
 from infra.sandbox.broker.records import (
     AccountKind,
     AccountOpened,
-    Fill,
-    NumberReserved,
+    CorporateAction,
     Order,
+    OrderChange,
     OrderRequest,
-    OrderTraded,
+    OrderTerms,
     OrderWritten,
     PricesSet,
     Record,
     Status,
 )
-from infra.sandbox.market.instruments import CATALOGUE
+from infra.sandbox.broker.rounds import run_round, run_tick
+from infra.sandbox.broker.triggers import trailed
+from infra.sandbox.market.instruments import Instrument, find
 from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings
 
@@ -39,27 +53,47 @@ OPENING_CASH: Mapping[AccountKind, Mapping[str, Decimal]] = {
 class Engine:
     """The broker without its wire.
 
+    `listeners` are called with each record after it became true, in the order they were added.
+
     Args:
         seed: of the price process.
         save: called with each record before it is applied; when it returns, the record is kept.
     """
 
     def __init__(self, *, seed: int, save: Callable[[Record], None]) -> None:
-        self.book = Book()
-        self.prices = Prices(seed=seed, catalogue=CATALOGUE)
-        self.settings = Settings()
-        self._save = save
+        self._desk = Desk(seed=seed, save=save)
+        self.listeners = self._desk.listeners
+
+    @property
+    def book(self) -> Book:
+        """What the broker knows."""
+        return self._desk.book
+
+    @property
+    def prices(self) -> Prices:
+        """Where everything trades."""
+        return self._desk.prices
+
+    @property
+    def settings(self) -> Settings:
+        """The switches."""
+        return self._desk.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._desk.settings = settings
 
     def restore(self, record: Record) -> None:
         """Make a stored record true again, at start."""
         self.book.apply(record)
         if isinstance(record, PricesSet):
             self.prices.set_all(record.prices, step_count=record.step_count)
+            self._desk.liquidity.refresh()
 
     def open_account(self, *, tiger_id: str, account: str, kind: AccountKind) -> None:
         """Open an account with its opening cash, once."""
         if account not in self.book.accounts:
-            self._record(
+            self._desk.record(
                 AccountOpened(
                     tiger_id=tiger_id, account=account, kind=kind, cash=OPENING_CASH[kind]
                 )
@@ -67,14 +101,14 @@ class Engine:
 
     def reserve_number(self, tiger_id: str) -> int:
         """Hand out the user's next order number."""
-        number = self.book.next_number(tiger_id)
-        self._record(NumberReserved(tiger_id=tiger_id, order_number=number))
-        return number
+        return self._desk.reserve_number(tiger_id)
 
-    def check(self, request: OrderRequest) -> str | None:
+    def check(self, request: OrderRequest, now: datetime) -> str | None:
         """Return why an order would be refused or rejected, or none; nothing is done."""
+        self._desk.see_day(now)
+        request = with_adjusted_limit(request)
         try:
-            refuse_order(request, self.book.accounts[request.account], self.prices)
+            refuse_order(request, self._desk, now)
         except OrderRefusedError as error:
             return error.text
         return late_reason(request)
@@ -88,84 +122,128 @@ class Engine:
         Raises:
             OrderRefusedError: nothing was taken.
         """
+        self._desk.see_day(now)
         self._refuse_duplicate(request)
-        refuse_order(request, self.book.accounts[request.account], self.prices)
-        order = self._new_order(request, now)
-        self._record(OrderWritten(order=order))
-        remark = reject if reject is not None else late_reason(request)
-        if remark is not None:
-            return self._close(order, "Invalid", now, remark=remark)
-        return self._match(order, now, is_incoming=True)
+        request = with_adjusted_limit(request)
+        refuse_order(request, self._desk, now)
+        order = self._take(request, now, oca_group=0)
+        if order.attached:
+            attach(self._desk, order, now)
+        return self._start(order, now, reject=reject)
+
+    def place_oca(self, requests: Sequence[OrderRequest], now: datetime) -> tuple[Order, ...]:
+        """Take orders of which the first to fill cancels the others, in the order given.
+
+        Raises:
+            OrderRefusedError: nothing was taken.
+        """
+        self._desk.see_day(now)
+        refuse_group(requests)
+        adjusted = [with_adjusted_limit(request) for request in requests]
+        for request in adjusted:
+            self._refuse_duplicate(request)
+            refuse_order(request, self._desk, now)
+        group, taken = self.book.next_id(), []
+        for request in adjusted:
+            taken.append(self._take(request, now, oca_group=group))
+        for order in taken:
+            self._start(self.book.orders[order.global_id], now, reject=None)
+        return tuple(self.book.orders[order.global_id] for order in taken)
 
     def cancel(self, order: Order, now: datetime) -> Order:
         """Take a cancel request; repeating one for a cancelled order changes nothing.
 
         Raises:
-            OrderRefusedError: the order is over, and not by a cancel.
+            OrderRefusedError: the order is over, and not by a cancel; or an auction holds it.
         """
         if order.status == "Cancelled" or order.cancel_status == "RECEIVED":
             return order
-        if not order.is_open:
+        if not order.is_open or self._desk.is_fixed(order, now):
             raise OrderRefusedError("bad_request", "The order can not be cancelled now")
-        asked = msgspec.structs.replace(order, cancel_status="RECEIVED", updated_at=now)
-        self._record(OrderWritten(order=asked))
-        return asked if self.settings.defer_cancels else self._close(asked, "Cancelled", now)
+        asked = self._desk.write(msgspec.structs.replace(order, cancel_status="RECEIVED"), now)
+        if self.settings.defer_cancels:
+            return asked
+        return self._desk.close(asked, "Cancelled", now)
 
-    def modify(
-        self, order: Order, now: datetime, *, quantity: Decimal, limit_price: Decimal | None
-    ) -> Order:
-        """Change an open order's quantity and limit.
+    def modify(self, order: Order, now: datetime, change: OrderChange) -> Order:
+        """Take new terms for an open order.
 
         Raises:
             OrderRefusedError: the order stays as it was.
         """
-        if not order.is_open or order.cancel_status == "RECEIVED":
-            raise OrderRefusedError("bad_request", "The order can not be modified now")
-        if quantity <= order.filled_quantity:
-            raise OrderRefusedError("bad_request", "The quantity is already filled")
-        request = _request_of(order, quantity=quantity, limit_price=limit_price)
-        self._refuse_change(order, request)
-        if (reason := late_reason(request)) is not None:
-            raise OrderRefusedError("bad_request", reason)
-        changed = msgspec.structs.replace(
-            order,
-            quantity=quantity,
-            limit_price=limit_price,
-            replace_status="REPLACED",
-            updated_at=now,
+        refuse_change(self._desk, order, change, now)
+        asked = self._desk.write(
+            msgspec.structs.replace(order, replace_status="RECEIVED", change=change), now
         )
-        self._record(OrderWritten(order=changed))
-        return self._match(changed, now, is_incoming=True)
+        return asked if self.settings.defer_modifies else apply_change(self._desk, asked, now)
 
     def advance(self, now: datetime, *, step_count: int) -> None:
-        """Move prices this many steps; after each, settle deferred cancels and match. 0 steps
-        only settle and match."""
+        """Move prices this many steps; after each, match and settle what was deferred. 0 steps
+        only match and settle."""
         for _ in range(step_count):
             moved = self.prices.next_prices()
             self.prices.set_all(moved, step_count=self.prices.step_count + 1)
-            self._settle_all(now)
+            run_round(self._desk, now)
         if step_count == 0:
-            self._settle_all(now)
+            run_round(self._desk, now)
+
+    def tick(self, now: datetime) -> None:
+        """Let time pass without a move of prices: orders lapse, slices come due, sessions open."""
+        run_tick(self._desk, now)
 
     def set_price(self, symbol: str, price: Decimal, now: datetime) -> None:
-        """Put one stock at a price, keep it over restarts, and match.
+        """Put one contract at a price, keep it over restarts, and match what depends on it.
+
+        Args:
+            symbol: the contract's key.
 
         Raises:
-            OrderRefusedError: no such stock, or no such price.
+            OrderRefusedError: no such contract, or no such price.
         """
-        if symbol not in CATALOGUE or not self.prices.is_valid(symbol, price):
+        if find(symbol) is None or not self.prices.is_valid(symbol, price):
             raise OrderRefusedError("bad_request", f"no price {price} for {symbol}")
         self.prices.set_all({symbol: price}, step_count=self.prices.step_count)
         self.keep_prices()
-        self._settle_symbol(symbol, now)
+        run_round(self._desk, now, key=symbol)
+
+    def apply_corporate_action(self, action: CorporateAction, now: datetime) -> None:
+        """Pay a dividend, or split a stock: holdings, cash and price follow; open orders end.
+
+        Raises:
+            OrderRefusedError: no such stock, or no such ratio or amount.
+        """
+        apply_action(self._desk, action, now)
+        self.keep_prices()
+
+    def fill(self, order: Order, now: datetime, *, quantity: Decimal, price: Decimal) -> Order:
+        """Fill a part of an open order, or all of it, whatever the market says.
+
+        Raises:
+            OrderRefusedError: the order is over, of legs, by amount, or wants less.
+        """
+        if not order.is_live or order.legs or not 0 < quantity <= order.remaining_quantity:
+            raise OrderRefusedError("bad_request", f"can not fill {quantity} of the order")
+        return self._desk.fill(order, Taken(price=price, quantity=quantity), now)
+
+    def end(self, order: Order, status: Status, now: datetime, *, remark: str = "") -> Order:
+        """End an open order from the broker's side.
+
+        Raises:
+            OrderRefusedError: the order is over.
+        """
+        if not order.is_open:
+            raise OrderRefusedError("bad_request", "The order is over")
+        return self._desk.close(order, status, now, remark=remark)
+
+    def keep(self, record: Record) -> None:
+        """Store a fact that came from outside, and make it true."""
+        self._desk.record(record)
 
     def keep_prices(self) -> None:
         """Store the prices, so that a restart goes on from them."""
-        self._record(PricesSet(prices=self.prices.snapshot(), step_count=self.prices.step_count))
-
-    def _record(self, record: Record) -> None:
-        self._save(record)
-        self.book.apply(record)
+        self._desk.record(
+            PricesSet(prices=self.prices.snapshot(), step_count=self.prices.step_count)
+        )
 
     def _refuse_duplicate(self, request: OrderRequest) -> None:
         if not request.order_number or self.settings.duplicate_orders == "accept":
@@ -177,127 +255,57 @@ class Engine:
                 "duplicate" if kind == "refuse_1100" else "bad_request", "TRADE DUPLICATE ORDER ID"
             )
 
-    def _refuse_change(self, order: Order, request: OrderRequest) -> None:
-        # The order's own want is taken out while its new terms are checked.
-        account = self.book.accounts[order.account]
-        interest = account.open_interest[order.symbol]
-        own = order.remaining_quantity
-        account.open_interest[order.symbol] = interest.plus(
-            side=order.side, quantity=-own, amount=-own * (order.limit_price or Decimal(0))
-        )
-        try:
-            refuse_order(request, account, self.prices)
-        finally:
-            account.open_interest[order.symbol] = interest
+    def _start(self, order: Order, now: datetime, *, reject: str | None) -> Order:
+        if not order.is_live:
+            return order
+        remark = reject if reject is not None else late_reason(order)
+        if remark is not None:
+            return self._desk.close(order, "Invalid", now, remark=remark)
+        return work(self._desk, order, now, is_incoming=True)
 
-    def _new_order(self, request: OrderRequest, now: datetime) -> Order:
-        is_from_api = request.external_id is None
+    def _take(self, request: OrderRequest, now: datetime, *, oca_group: int) -> Order:
+        item = contract_of(request)
+        assert item is not None, "the contract of an order was checked before"
         number = request.order_number or 0
-        if is_from_api and not number:
+        if request.external_id is None and not number:
             number = self.reserve_number(request.tiger_id)
-        return Order(
+        order = Order(
+            **{name: getattr(request, name) for name in TERM_NAMES},
             global_id=self.book.next_id(),
             order_number=number,
             external_id=str(number) if request.external_id is None else request.external_id,
-            tiger_id=request.tiger_id,
-            account=request.account,
-            symbol=request.symbol,
-            side=request.side,
-            order_type=request.order_type,
-            quantity=request.quantity,
-            quantity_scale=request.quantity_scale,
-            limit_price=request.limit_price,
-            time_in_force=request.time_in_force,
-            outside_rth=request.outside_rth,
-            user_mark=request.user_mark,
-            source=request.source,
             status="PendingSubmit",
             opened_at=now,
             updated_at=now,
             status_changed_at=now,
+            oca_group=oca_group,
+            sec_type="MLEG" if request.legs else item.sec_type,
+            multiplier=item.multiplier,
+            lapses_at=self._desk.hours.lapses_at(request, item, now),
+            trail_stop_price=self._trail_stop(request, item),
+            volume_mark=self._volume_mark(request),
+            is_closing=self._is_closing(request),
         )
+        self._desk.record(OrderWritten(order=order))
+        return order
 
-    def _settle_all(self, now: datetime) -> None:
-        for symbol in CATALOGUE:
-            self._settle_symbol(symbol, now)
-
-    def _settle_symbol(self, symbol: str, now: datetime) -> None:
-        for global_id in tuple(self.book.open_ids[symbol]):
-            order = self._match(self.book.orders[global_id], now, is_incoming=False)
-            if order.is_open and order.cancel_status == "RECEIVED":
-                self._close(order, "Cancelled", now)
-
-    def _match(self, order: Order, now: datetime, *, is_incoming: bool) -> Order:
-        price = self._fill_price(order, is_incoming=is_incoming)
-        if price is None:
-            return order
-        quantity = order.remaining_quantity
-        if self.settings.fill_quantity_max is not None:
-            quantity = min(quantity, self.settings.fill_quantity_max)
-        return self._fill(order, now, quantity=quantity, price=price)
-
-    def _fill_price(self, order: Order, *, is_incoming: bool) -> Decimal | None:
-        quote, limit = self.prices.quote(order.symbol), order.limit_price
-        best = quote.ask if order.side == "BUY" else quote.bid
-        if limit is None:
-            return best
-        if (limit < best) if order.side == "BUY" else (limit > best):
+    def _trail_stop(self, request: OrderRequest, item: Instrument) -> Decimal | None:
+        if request.order_type != "TRAIL":
             return None
-        # An order that comes to the book gets the book's price; the book comes to one that rests.
-        return best if is_incoming else limit
+        last = self.prices.last(request.contract_key)
+        return trailed(request, request.trail_stop_price, last, item)
 
-    def _fill(self, order: Order, now: datetime, *, quantity: Decimal, price: Decimal) -> Order:
-        instrument = CATALOGUE[order.symbol]
-        filled_quantity = order.filled_quantity + quantity
-        filled_amount = order.filled_amount + quantity * price
-        fees = fees_due(instrument.market, quantity=filled_quantity, amount=filled_amount)
-        position = self.book.accounts[order.account].positions.get(order.symbol, Position())
-        signed_quantity = quantity if order.side == "BUY" else -quantity
-        after = position_after(position, signed_quantity=signed_quantity, price=price)
-        is_done = filled_quantity == order.quantity
-        filled = msgspec.structs.replace(
-            order,
-            filled_quantity=filled_quantity,
-            filled_amount=filled_amount,
-            commission=fees,
-            realized_pnl=order.realized_pnl + after.realized_pnl - position.realized_pnl,
-            status="Filled" if is_done else order.status,
-            status_changed_at=now if is_done else order.status_changed_at,
-            updated_at=now,
-        )
-        fill = Fill(
-            # The order's own record uses up no new id, so the fill takes the next one.
-            fill_id=self.book.next_id(),
-            global_id=order.global_id,
-            account=order.account,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=quantity,
-            price=price,
-            fee=fees - order.commission,
-            currency=instrument.currency,
-            filled_at=now,
-        )
-        self._record(OrderTraded(order=filled, fill=fill))
-        return filled
+    def _is_closing(self, request: OrderRequest) -> bool:
+        if request.legs:
+            return False
+        position = self.book.accounts[request.account].positions.get(request.contract_key)
+        held = Decimal(0) if position is None else position.quantity
+        return held < 0 if request.side == "BUY" else held > 0
 
-    def _close(self, order: Order, status: Status, now: datetime, *, remark: str = "") -> Order:
-        closed = msgspec.structs.replace(
-            order, status=status, remark=remark, updated_at=now, status_changed_at=now
-        )
-        self._record(OrderWritten(order=closed))
-        return closed
+    def _volume_mark(self, request: OrderRequest) -> int | None:
+        if request.order_type != "VWAP":
+            return None
+        return self.prices.quote(request.contract_key).volume
 
 
-def _request_of(order: Order, *, quantity: Decimal, limit_price: Decimal | None) -> OrderRequest:
-    # Only what is not filled yet is asked for anew.
-    return OrderRequest(
-        tiger_id=order.tiger_id,
-        account=order.account,
-        symbol=order.symbol,
-        side=order.side,
-        order_type=order.order_type,
-        quantity=quantity - order.filled_quantity,
-        limit_price=limit_price,
-        time_in_force=order.time_in_force,
-    )
+TERM_NAMES = OrderTerms.__struct_fields__

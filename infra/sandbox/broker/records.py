@@ -4,116 +4,48 @@ A record says what became true, never what was asked, so a replay needs neither 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
+from infra.sandbox.broker.terms import (
+    AlgoTerms,
+    AttachedTerms,
+    AttachRole,
+    IcebergTerms,
+    OrderChange,
+    OrderLeg,
+    OrderRequest,
+    OrderTerms,
+    PriceType,
+    SessionType,
+    Side,
+)
+
+# The terms of orders are part of what the records say, and are found here as well.
+__all__ = [
+    "AlgoTerms",
+    "AttachRole",
+    "AttachedTerms",
+    "IcebergTerms",
+    "OrderChange",
+    "OrderLeg",
+    "OrderRequest",
+    "OrderTerms",
+    "PriceType",
+    "SessionType",
+    "Side",
+]
+
 AccountKind = Literal["prime", "paper"]
-Side = Literal["BUY", "SELL"]
 # Tiger's own words. "Inactive" is an order past its time, "Invalid" one that was rejected late.
 Status = Literal["Initial", "PendingSubmit", "Filled", "Cancelled", "Inactive", "Invalid"]
 CancelStatus = Literal["NONE", "RECEIVED", "FAILED"]
 ReplaceStatus = Literal["NONE", "RECEIVED", "REPLACED", "FAILED"]
 
 OPEN_STATUSES: frozenset[Status] = frozenset({"Initial", "PendingSubmit"})
-
-# Tiger's words for when an order may trade; none: as `outside_rth` says.
-SessionType = Literal["RTH", "PRE_RTH_POST", "OVERNIGHT", "FULL", "HK_AUC", "HK_CTS", "HK_AUC_CTS"]
-AttachRole = Literal["PROFIT", "LOSS"]
-PriceType = Literal["LIMIT_PRICE", "ASK_PRICE", "BID_PRICE", "LATEST_PRICE"]
-
-
-class OrderLeg(msgspec.Struct, frozen=True, kw_only=True):
-    """One leg of a multi-leg option order, per unit of the whole."""
-
-    key: str  # of its contract
-    side: Side
-    ratio: int
-
-
-class AttachedTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """A leg that comes to life when its parent fills: take profit, or stop loss."""
-
-    role: AttachRole
-    price: Decimal | None = None  # PROFIT: the limit; LOSS: the trigger, unless it trails
-    limit_price: Decimal | None = None  # LOSS: makes it a stop-limit
-    trailing_percent: Decimal | None = None
-    trailing_amount: Decimal | None = None
-    time_in_force: str = "DAY"
-    outside_rth: bool = False
-
-
-class AlgoTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How a TWAP or VWAP order spreads over time; none: from now, to the end of the session."""
-
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-    participation_rate: Decimal | None = None  # VWAP: share of the volume, 0.01 to 0.5
-    is_passive: bool = False  # `no_take_liq`
-    may_run_over: bool = False  # `allow_past_end_time`
-
-
-class IcebergTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of an ICEBERG order shows."""
-
-    display_size: Decimal
-    min_display_size: Decimal | None = None
-    check_interval_s: int | None = None
-    price_type: PriceType = "LIMIT_PRICE"
-    start_at: datetime | None = None
-    end_at: datetime | None = None
-
-
-class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order and the request for one have in common."""
-
-    tiger_id: str
-    account: str
-    symbol: str  # Tiger's; of an option its underlying's
-    key: str = ""  # of the contract; empty: the stock called `symbol`, or an order of legs
-    side: Side
-    order_type: str
-    quantity: Decimal  # 0 with `cash_amount`
-    quantity_scale: int = 0
-    cash_amount: Decimal | None = None  # an order by amount
-    limit_price: Decimal | None = None
-    aux_price: Decimal | None = None  # the trigger of a stop; the distance of a TRAIL
-    trailing_percent: Decimal | None = None  # the distance of a TRAIL; beats `aux_price`
-    adjust_limit: Decimal | None = None  # how far a limit may be rounded to the tick, as a share
-    time_in_force: str = "DAY"
-    expire_at: datetime | None = None  # GTD
-    outside_rth: bool = True
-    session_type: SessionType | None = None
-    user_mark: str = ""
-    source: str = "OpenApi"
-    legs: tuple[OrderLeg, ...] = ()
-    combo_type: str | None = None
-    attached: tuple[AttachedTerms, ...] = ()
-    algo: AlgoTerms | None = None
-    iceberg: IcebergTerms | None = None
-
-
-class OrderRequest(OrderTerms, frozen=True, kw_only=True):
-    """An order as somebody asks for it, before any check."""
-
-    order_number: int | None = None  # none: the broker takes the next one
-    external_id: str | None = None  # none: the order number, as Tiger does for API orders
-    trail_stop_price: Decimal | None = None  # where a TRAIL starts; none: from the market
-
-
-class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
-    """The terms that a modify asks for; the whole of them, not the differences."""
-
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    aux_price: Decimal | None = None
-    trailing_percent: Decimal | None = None
-    trail_stop_price: Decimal | None = None
-    time_in_force: str = "DAY"
-    expire_at: datetime | None = None
-    outside_rth: bool = True
 
 
 class Order(OrderTerms, frozen=True, kw_only=True):
@@ -128,7 +60,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     status_changed_at: datetime
     remark: str = ""
     filled_quantity: Decimal = Decimal(0)
-    filled_amount: Decimal = Decimal(0)
+    filled_amount: Decimal = Decimal(0)  # price times quantity, without the multiplier
     commission: Decimal = Decimal(0)
     realized_pnl: Decimal = Decimal(0)
     cancel_status: CancelStatus = "NONE"
@@ -139,6 +71,13 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     trail_stop_price: Decimal | None = None  # where a TRAIL would trigger now
     is_triggered: bool = False  # a stop that has become a market or limit order
     change: OrderChange | None = None  # a modify that was taken and is not yet done
+    sec_type: str = "STK"  # "MLEG" for an order of legs
+    multiplier: Decimal = Decimal(1)
+    lapses_at: datetime | None = None  # when its time in force ends
+    sliced_at: datetime | None = None  # when an ICEBERG last showed a new slice
+    slice_price: Decimal | None = None  # where that slice of an ICEBERG stands
+    volume_mark: int | None = None  # the day's volume when a VWAP began
+    is_closing: bool = False  # when it was taken, it would have made a holding smaller
 
     @property
     def is_open(self) -> bool:
@@ -146,9 +85,31 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return self.status in OPEN_STATUSES
 
     @property
+    def is_live(self) -> bool:
+        """Say whether the order is in the market; an attached leg is not until its parent fills."""
+        return self.status == "PendingSubmit"
+
+    @property
     def remaining_quantity(self) -> Decimal:
-        """What is not filled, whether or not it still can be."""
-        return self.quantity - self.filled_quantity
+        """What is not filled, whether or not it still can be; 0 of an order by amount."""
+        return max(Decimal(0), self.quantity - self.filled_quantity)
+
+    @property
+    def remaining_amount(self) -> Decimal:
+        """What an order by amount has not spent; 0 of any other."""
+        return Decimal(0) if self.cash_amount is None else self.cash_amount - self.filled_amount
+
+    @property
+    def refund_amount(self) -> Decimal:
+        """What an order by amount gave back when it ended."""
+        return Decimal(0) if self.is_open else self.remaining_amount
+
+    @property
+    def shown_quantity(self) -> Decimal:
+        """What the market sees of it."""
+        if self.iceberg is None:
+            return self.remaining_quantity
+        return min(self.iceberg.display_size, self.remaining_quantity)
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,11 +125,19 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal
     currency: str  # of price and fee
     filled_at: datetime
+    key: str = ""  # of the contract; empty: the stock called `symbol`
+    sec_type: str = "STK"
+    multiplier: Decimal = Decimal(1)
+
+    @property
+    def contract_key(self) -> str:
+        """The key of the contract."""
+        return self.key or self.symbol
 
     @property
     def amount(self) -> Decimal:
-        """Price times quantity, before fees."""
-        return self.price * self.quantity
+        """Price times quantity times multiplier, before fees."""
+        return self.price * self.quantity * self.multiplier
 
 
 class AccountOpened(msgspec.Struct, frozen=True, kw_only=True, tag="account.opened"):
@@ -200,11 +169,186 @@ class OrderTraded(msgspec.Struct, frozen=True, kw_only=True, tag="order.traded")
     fill: Fill
 
 
+class PositionMoved(msgspec.Struct, frozen=True, kw_only=True, tag="position.moved"):
+    """A holding came into an account, or left it, without a trade."""
+
+    account: str
+    key: str  # of the contract
+    quantity: Decimal  # negative: out
+    price: Decimal  # at which it came or left, per unit
+    moved_at: datetime
+
+
+class IdsSkipped(msgspec.Struct, frozen=True, kw_only=True, tag="ids.skipped"):
+    """Ids up to this one were handed out, and stand for nothing in the book."""
+
+    id_last: int
+
+
+class ComboTraded(msgspec.Struct, frozen=True, kw_only=True, tag="combo.traded"):
+    """An order of legs filled: the executions of all its legs are one fact."""
+
+    order: Order
+    fills: tuple[Fill, ...]
+
+
+class DividendPaid(msgspec.Struct, frozen=True, kw_only=True, tag="dividend.paid"):
+    """A contract paid cash to whoever held it, and took it from whoever was short."""
+
+    key: str
+    currency: str
+    amount: Decimal  # per share
+    paid_at: datetime
+
+
+class SharesSplit(msgspec.Struct, frozen=True, kw_only=True, tag="shares.split"):
+    """Every share of a contract became `ratio` shares."""
+
+    key: str
+    ratio: Decimal
+    split_at: datetime
+
+
 class PricesSet(msgspec.Struct, frozen=True, kw_only=True, tag="prices.set"):
     """Prices to start from after a restart."""
 
-    prices: Mapping[str, Decimal]  # by symbol
+    prices: Mapping[str, Decimal]  # by the contract's key
     step_count: int
 
 
-Record = AccountOpened | NumberReserved | OrderWritten | OrderTraded | PricesSet
+# The parts of an account's cash; the securities segment pays for all but futures.
+Segment = Literal["SEC", "FUT", "FUND"]
+# Tiger's kinds of cash movement. Source: its list of `fund_type` (read 2026-11-23).
+FundKind = Literal["DEPOSIT_WITHDRAW", "TRADE", "FEE", "FUNDS_TRANSFER", "FOREX", "OTHER"]
+TransferStatus = Literal["NEW", "SUCC", "CANC"]
+ExerciseKind = Literal["Exercise", "Expire"]
+ExerciseStatus = Literal["New", "Success", "Fail", "Cancel"]
+
+
+class CashEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of cash outside of stock trading; negative when it goes out."""
+
+    entry_id: int
+    account: str
+    segment: Segment
+    currency: str
+    amount: Decimal
+    kind: FundKind
+    label: str  # Tiger's word for it
+    booked_at: datetime
+
+
+class PositionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is added to a holding that did not trade; negative when it goes out."""
+
+    account: str
+    key: str
+    quantity: Decimal
+    cost: Decimal
+    realized_pnl: Decimal = Decimal(0)
+
+
+class SegmentTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash on its way from one segment of an account to another."""
+
+    transfer_id: int
+    account: str
+    from_segment: Segment
+    to_segment: Segment
+    currency: str
+    amount: Decimal
+    status: TransferStatus
+    created_at: datetime
+    updated_at: datetime
+    settled_at: datetime | None = None
+
+
+class TransferredItem(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of one contract changes its account."""
+
+    key: str
+    quantity: Decimal
+
+
+class PositionTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Holdings that went from one account of a user to another."""
+
+    transfer_id: int
+    from_account: str
+    to_account: str
+    market: str
+    items: tuple[TransferredItem, ...]
+    finished_at: datetime
+
+
+class OptionExercise(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to use long options early, or to let them lapse."""
+
+    exercise_id: int
+    account: str
+    key: str
+    kind: ExerciseKind
+    quantity: Decimal
+    done_quantity: Decimal = Decimal(0)
+    status: ExerciseStatus = "New"
+    executing_on: date
+    itm_rate: int = 0
+    is_force: bool = False
+    reason: str = ""
+
+
+class CashPaid(msgspec.Struct, frozen=True, kw_only=True, tag="cash.paid"):
+    """Money came into an account, or left it."""
+
+    entry: CashEntry
+
+
+class SegmentTransferWritten(
+    msgspec.Struct, frozen=True, kw_only=True, tag="segment_transfer.written"
+):
+    """A transfer between segments is new, or has gone on, and what it moved."""
+
+    transfer: SegmentTransfer
+    entries: tuple[CashEntry, ...] = ()
+
+
+class ForexTraded(msgspec.Struct, frozen=True, kw_only=True, tag="forex.traded"):
+    """A currency was changed into another: the order, its execution and both movements."""
+
+    order: Order
+    fill: Fill
+    entries: tuple[CashEntry, ...]
+
+
+class PositionsTransferred(msgspec.Struct, frozen=True, kw_only=True, tag="positions.transferred"):
+    """Holdings changed their account."""
+
+    transfer: PositionTransfer
+    changes: tuple[PositionChange, ...]
+
+
+class ExerciseWritten(msgspec.Struct, frozen=True, kw_only=True, tag="exercise.written"):
+    """A request about options is new, or was settled, and what it moved."""
+
+    exercise: OptionExercise
+    changes: tuple[PositionChange, ...] = ()
+    entries: tuple[CashEntry, ...] = ()
+
+
+CorporateAction = DividendPaid | SharesSplit
+FundRecord = (
+    CashPaid | SegmentTransferWritten | ForexTraded | PositionsTransferred | ExerciseWritten
+)
+Record = (
+    AccountOpened
+    | NumberReserved
+    | OrderWritten
+    | OrderTraded
+    | ComboTraded
+    | DividendPaid
+    | SharesSplit
+    | PricesSet
+    | FundRecord
+    | PositionMoved
+    | IdsSkipped
+)

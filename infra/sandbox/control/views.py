@@ -1,5 +1,6 @@
 """What goes over the control port, in both directions: shared by `control` and `client`."""
 
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -84,6 +85,76 @@ class ExternalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     side: Side
     quantity: Decimal
     limit_price: Decimal | None = None  # none: at the market
+
+
+class OutsideOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of an account's orders, to be cancelled as in the phone app."""
+
+    account: str
+    global_id: int
+
+
+class OutsideChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New terms for one of an account's orders, as from the phone app; absent ones stay."""
+
+    account: str
+    global_id: int
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+
+
+class OutsideFill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fill of an open order, whatever the market says."""
+
+    account: str
+    global_id: int
+    quantity: Decimal | None = None  # none: all that is left
+    price: Decimal | None = None  # none: its limit, or the last price
+
+
+class OutsideCash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A deposit, or a withdrawal (negative)."""
+
+    account: str
+    currency: str
+    amount: Decimal
+
+
+class OutsidePosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A holding that comes into an account, or leaves it (negative), without a trade."""
+
+    account: str
+    key: str  # of the contract; of a stock its symbol
+    quantity: Decimal
+    price: Decimal  # what a unit is taken to have cost
+
+
+class DividendCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cash for every holder of a stock, in its currency."""
+
+    symbol: str
+    amount: Decimal  # per share
+
+
+class SplitCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """More shares for every holder of a stock, or fewer."""
+
+    symbol: str
+    ratio: Decimal  # new shares for an old one
+
+
+class ClockView(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's time, and whether it can be moved."""
+
+    now: datetime  # as replies give it, with the skew
+    is_virtual: bool
+
+
+class ClockCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Move a virtual clock by a span or to a time: one of the two. The skew does not count."""
+
+    advance_ms: int | None = None
+    to: datetime | None = msgspec.field(default=None, name="set")
 
 
 class AdvanceCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

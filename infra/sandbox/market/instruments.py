@@ -1,139 +1,96 @@
-"""What the sandbox trades: a dozen stocks of two markets, with their tick and lot rules."""
+"""What the sandbox trades: how a contract is found, whatever its kind."""
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Literal
 
-import msgspec
+from infra.sandbox.market.futures import FAMILIES, find_future, is_listed_future
+from infra.sandbox.market.options import expirations, find_option, option_of
+from infra.sandbox.market.stocks import CATALOGUE
+from infra.sandbox.market.terms import (
+    PRICE_MAX,
+    TICK_BANDS,
+    USD_PER_UNIT,
+    Instrument,
+    Right,
+    SecType,
+    TickBand,
+    Venue,
+    is_on_tick,
+    is_whole_lot,
+    rounded_to_tick,
+    tick_above,
+    tick_at,
+    tick_bands,
+    tick_below,
+)
 
-Venue = Literal["US", "HK"]
-SecType = Literal["STK", "OPT", "FUT", "WAR", "IOPT", "FUND"]
-Right = Literal["CALL", "PUT"]
-
-# One fixed rate is enough to add up two currencies: the sandbox is no currency market.
-USD_PER_UNIT: Mapping[str, Decimal] = {"USD": Decimal(1), "HKD": Decimal("0.128")}
-# Beyond this no price is believed, and decimal arithmetic would no longer be exact.
-PRICE_MAX = Decimal(10) ** 9
-
-
-class TickBand(msgspec.Struct, frozen=True, kw_only=True):
-    """The price step from `begin` (inclusive) to `end` (exclusive; none means no end)."""
-
-    begin: Decimal
-    end: Decimal | None
-    tick: Decimal
-
-
-class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """One contract."""
-
-    contract_id: int
-    key: str  # unique; Tiger's `identifier`, of a stock its symbol
-    symbol: str  # of an option its underlying's
-    name: str
-    market: Venue
-    currency: str
-    exchange: str
-    base_price: Decimal
-    lot_size: int
-    sec_type: SecType = "STK"
-    multiplier: Decimal = Decimal(1)
-    expiry: date | None = None
-    strike: Decimal | None = None
-    right: Right | None = None
+__all__ = [
+    "CATALOGUE",
+    "PRICE_MAX",
+    "TICK_BANDS",
+    "USD_PER_UNIT",
+    "Instrument",
+    "Right",
+    "SecType",
+    "TickBand",
+    "Venue",
+    "find",
+    "is_on_tick",
+    "is_tradable",
+    "is_whole_lot",
+    "resolve",
+    "rounded_to_tick",
+    "tick_above",
+    "tick_at",
+    "tick_bands",
+    "tick_below",
+]
 
 
 def find(key: str) -> Instrument | None:
-    """Return the contract with a key, listed or derived (an option's); none if there is none."""
-    return CATALOGUE.get(key)
+    """Return the contract with a key, listed or derived, expired or not; none if there is none."""
+    return CATALOGUE.get(key) or find_option(key) or find_future(key)
 
 
-def tick_at(instrument: Instrument, price: Decimal) -> Decimal:
-    """Return the price step that holds at a price."""
-    for band in TICK_BANDS[instrument.market]:
-        if band.end is None or price < band.end:
-            return band.tick
-    raise AssertionError("the last band has no end")
+def resolve(
+    symbol: str,
+    *,
+    sec_type: SecType = "STK",
+    expiry: date | None = None,
+    strike: Decimal | None = None,
+    right: Right | None = None,
+) -> Instrument | None:
+    """Return the contract that an order or a query names by its terms; none if there is none.
+
+    Args:
+        symbol: of an option its underlying's, its class ("TCH.HK") or its whole identifier; of a
+            future its code ("ES2612") or, with `expiry`, its family ("ES").
+    """
+    if sec_type == "OPT":
+        if expiry is None or strike is None or right is None:
+            return find_option(symbol)
+        return option_of(symbol, expiry=expiry, strike=strike, right=right)
+    if sec_type == "FUT":
+        return _future(symbol, expiry)
+    found = CATALOGUE.get(symbol)
+    return found if found is not None and found.sec_type == sec_type else None
 
 
-def is_on_tick(instrument: Instrument, price: Decimal) -> bool:
-    """Say whether a price is a whole number of steps."""
-    return price % tick_at(instrument, price) == 0
+def is_tradable(instrument: Instrument, day: date) -> bool:
+    """Say whether a contract can be traded on a day: listed already, and not expired."""
+    if instrument.sec_type == "OPT":
+        return instrument.expiry in expirations(instrument.symbol, day)
+    if instrument.sec_type == "FUT":
+        return is_listed_future(instrument, day)
+    return instrument.expiry is None or instrument.expiry >= day
 
 
-def _bands(*steps: tuple[str, str]) -> tuple[TickBand, ...]:
-    # Each pair is (begin, tick); a band ends where the next begins.
-    begins = [Decimal(begin) for begin, _ in steps]
-    ends: list[Decimal | None] = [*begins[1:], None]
-    return tuple(
-        TickBand(begin=begin, end=end, tick=Decimal(tick))
-        for begin, end, (_, tick) in zip(begins, ends, steps, strict=True)
-    )
-
-
-TICK_BANDS: Mapping[Venue, tuple[TickBand, ...]] = {
-    "US": _bands(("0", "0.0001"), ("1", "0.01")),
-    # Source: the exchange's spread table for equities (part A), in force since August 2025.
-    "HK": _bands(
-        ("0", "0.001"),
-        ("0.25", "0.005"),
-        ("0.5", "0.01"),
-        ("20", "0.02"),
-        ("50", "0.05"),
-        ("100", "0.1"),
-        ("200", "0.2"),
-        ("500", "0.5"),
-        ("1000", "1"),
-        ("2000", "2"),
-        ("5000", "5"),
-    ),
-}
-
-
-def _us(contract_id: int, symbol: str, name: str, price: str, exchange: str) -> Instrument:
-    return Instrument(
-        contract_id=contract_id,
-        key=symbol,
-        symbol=symbol,
-        name=name,
-        market="US",
-        currency="USD",
-        exchange=exchange,
-        base_price=Decimal(price),
-        lot_size=1,
-    )
-
-
-def _hk(contract_id: int, symbol: str, name: str, price: str, lot_size: int) -> Instrument:
-    return Instrument(
-        contract_id=contract_id,
-        key=symbol,
-        symbol=symbol,
-        name=name,
-        market="HK",
-        currency="HKD",
-        exchange="SEHK",
-        base_price=Decimal(price),
-        lot_size=lot_size,
-    )
-
-
-CATALOGUE: Mapping[str, Instrument] = {
-    instrument.symbol: instrument
-    for instrument in (
-        _us(14, "AAPL", "Apple", "230.00", "NASDAQ"),
-        _us(94, "MSFT", "Microsoft", "480.00", "NASDAQ"),
-        _us(113, "NVDA", "NVIDIA", "180.00", "NASDAQ"),
-        _us(68, "TSLA", "Tesla Motors", "400.00", "NASDAQ"),
-        _us(23, "AMZN", "Amazon.com", "225.00", "NASDAQ"),
-        _us(2716, "GOOG", "Alphabet", "300.00", "NASDAQ"),
-        _us(756, "SPY", "SPDR S&P 500 ETF Trust", "660.00", "ARCA"),
-        _hk(1001, "00700", "TENCENT", "620.0", 100),
-        _hk(1002, "09988", "BABA-W", "160.0", 100),
-        _hk(1003, "03690", "MEITUAN-W", "105.0", 100),
-        _hk(1004, "00005", "HSBC HOLDINGS", "110.0", 400),
-        _hk(1005, "02318", "PING AN", "58.00", 500),
-        _hk(1006, "00939", "CCB", "8.00", 1000),
-    )
-}
+def _future(symbol: str, expiry: date | None) -> Instrument | None:
+    if symbol not in FAMILIES or expiry is None:
+        return find_future(symbol)
+    # An expiry may name the contract's month or its last day, which for oil lies a month before.
+    months = {(expiry.year, expiry.month), divmod(expiry.year * 12 + expiry.month, 12)}
+    codes = [f"{symbol}{expiry:%y%m}", *(f"{symbol}{y % 100:02d}{m + 1:02d}" for y, m in months)]
+    found = [item for code in codes if (item := find_future(code)) is not None]
+    exact = [item for item in found if item.expiry == expiry]
+    return exact[0] if exact else (found[0] if found else None)

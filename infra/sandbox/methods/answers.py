@@ -1,283 +1,257 @@
-"""The book in Tiger's field names: what a client finds in `data`.
+"""Orders and executions in Tiger's field names: what a client finds in `data`.
 
-Quantities travel as an integer with a scale, prices and money as JSON floats, times in
-milliseconds, and absent figures as null, because that is what Tiger sends.
+Quantities travel as an integer with a scale, prices and money as JSON floats, strikes as texts,
+times in milliseconds; what an order does not have is left out.
+
+Source: the replies in `tests/test_trade_client.py` of tigerfintech/openapi-python-sdk (commit
+47854414) and the fields of `TradeOrder.java` in openapi-java-sdk (both read 2026-11-23).
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from collections.abc import Iterable
+from datetime import timedelta, timezone
+from decimal import Decimal
 
-from infra.sandbox.broker.book import Account, OpenInterest, Position
-from infra.sandbox.broker.margin import INITIAL_MARGIN, MAINTENANCE_MARGIN, Funds
-from infra.sandbox.broker.records import Fill, Order
-from infra.sandbox.market.instruments import CATALOGUE, TICK_BANDS, USD_PER_UNIT, Instrument
-from infra.sandbox.market.prices import Quote
+from infra.sandbox.broker.fees import Charges
+from infra.sandbox.broker.records import AlgoTerms, Fill, Order, OrderLeg
+from infra.sandbox.market.instruments import Instrument, find
+from infra.sandbox.methods.figures import (
+    Json,
+    average,
+    double,
+    optional_double,
+    present,
+    scaled,
+    strike_text,
+)
 from infra.sandbox.wire.envelope import to_ms
 
-AVERAGE_STEP = Decimal("0.0001")
-Json = dict[str, object]
+# Tiger's default zone, in which it reads dates and writes the texts of executions.
+BROKER_ZONE = timezone(timedelta(hours=8))
 
 
-def order_json(order: Order) -> Json:
-    """Return an order as the listings give it."""
-    instrument = CATALOGUE[order.symbol]
-    quantity, scale = _scaled(order.quantity, order.quantity_scale)
-    filled, filled_scale = _scaled(order.filled_quantity, scale if order.filled_quantity else 0)
-    return {
-        "id": order.global_id,
-        "orderId": order.order_number,
-        "externalId": order.external_id,
-        "parentId": 0,
-        "account": order.account,
-        "action": order.side,
-        "orderType": order.order_type,
-        "symbol": order.symbol,
-        "secType": "STK",
-        "market": instrument.market,
-        "currency": instrument.currency,
-        "identifier": order.symbol,
-        "name": instrument.name,
-        "multiplier": 1.0,
-        "expiry": None,
-        "strike": None,
-        "right": None,
-        "limitPrice": _double_or_null(order.limit_price),
-        "auxPrice": None,
-        "trailingPercent": None,
-        "totalQuantity": quantity,
-        "totalQuantityScale": scale,
-        "filledQuantity": filled,
-        "filledQuantityScale": filled_scale,
-        "totalCashAmount": None,
-        "filledCashAmount": _double(order.filled_amount),
-        "refundCashAmount": None,
-        "avgFillPrice": _double(_average(order.filled_amount, order.filled_quantity)),
-        "timeInForce": order.time_in_force,
-        "expireTime": None,
-        "outsideRth": order.outside_rth,
-        "tradingSessionType": None,
-        "status": order.status,
-        "remark": order.remark or None,
-        "replaceStatus": order.replace_status,
-        "cancelStatus": order.cancel_status,
-        "openTime": to_ms(order.opened_at),
-        "updateTime": to_ms(order.updated_at),
-        "latestTime": to_ms(order.status_changed_at),
-        "commission": _double(order.commission),
-        "gst": 0.0,
-        "realizedPnl": _double(order.realized_pnl),
-        "userMark": order.user_mark,
-        "source": order.source,
-        "isOpen": order.is_open,
-        "canModify": order.is_open,
-        "canCancel": order.is_open and order.cancel_status == "NONE",
-        "liquidation": False,
-        "attrDesc": None,
-        "attrList": [],
-        "algoStrategy": order.order_type,
-        "discount": 0,
-        "comboType": None,
-    }
+def order_json(order: Order, *, fills: Iterable[Fill] = (), latest: Decimal | None = None) -> Json:
+    """Return an order as the listings give it.
+
+    Args:
+        fills: its executions, of which an order of legs shows each leg's.
+        latest: the contract's last price, which only the reply to a placement tells.
+    """
+    return present(
+        _contract_json(order) | _terms_json(order) | _progress_json(order) | _extras(order, fills)
+    ) | ({} if latest is None else {"latestPrice": double(latest)})
 
 
 def fill_json(fill: Fill) -> Json:
     """Return an execution as `order_transactions` gives it."""
-    quantity, scale = _scaled(fill.quantity, 0)
+    instrument = find(fill.contract_key)
+    quantity, scale = scaled(fill.quantity, 0)
+    return present(
+        {
+            "id": fill.fill_id,
+            "accountId": int(fill.account),
+            "orderId": fill.global_id,
+            "secType": fill.sec_type,
+            "symbol": fill.symbol,
+            "currency": fill.currency,
+            # A currency pair is of no market; Tiger says the US one.
+            "market": "US" if instrument is None else instrument.market,
+            **option_terms(instrument),
+            "action": fill.side,
+            "filledQuantity": quantity,
+            "filledQuantityScale": scale,
+            "filledPrice": double(fill.price),
+            "filledAmount": double(fill.amount),
+            "transactedAt": fill.filled_at.astimezone(BROKER_ZONE).strftime("%Y-%m-%d %H:%M:%S"),
+            "transactionTime": to_ms(fill.filled_at),
+        }
+    )
+
+
+def charges_json(charges: Charges) -> list[Json]:
+    """Return what an order has cost, by kind of fee.
+
+    Source: tigeropen 3.8.0, `trade/domain/order.py`, `Charge` and `ChargeDetail`.
+    """
+    parts = (
+        ("COMMISSION", "Commission", charges.commission),
+        ("PLATFORM_FEE", "Platform Fee", charges.platform),
+    )
+    details = [
+        {
+            "type": kind,
+            "typeDesc": text,
+            "originalAmount": double(amount),
+            "afterDiscountAmount": double(amount),
+        }
+        for kind, text, amount in parts
+    ]
+    return [
+        {
+            "category": "TIGER",
+            "categoryDesc": "Tiger Charge",
+            "total": double(charges.total),
+            "details": details,
+        }
+    ]
+
+
+def option_terms(instrument: Instrument | None) -> Json:
+    """Return expiry, strike and right of a contract; all none of one that has none."""
+    if instrument is None:
+        return {"expiry": None, "strike": None, "right": None}
     return {
-        "id": fill.fill_id,
-        "accountId": fill.account,
-        "orderId": fill.global_id,
-        "action": fill.side,
-        "symbol": fill.symbol,
-        "secType": "STK",
-        "currency": fill.currency,
-        "market": CATALOGUE[fill.symbol].market,
-        "filledQuantity": quantity,
+        "expiry": None if instrument.expiry is None else f"{instrument.expiry:%Y%m%d}",
+        "strike": strike_text(instrument.strike),
+        "right": instrument.right,
+    }
+
+
+def _contract_json(order: Order) -> Json:
+    instrument = find(order.legs[0].key if order.legs else order.contract_key)
+    terms = {} if order.legs else option_terms(instrument)
+    key = order.symbol if order.legs else order.contract_key
+    if instrument is None:
+        # A currency pair, named by both: what is paid in is the second.
+        market, currency, name = "US", order.symbol.partition(".")[2], order.symbol
+    else:
+        market, currency, name = instrument.market, instrument.currency, _name(order, instrument)
+    return {
+        "symbol": order.symbol,
+        "market": market,
+        "secType": order.sec_type,
+        "currency": currency,
+        "identifier": key,
+        "name": name,
+        "multiplier": double(order.multiplier),
+        **terms,
+    }
+
+
+def _name(order: Order, instrument: Instrument) -> str:
+    if not order.legs:
+        return instrument.name
+    # Tiger's example: "AAPL VERTICAL 250815 PUT 227.5/PUT 232.5".
+    found = [item for leg in order.legs if (item := find(leg.key)) is not None]
+    expiry = next((f" {item.expiry:%y%m%d}" for item in found if item.expiry), "")
+    sides = "/".join(f"{item.right} {item.strike:f}" for item in found if item.strike)
+    return f"{order.symbol} {order.combo_type or 'CUSTOM'}{expiry} {sides}"
+
+
+def _terms_json(order: Order) -> Json:
+    quantity, scale = scaled(order.quantity, order.quantity_scale)
+    return {
+        "account": order.account,
+        "action": order.side,
+        "orderType": order.order_type,
+        "limitPrice": optional_double(order.limit_price),
+        "auxPrice": optional_double(order.aux_price),
+        "trailingPercent": optional_double(order.trailing_percent),
+        "trailStopPrice": optional_double(order.trail_stop_price),
+        "totalQuantity": quantity,
+        "totalQuantityScale": scale,
+        "totalCashAmount": optional_double(order.cash_amount),
+        "timeInForce": order.time_in_force,
+        "expireTime": None if order.expire_at is None else to_ms(order.expire_at),
+        "outsideRth": order.outside_rth,
+        "tradingSessionType": order.session_type
+        or ("PRE_RTH_POST" if order.outside_rth else "RTH"),
+        "userMark": order.user_mark,
+        "source": order.source,
+    }
+
+
+def _progress_json(order: Order) -> Json:
+    scale_min = order.quantity_scale if order.filled_quantity else 0
+    filled, scale = scaled(order.filled_quantity, scale_min)
+    can_change = order.is_open and order.cancel_status == "NONE"
+    return {
+        "id": order.global_id,
+        "externalId": order.external_id,
+        "orderId": order.order_number,
+        "parentId": order.parent_id or None,
+        "status": order.status,
+        "remark": order.remark or None,
+        "replaceStatus": order.replace_status,
+        "cancelStatus": order.cancel_status,
+        "canModify": can_change,
+        "canCancel": can_change,
+        # Whether it opens a holding, not whether it still works.
+        "isOpen": not order.is_closing,
+        "filledQuantity": filled,
         "filledQuantityScale": scale,
-        "filledPrice": _double(fill.price),
-        "filledAmount": _double(fill.amount),
-        "transactedAt": fill.filled_at.strftime("%Y-%m-%d %H:%M:%S"),
-        "transactionTime": to_ms(fill.filled_at),
+        "filledCashAmount": double(order.filled_amount * order.multiplier),
+        "refundCashAmount": None if order.cash_amount is None else double(order.refund_amount),
+        "avgFillPrice": double(average(order.filled_amount, order.filled_quantity)),
+        "commission": double(order.commission),
+        "gst": 0.0,
+        "realizedPnl": double(order.realized_pnl),
+        "openTime": to_ms(order.opened_at),
+        "updateTime": to_ms(order.updated_at),
+        "latestTime": to_ms(order.status_changed_at),
     }
 
 
-def position_json(
-    account: str, symbol: str, *, position: Position, interest: OpenInterest, last: Decimal
-) -> Json:
-    """Return a holding as `positions` gives it."""
-    instrument = CATALOGUE[symbol]
-    quantity, scale = _scaled(position.quantity, 0)
-    average = _double(_average(position.cost, position.quantity))
-    value = position.quantity * last
-    unrealized = value - position.cost
-    share = unrealized / abs(position.cost) if position.cost else Decimal(0)
-    salable = max(Decimal(0), position.quantity - interest.sell_quantity)
-    return {
-        "account": account,
-        "symbol": symbol,
-        "secType": "STK",
-        "market": instrument.market,
-        "currency": instrument.currency,
-        "contractId": instrument.contract_id,
-        "identifier": symbol,
-        "name": instrument.name,
-        "multiplier": 1.0,
-        "expiry": None,
-        "strike": None,
-        "right": None,
-        "positionQty": _double(position.quantity),
-        "salableQty": _double(salable),
-        "position": quantity,
-        "positionScale": scale,
-        "averageCost": average,
-        "averageCostByAverage": average,
-        "latestPrice": _double(last),
-        "marketValue": _double(value),
-        "realizedPnl": _double(position.realized_pnl),
-        "unrealizedPnl": _double(unrealized),
-        "unrealizedPnlPercent": _double(share.quantize(AVERAGE_STEP, ROUND_HALF_EVEN)),
-        "todayPnl": _double(unrealized),
-        "lastClosePrice": _double(instrument.base_price),
-        "mmValue": _double(abs(value) * MAINTENANCE_MARGIN),
+def _extras(order: Order, fills: Iterable[Fill]) -> Json:
+    extras: Json = {
+        "liquidation": False,
+        "attrDesc": "",
+        "attrList": [],
+        "discount": 0,
+        "orderDiscount": 0,
+        "algoStrategy": order.order_type,
+        "ocaGroupId": order.oca_group or None,
+        "comboType": order.combo_type,
+        "comboTypeDesc": None if order.combo_type is None else order.combo_type.capitalize(),
     }
+    if order.algo is not None:
+        extras["algoParameters"] = _algo_json(order.algo)
+    if order.legs:
+        done = tuple(fills)
+        extras["legs"] = [_leg_json(order, leg, done) for leg in order.legs]
+    if (slices := order.iceberg) is not None:
+        # Tiger writes these five in the names of the request.
+        extras |= {
+            "display_size": double(slices.display_size),
+            "min_display_size": optional_double(slices.min_display_size),
+            "check_intervals": slices.check_interval_s,
+            "price_type": slices.price_type,
+            "start_time": None if slices.start_at is None else to_ms(slices.start_at),
+            "end_time": None if slices.end_at is None else to_ms(slices.end_at),
+        }
+    return extras
 
 
-def assets_json(account: Account, funds: Funds, *, updated_at_ms: int) -> Json:
-    """Return an account's one segment as `prime_assets` gives it (unit: US dollars)."""
-    return {
-        "accountId": account.account,
-        "updateTimestamp": updated_at_ms,
-        "segments": [
-            {
-                "category": "S",
-                "currency": "USD",
-                "capability": "RegTMargin",
-                "cashBalance": _double(funds.cash),
-                "cashAvailableForTrade": _double(max(Decimal(0), funds.available)),
-                "buyingPower": _double(funds.buying_power),
-                "netLiquidation": _double(funds.net_liquidation),
-                "equityWithLoan": _double(funds.net_liquidation),
-                "initMargin": _double(funds.initial_margin),
-                "maintainMargin": _double(funds.maintenance_margin),
-                "overnightMargin": _double(funds.maintenance_margin),
-                "grossPositionValue": _double(funds.gross_position_value),
-                "excessLiquidation": _double(funds.net_liquidation - funds.maintenance_margin),
-                "overnightLiquidation": _double(funds.net_liquidation - funds.maintenance_margin),
-                "leverage": _double(_average(funds.gross_position_value, funds.net_liquidation)),
-                "realizedPL": _double(funds.realized_pnl),
-                "unrealizedPL": _double(funds.unrealized_pnl),
-                "lockedFunds": _double(funds.reserved),
-                "uncollected": 0.0,
-                "consolidatedSegTypes": ["SEC"],
-                "currencyAssets": [
-                    {
-                        "currency": currency,
-                        "cashBalance": _double(amount),
-                        "cashAvailableForTrade": _double(max(Decimal(0), amount)),
-                        "forexRate": _double(USD_PER_UNIT[currency]),
-                    }
-                    for currency, amount in sorted(account.cash.items())
-                ],
-            }
-        ],
+def _algo_json(algo: AlgoTerms) -> list[Json]:
+    values: Json = {
+        "startTime": None if algo.start_at is None else to_ms(algo.start_at),
+        "endTime": None if algo.end_at is None else to_ms(algo.end_at),
+        "noTakeLiq": algo.is_passive,
+        "allowPastEndTime": algo.may_run_over,
+        "participationRate": optional_double(algo.participation_rate),
     }
+    return [{"tag": tag, "value": value} for tag, value in present(values).items()]
 
 
-def contract_json(instrument: Instrument) -> Json:
-    """Return a stock as `contract` and `contracts` give it."""
-    bands = TICK_BANDS[instrument.market]
-    return {
-        "contractId": instrument.contract_id,
-        "symbol": instrument.symbol,
-        "identifier": instrument.symbol,
-        "localSymbol": instrument.symbol,
-        "tradingClass": instrument.symbol,
-        "name": instrument.name,
-        "market": instrument.market,
-        "currency": instrument.currency,
-        "exchange": instrument.exchange,
-        "primaryExchange": instrument.exchange,
-        "secType": "STK",
-        "multiplier": 1.0,
-        "lotSize": float(instrument.lot_size),
-        "tickSizes": [
-            {
-                "begin": str(band.begin),
-                "end": "Infinity" if band.end is None else str(band.end),
-                "type": "OPEN" if band.end is None else "CLOSED_OPEN",
-                "tickSize": _double(band.tick),
-            }
-            for band in bands
-        ],
-        "tradeable": True,
-        "closeOnly": False,
-        "marginable": True,
-        "shortable": True,
-        "shortableCount": 1_000_000,
-        "shortFeeRate": 0.0,
-        "shortMargin": _double(INITIAL_MARGIN),
-        "shortInitialMargin": _double(INITIAL_MARGIN),
-        "shortMaintenanceMargin": _double(MAINTENANCE_MARGIN),
-        "longInitialMargin": _double(INITIAL_MARGIN),
-        "longMaintenanceMargin": _double(MAINTENANCE_MARGIN),
-        "isEtf": instrument.exchange == "ARCA",
-        "supportOvernightTrading": False,
-        "supportFractionalShare": instrument.market == "US",
-        "status": 1,
-    }
-
-
-def quote_json(quote: Quote, *, at_ms: int, quote_size: int) -> Json:
-    """Return a stock's prices as `quote_real_time` gives them."""
-    return {
-        "symbol": quote.symbol,
-        "open": _double(quote.open),
-        "high": _double(quote.high),
-        "low": _double(quote.low),
-        "close": _double(quote.last),
-        "preClose": _double(quote.previous_close),
-        "latestPrice": _double(quote.last),
-        "latestTime": at_ms,
-        "askPrice": _double(quote.ask),
-        "askSize": quote_size,
-        "bidPrice": _double(quote.bid),
-        "bidSize": quote_size,
-        "volume": quote.volume,
-        "status": "NORMAL",
-    }
-
-
-def delayed_quote_json(quote: Quote, *, at_ms: int) -> Json:
-    """Return a stock's prices as `quote_delay` gives them."""
-    return {
-        "symbol": quote.symbol,
-        "open": _double(quote.open),
-        "high": _double(quote.high),
-        "low": _double(quote.low),
-        "close": _double(quote.last),
-        "preClose": _double(quote.previous_close),
-        "time": at_ms,
-        "volume": quote.volume,
-        "halted": 0.0,
-    }
-
-
-def _scaled(value: Decimal, scale_min: int) -> tuple[int, int]:
-    exponent = value.normalize().as_tuple().exponent
-    assert isinstance(exponent, int), "a quantity is finite"
-    scale = max(scale_min, -exponent, 0)
-    return int(value.scaleb(scale)), scale
-
-
-def _average(amount: Decimal, quantity: Decimal) -> Decimal:
-    # Rounded half to even at 4 decimals, as Tiger shows averages; 0 of nothing.
-    if quantity == 0:
-        return Decimal(0)
-    return (amount / quantity).quantize(AVERAGE_STEP, ROUND_HALF_EVEN)
-
-
-def _double(value: Decimal) -> float:
-    return float(value)
-
-
-def _double_or_null(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
+def _leg_json(order: Order, leg: OrderLeg, fills: Iterable[Fill]) -> Json:
+    instrument = find(leg.key)
+    assert instrument is not None, "a leg was resolved when it was taken"
+    done = [fill for fill in fills if fill.contract_key == leg.key]
+    filled = sum((fill.quantity for fill in done), Decimal(0))
+    paid = sum((fill.quantity * fill.price for fill in done), Decimal(0))
+    return present(
+        {
+            "symbol": instrument.symbol,
+            **option_terms(instrument),
+            "action": leg.side,
+            "secType": instrument.sec_type,
+            "ratio": leg.ratio,
+            "market": instrument.market,
+            "currency": instrument.currency,
+            "multiplier": int(instrument.multiplier),
+            "totalQuantity": double(order.quantity * leg.ratio),
+            "filledQuantity": double(filled),
+            "avgFilledPrice": double(average(paid, filled)),
+            "createdAt": to_ms(order.opened_at),
+            "updatedAt": to_ms(order.updated_at),
+        }
+    )

@@ -8,6 +8,7 @@ import msgspec
 from infra.sandbox.broker.book import Account, ListingMark
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.home import Login
+from infra.sandbox.logins.gate import Gate
 from infra.sandbox.wire.envelope import account_error, business_error
 
 Model = TypeVar("Model")
@@ -19,6 +20,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     login: Login
     business: bytes  # the method's parameters, JSON
     engine: Engine
+    gate: Gate
+    device_id: str  # as the caller says
     now: datetime
     stale: ListingMark | None = None  # a fault: listings show the book as it was then
     reject: str | None = None  # a fault: an order is taken, then rejected with this remark
@@ -32,7 +35,7 @@ def parameters(call: Call, model: type[Model]) -> Model:
     """
     try:
         return msgspec.json.decode(call.business, type=model, strict=False)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise business_error("failed to parse parameters in 'biz_content'") from None
 
 

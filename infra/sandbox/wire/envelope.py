@@ -1,13 +1,12 @@
 """Tiger's envelope: what a request must carry and prove, and what a reply looks like.
 
 Source: tigeropen 3.8.0, `tiger_open_client.py` and `common/util/signature_utils.py`; error codes
-and texts from Tiger's public error table (read 2026-11-22).
+and texts from Tiger's public error table (page error-code, read 2026-11-22).
 """
 
 import base64
-import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -24,17 +23,20 @@ from infra.sandbox.home import Login
 TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S"
 FIELDS_REQUIRED = ("tiger_id", "method", "charset", "sign_type", "version", "timestamp", "sign")
 METHOD_UNKNOWN = "the current requested method does not support"
+# What a sender's time stamp may be at most to be remembered with its signature.
+STAMP_LENGTH_MAX = 32
 # SHA-1 is what Tiger's protocol prescribes, in both directions.
 _DIGEST = hashes.SHA1()  # noqa: S303
 
 
 class GatewayError(Exception):
-    """An answer with a code that is not 0."""
+    """An answer with a code that is not 0; `status` is the one of HTTP."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, *, status: int = 200) -> None:
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
+        self.status = status
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +59,23 @@ def open_envelope(body: bytes) -> Envelope:
     """Parse a request's body; one that is no JSON object gives an envelope without fields."""
     try:
         return Envelope(fields=msgspec.json.decode(body, type=dict[str, Any]))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Envelope(fields={})
+
+
+def require_fields(envelope: Envelope, names: Iterable[str]) -> None:
+    """Let an envelope pass that has these fields, and a time stamp in Tiger's format.
+
+    Raises:
+        GatewayError: 1000, with Tiger's reason.
+    """
+    if not envelope.fields:
+        raise common_error("request parameters cannot be empty")
+    for name in names:
+        if not envelope.text(name):
+            raise common_error(f"field '{name}' cannot be empty")
+    if not _is_timestamp(envelope.text("timestamp")):
+        raise common_error("time parse error, support time format is 'yyyy-MM-dd HH:mm:ss'")
 
 
 class Authenticator:
@@ -74,11 +91,7 @@ class Authenticator:
         Raises:
             GatewayError: 1000, with Tiger's reason.
         """
-        for name in FIELDS_REQUIRED:
-            if not envelope.text(name):
-                raise common_error(f"field '{name}' cannot be empty")
-        if not _is_timestamp(envelope.text("timestamp")):
-            raise common_error(f"timestamp must be in the format {TIMESTAMP_FORMAT}")
+        require_fields(envelope, FIELDS_REQUIRED)
         login = self._logins.get(envelope.text("tiger_id"))
         if login is None:
             raise common_error("failed to get developer information")
@@ -86,7 +99,8 @@ class Authenticator:
             signature = base64.b64decode(envelope.text("sign"), validate=True)
             content = signed_content(envelope.fields)
             self._keys[login.tiger_id].verify(signature, content, padding.PKCS1v15(), _DIGEST)
-        except (InvalidSignature, binascii.Error):
+        except (InvalidSignature, ValueError, RecursionError):
+            # ValueError: not base64, or not even ASCII.
             raise common_error(
                 "failed to verify signature, please make sure you use the correct rsa private key"
             ) from None
@@ -99,7 +113,8 @@ class Replier:
     def __init__(self, key: rsa.RSAPrivateKey, *, is_signed: bool) -> None:
         self._is_signed = is_signed
         # The signature covers only the request's time stamp, which has a resolution of 1 s.
-        self._sign = lru_cache(maxsize=256)(lambda text: _signature(key, text))
+        self._sign_once: Callable[[str], str] = lambda text: _signature(key, text)
+        self._sign = lru_cache(maxsize=256)(self._sign_once)
 
     def success(self, data: object, *, envelope: Envelope, now: datetime) -> bytes:
         """Return the reply to a request that was done."""
@@ -117,7 +132,9 @@ class Replier:
         if data is not msgspec.UNSET:
             body["data"] = data
         if self._is_signed:
-            body["sign"] = self._sign(envelope.text("timestamp"))
+            stamp = envelope.text("timestamp")
+            sign = self._sign if len(stamp) <= STAMP_LENGTH_MAX else self._sign_once
+            body["sign"] = sign(stamp)
         return msgspec.json.encode(body)
 
 
@@ -160,8 +177,12 @@ def refusal(kind: AccountKind, error: OrderRefusedError) -> GatewayError:
     return account_error(kind, f"{error.kind}:{error.text}")
 
 
-@lru_cache(maxsize=256)
 def _is_timestamp(text: str) -> bool:
+    return len(text) <= STAMP_LENGTH_MAX and _has_timestamp_format(text)
+
+
+@lru_cache(maxsize=256)
+def _has_timestamp_format(text: str) -> bool:
     # The sender's local time by protocol, so only its form can be checked.
     try:
         datetime.strptime(text, TIMESTAMP_FORMAT)  # noqa: DTZ007

@@ -1,18 +1,34 @@
 """Faults on demand: what goes wrong, with which requests, how often.
 
-`Effect` is the closed union of all faults of the HTTP side. To add one: a struct here, its case in
-`gateway` and in `happens_before`, a line in docs/sandbox.md and a test.
+`AnyEffect` is the closed union of all faults of the HTTP side. To add one: a struct here, its case
+in `gateway` (or in `bending`, if it changes what is done), a line in docs/sandbox.md and a test.
 """
 
 import hashlib
+from collections.abc import Callable
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from infra.sandbox.broker.book import ListingMark
+from infra.sandbox.broker.engine import Engine
 
 DELAY_S_MAX = 600.0
+SKEW_S_MAX = 366 * 86_400
 RULE_COUNT_MAX = 1000
+
+ORDER_LISTINGS = frozenset({"orders", "active_orders", "inactive_orders", "filled_orders"})
+# Methods that show an account's book, and change nothing.
+LISTINGS = ORDER_LISTINGS | {
+    "aggregate_assets",
+    "analytics_asset",
+    "assets",
+    "fund_details",
+    "order_transactions",
+    "positions",
+    "prime_assets",
+}
+PLACES = frozenset({"place_order"})
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,14 +108,49 @@ class ErrorCode(Effect, frozen=True, kw_only=True, tag="error_code"):
     accepted: bool = False
 
 
+class ClockSkew(Effect, frozen=True, kw_only=True, tag="clock_skew"):
+    """Do it as a machine whose clock is off: order times and the reply's own are so much later."""
+
+    skew_s: int  # negative: earlier
+
+
 class StaleList(Effect, frozen=True, kw_only=True, tag="stale_list"):
-    """Listings of orders and executions show the book as it was when the rule was added."""
+    """Listings of orders, executions, positions and assets show the book of the rule's making."""
+
+
+class LostPage(Effect, frozen=True, kw_only=True, tag="lost_page"):
+    """A page of a listing comes without its items."""
+
+    is_last: bool = False  # and as if no page came after it
+
+
+class HiddenOrder(Effect, frozen=True, kw_only=True, tag="hidden_order"):
+    """Take an order, then leave it and its executions out of its account's next listings."""
+
+    listing_count: int  # of orders and of executions, together
+
+
+class SilentLoss(Effect, frozen=True, kw_only=True, tag="silent_loss"):
+    """Answer an order with success and an id, but do not take it."""
+
+
+class RejectNow(Effect, frozen=True, kw_only=True, tag="reject_now"):
+    """Refuse an order with a remark, in the words and with the code of its account's kind."""
+
+    remark: str
 
 
 class RejectLate(Effect, frozen=True, kw_only=True, tag="reject_late"):
     """Take an order, then reject it with a remark."""
 
     remark: str
+
+
+class PartialThenCancel(Effect, frozen=True, kw_only=True, tag="partial_then_cancel"):
+    """Take an order, fill a part of it at its limit or the market's price, cancel the rest."""
+
+    quantity: Decimal  # of the fill
+    remark: str = ""
 
 
 AnyEffect = (
@@ -116,13 +167,22 @@ AnyEffect = (
     | MalformedBody
     | WrongSign
     | ErrorCode
+    | ClockSkew
     | StaleList
+    | LostPage
+    | HiddenOrder
+    | SilentLoss
+    | RejectNow
     | RejectLate
+    | PartialThenCancel
 )
 
 
 class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An effect and the requests it meets. The first rule that matches a request applies."""
+    """An effect and the requests it meets. The first rule that matches a request applies.
+
+    Effects of orders and of listings meet only those, whatever `method` says.
+    """
 
     effect: AnyEffect
     method: str | None = None  # none: every method
@@ -145,6 +205,15 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 # 1xx and 204 have no body and would confuse this server, not the client.
                 if not 300 <= status <= 599:
                     raise ValueError(f"expected a status from 300 to 599, was {status}")
+            case ClockSkew(skew_s=skew_s):
+                if abs(skew_s) > SKEW_S_MAX:
+                    raise ValueError(f"expected at most {SKEW_S_MAX} s of skew, was {skew_s}")
+            case HiddenOrder(listing_count=listing_count):
+                if listing_count < 1:
+                    raise ValueError(f"expected at least 1 listing, was {listing_count}")
+            case PartialThenCancel(quantity=quantity):
+                if not (quantity.is_finite() and quantity > 0):
+                    raise ValueError(f"expected a quantity above 0, was {quantity}")
             case _:
                 pass
 
@@ -154,7 +223,6 @@ class ActiveFault(msgspec.Struct, frozen=True, kw_only=True):
 
     fault_id: int
     rule: FaultRule
-    mark: ListingMark  # the book when the rule was added
     met_count: int = 0  # requests that it was applied to
     seen_count: int = 0  # requests that matched, applied or not
 
@@ -164,10 +232,15 @@ class FaultTable:
 
     def __init__(self) -> None:
         self._active: dict[int, ActiveFault] = {}
+        self._pasts: dict[int, Engine] = {}
         self._last_id = 0
 
-    def add(self, rule: FaultRule, mark: ListingMark) -> int:
+    def add(self, rule: FaultRule, *, past: Callable[[], Engine]) -> int:
         """Put a rule in force and return its id.
+
+        Args:
+            rule: the rule.
+            past: makes a copy of the broker as it is; asked only for an effect that needs one.
 
         Raises:
             ValueError: there are too many.
@@ -175,34 +248,55 @@ class FaultTable:
         if len(self._active) >= RULE_COUNT_MAX:
             raise ValueError(f"expected at most {RULE_COUNT_MAX} rules")
         self._last_id += 1
-        self._active[self._last_id] = ActiveFault(fault_id=self._last_id, rule=rule, mark=mark)
+        self._active[self._last_id] = ActiveFault(fault_id=self._last_id, rule=rule)
+        if isinstance(rule.effect, StaleList):
+            self._pasts[self._last_id] = past()
         return self._last_id
+
+    def remove(self, fault_id: int) -> None:
+        """Remove one rule.
+
+        Raises:
+            ValueError: it is not in force.
+        """
+        if self._active.pop(fault_id, None) is None:
+            raise ValueError(f"expected the id of a rule in force, was {fault_id}")
+        self._pasts.pop(fault_id, None)
 
     def clear(self) -> None:
         """Remove all rules."""
         self._active.clear()
+        self._pasts.clear()
 
     def all(self) -> tuple[ActiveFault, ...]:
         """Return the rules in force."""
         return tuple(self._active.values())
 
-    def take(self, *, method: str, account: str) -> ActiveFault | None:
-        """Return the rule that applies to a request, and count it."""
+    def take(self, *, method: str, account: str) -> "TakenFault | None":
+        """Return the effect that applies to a request, and count it."""
         for fault in self._active.values():
-            if fault.rule.method in (None, method) and fault.rule.account in (None, account):
+            if _matches(fault.rule, method=method, account=account):
                 counted = msgspec.structs.replace(fault, seen_count=fault.seen_count + 1)
                 is_met = _is_met(counted)
+                past = self._pasts.get(fault.fault_id)
                 self._keep(counted, is_met=is_met)
                 if is_met:
-                    return counted
+                    return TakenFault(effect=fault.rule.effect, past=past)
         return None
 
     def _keep(self, fault: ActiveFault, *, is_met: bool) -> None:
         met_count = fault.met_count + is_met
         if fault.rule.count is not None and met_count >= fault.rule.count:
-            del self._active[fault.fault_id]
+            self.remove(fault.fault_id)
         else:
             self._active[fault.fault_id] = msgspec.structs.replace(fault, met_count=met_count)
+
+
+class TakenFault(NamedTuple):
+    """What goes wrong with one request."""
+
+    effect: AnyEffect
+    past: Engine | None  # what a stale listing shows
 
 
 def happens_before(effect: AnyEffect) -> bool:
@@ -216,9 +310,29 @@ def happens_before(effect: AnyEffect) -> bool:
             return False
 
 
+def methods_of(effect: AnyEffect) -> frozenset[str] | None:
+    """Return the methods that an effect can meet; none: every method."""
+    match effect:
+        case StaleList():
+            return LISTINGS
+        case LostPage():
+            return ORDER_LISTINGS | {"order_transactions"}
+        case HiddenOrder() | SilentLoss() | RejectNow() | RejectLate() | PartialThenCancel():
+            return PLACES
+        case _:
+            return None
+
+
 def name_of(effect: AnyEffect) -> str:
     """Return the fixed name of a fault."""
     return str(type(effect).__struct_config__.tag)
+
+
+def _matches(rule: FaultRule, *, method: str, account: str) -> bool:
+    if rule.method not in (None, method) or rule.account not in (None, account):
+        return False
+    possible = methods_of(rule.effect)
+    return possible is None or method in possible
 
 
 def _is_met(fault: ActiveFault) -> bool:

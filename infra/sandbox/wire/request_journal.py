@@ -1,6 +1,6 @@
 """Every request that reached the Tiger port, in order: what tests count and wait for.
 
-Kept in memory, for this process only, and only so many; numbers and counts go on.
+Kept in memory, for this process only, and only so many and so much; numbers and counts go on.
 """
 
 import asyncio
@@ -10,10 +10,14 @@ from datetime import datetime
 import msgspec
 
 ENTRY_COUNT_MAX = 100_000
+TEXT_BYTES_MAX = 64_000_000
+# Anybody can send any name; those beyond are counted together, without one.
+METHOD_COUNT_MAX = 1000
+METHOD_LENGTH_MAX = 128
 
 
 class RequestEntry(msgspec.Struct, kw_only=True):
-    """One request; the last two fields are written when it has been answered."""
+    """One request; the last three fields are written when it has been answered."""
 
     number: int
     received_at: datetime
@@ -24,13 +28,15 @@ class RequestEntry(msgspec.Struct, kw_only=True):
     fault: str | None
     reply_code: int | None = None  # none: no reply yet, or none at all
     is_answered: bool = False
+    took_us: int | None = None  # from the whole request to the framed reply; microseconds
 
 
 class RequestJournal:
     """The requests, and the waits for them."""
 
     def __init__(self) -> None:
-        self._entries: deque[RequestEntry] = deque(maxlen=ENTRY_COUNT_MAX)
+        self._entries: deque[RequestEntry] = deque()
+        self._text_bytes = 0
         self._counts: Counter[str] = Counter()
         self._arrival = asyncio.Event()
         self.number_last = 0
@@ -39,7 +45,12 @@ class RequestJournal:
         """Enter a request and wake who waits."""
         self.number_last = entry.number
         self._entries.append(entry)
-        self._counts[entry.method] += 1
+        self._text_bytes += _text_bytes(entry)
+        while len(self._entries) > ENTRY_COUNT_MAX or self._text_bytes > TEXT_BYTES_MAX:
+            self._text_bytes -= _text_bytes(self._entries.popleft())
+        is_known = entry.method in self._counts or len(self._counts) < METHOD_COUNT_MAX
+        is_countable = is_known and len(entry.method) <= METHOD_LENGTH_MAX
+        self._counts[entry.method if is_countable else ""] += 1
         self._arrival.set()
         self._arrival = asyncio.Event()
 
@@ -64,3 +75,8 @@ class RequestJournal:
         except TimeoutError:
             return False
         return True
+
+
+def _text_bytes(entry: RequestEntry) -> int:
+    texts = (entry.tiger_id, entry.account, entry.method, entry.biz_content)
+    return sum(len(text) for text in texts)
