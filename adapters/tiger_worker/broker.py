@@ -139,12 +139,12 @@ class AccountBroker:
     def orders(self, *, since: datetime) -> Listing:
         """Return every order opened since a moment, all pages."""
         begun_at = self._broker_time
-        fields = {"start_date": to_ms(since), "limit": PAGE_ROWS}
+        fields = {"seg_type": "ALL", "start_date": to_ms(since), "limit": PAGE_ROWS}
         return Listing(tuple(self._pages("orders", fields)), begun_at)
 
     def open_orders(self) -> tuple[Row, ...]:
         """Return every order that the broker calls active, however old."""
-        return tuple(self._pages("active_orders", {"limit": PAGE_ROWS}))
+        return tuple(self._pages("active_orders", {"seg_type": "ALL", "limit": PAGE_ROWS}))
 
     def executions(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
         """Return all executions of one order."""
