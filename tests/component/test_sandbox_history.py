@@ -174,10 +174,11 @@ def test_an_earlier_window_does_not_know_the_live_price(
     key: str, seed: int, now: datetime, period: str
 ) -> None:
     series = series_of(contract(key), seed, now)
-    two = bars(series, period, 2)
-    assume(len(two) == 2)
-    query = window(series, period, limit=1, before_ms=two[-1].time_ms)
-    assert bars_of(series, query, last=Decimal(1))[0] == two[:1]
+    known = bars(series, period, 8)
+    assume(len(known) == 8)
+    for number in range(1, 8):
+        query = window(series, period, limit=1, before_ms=known[number].time_ms)
+        assert bars_of(series, query, last=Decimal(1))[0] == (known[number - 1],)
 
 
 @LAWS

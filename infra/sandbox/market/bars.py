@@ -83,10 +83,7 @@ def bars_of(
     begin_ms = _period_begin_ms(series, query)
     found: list[Raw] = []
     is_more = False
-    newest_ms: int | None = None
     for raw in _descending(series, query):
-        if newest_ms is None:
-            newest_ms = raw[0]
         if query.before_ms is not None and raw[0] >= query.before_ms:
             continue
         if raw[0] < begin_ms:
@@ -95,7 +92,7 @@ def bars_of(
             is_more = True
             break
         found.append(raw)
-    if last is not None and found and found[0][0] == newest_ms and "regular" in query.kinds:
+    if last is not None and found and found[0][0] == _newest_ms(series, query):
         found[0] = ending_at(found[0], int(last * MILLION))
     instrument = series.instrument
     return tuple(bar_from(instrument, raw) for raw in reversed(found)), is_more
@@ -131,6 +128,14 @@ def recent_days(series: Series, count: int) -> tuple[Bar, ...]:
     """Return the newest day bars, oldest first, without the live price."""
     found = islice(_days(series, series.last_day), count)
     return tuple(bar_from(series.instrument, raw) for raw in found)[::-1]
+
+
+def _newest_ms(series: Series, query: BarQuery) -> int | None:
+    # The live price is one of regular trading.
+    if "regular" not in query.kinds:
+        return None
+    newest = next(_descending(series, msgspec.structs.replace(query, before_ms=None)), None)
+    return None if newest is None else newest[0]
 
 
 def _descending(series: Series, query: BarQuery) -> Iterator[Raw]:

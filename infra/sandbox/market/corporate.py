@@ -1,8 +1,8 @@
 """What companies did and will do: splits, dividends, earnings dates, listings, renamings.
 
-Splits, listings, renamings and delistings are real ones, rounded to what a client can check;
-dividends and earnings follow a yearly rule, so that there are always some ahead.
-Sources (read 2026-11): the companies' investor pages and the exchanges' notices.
+Splits, listings, renamings and delistings are modelled on well-known ones, so that answers look
+as in life; they were checked against no register and are no source about a company. Dividends
+and earnings follow a yearly rule, so that there are always some ahead.
 """
 
 from collections.abc import Mapping

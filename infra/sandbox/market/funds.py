@@ -1,4 +1,8 @@
-"""Mutual funds: which there are, and what one share is worth on a day."""
+"""Mutual funds: which there are, and what one share is worth on a day.
+
+The first two are those of Tiger's example of `fund_contracts` (read 2026-11); the others, and all
+values, are the sandbox's own.
+"""
 
 from collections.abc import Mapping
 from datetime import date

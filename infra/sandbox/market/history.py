@@ -44,7 +44,7 @@ LISTED_BEFORE_END = timedelta(days=730)
 BILLION = 1_000_000_000
 # What the stock of a day's trading is worth, in its currency (a hash spreads the stocks).
 TURNOVER_MIN, TURNOVER_MAX = 400_000_000, 9_000_000_000
-LOTS_MIN = 1_000
+LOTS_MIN, LOTS_MAX = 1_000, 80_000_000
 DERIVED_LOTS_MIN, DERIVED_LOTS_MAX = 200, 3_000
 FUTURE_VOLUME_MIN, FUTURE_VOLUME_MAX = 100_000, 900_000
 REGULAR: frozenset[TradedKind] = frozenset({"regular"})
@@ -183,7 +183,8 @@ def source_of(instrument: Instrument) -> Source:
         lots = between(chance, DERIVED_LOTS_MIN, DERIVED_LOTS_MAX)
     else:
         turnover = between(chance, TURNOVER_MIN, TURNOVER_MAX)
-        lots = max(LOTS_MIN, int(turnover / listed.base_price / listed.lot_size))
+        traded = int(turnover / listed.base_price / listed.lot_size)
+        lots = min(LOTS_MAX, max(LOTS_MIN, traded))
     return Source(
         name=listed.key,
         base=int(listed.base_price * MILLION),

@@ -100,7 +100,7 @@ def desks_at(seed: int, key: str, side: str, level: int, step: int) -> tuple[Par
     )
 
 
-# Ids and names are those that Tiger's examples show (read 2026-11).
+# Names, and most ids, are of Tiger's examples (read 2026-11); weights are the sandbox's own.
 PARTICIPANTS: tuple[Participant, ...] = (
     Participant(org_id="C00019", name="HONGKONG SHANGHAI BANKING", broker_id="8577", weight=300),
     Participant(org_id="A00003", name="(SH)-HK Stock Connect", broker_id="6997", weight=140),

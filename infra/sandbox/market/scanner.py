@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from infra.sandbox.market.bars import Bar, recent_days
+from infra.sandbox.market.bars import Bar, BarQuery, bars_of, recent_days
 from infra.sandbox.market.companies import COMPANIES
 from infra.sandbox.market.corporate import LISTINGS
 from infra.sandbox.market.fundamentals import (
@@ -35,9 +35,8 @@ from infra.sandbox.market.stretches import midnight_ms
 
 DAYS_PER_YEAR = 252
 EARNINGS_AHEAD = timedelta(days=120)
-# Trading days of an accumulating period; the two others begin at a date.
+# Trading days of an accumulating period; the others begin at a minute or a date.
 PERIOD_DAYS: Mapping[str, int] = {
-    "Five_Minutes": 0,
     "Five_Days": 5,
     "Ten_Days": 10,
     "Twenty_Days": 20,
@@ -46,6 +45,7 @@ PERIOD_DAYS: Mapping[str, int] = {
     "Last_Two_Year": 504,
     "Last_Five_Year": 1260,
 }
+FIVE_MINUTES = "Five_Minutes"
 YEAR_TO_DATE, SINCE_LISTING = "Beginning_Of_The_Year_To_Now", "Listing_Date_To_Now"
 REPORT_PERIODS = ("ANNUAL", "QUARTERLY", "QUARTERLY_Recent_Third", "SEMIANNUAL")
 PERIOD_DEFAULT = "Five_Days"
@@ -131,12 +131,19 @@ class Candidate:
         if period == SINCE_LISTING:
             listing = LISTINGS.get(self.instrument.key)
             return None if listing is None else listing.price
+        if period == FIVE_MINUTES:
+            return self._price_minutes_ago(5)
         days = PERIOD_DAYS.get(period)
         if period == YEAR_TO_DATE:
             days = self._days_of_year()
         if days is None:
             return None
         bars = self.bars(days + 1)
+        return bars[0].close if bars else None
+
+    def _price_minutes_ago(self, minutes: int) -> Decimal | None:
+        query = BarQuery(period="1min", begin_ms=0, before_ms=None, limit=minutes + 1)
+        bars, _ = bars_of(self.series, query, last=None)
         return bars[0].close if bars else None
 
     def _days_of_year(self) -> int:

@@ -1,8 +1,9 @@
 """Tiger's methods about the past of options and futures: bars, trades, time lines.
 
-Source: Tiger's documentation of the option and future quotes (read 2026-11); tigeropen 3.8.0,
-`quote/response/option_quote_bar_response.py`, `future_quote_bar_response.py` and their
-neighbours. A future's bar is named by its end, as there; its page goes from new to old.
+Source: tigeropen 3.8.0, `quote/quote_client.py`, `quote/response/option_quote_bar_response.py`,
+`future_quote_bar_response.py` and their neighbours, and the examples in that SDK's own tests. A
+future's bar is named by its end, as there; its page goes from new to old. How many contracts one
+request may name is not documented there: the limits are the sandbox's own.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,6 @@ from datetime import date
 import msgspec
 
 from infra.sandbox.market.bars import (
-    PERIOD_MINUTES,
     Bar,
     BarQuery,
     bars_of,
@@ -39,7 +38,7 @@ from infra.sandbox.methods.history_parameters import (
 from infra.sandbox.methods.parameter_values import date_of, invalid, word
 from infra.sandbox.wire.envelope import to_ms
 
-DAY_MS = 86_400_000
+DAY_MINUTES = 24 * 60  # no day has more bars
 # With a date only these periods are served, and all of the day.
 DATED_PERIODS = ("1min", "5min", "15min", "30min", "60min")
 
@@ -179,7 +178,7 @@ def _dated(series: Series, day: date, period: str, kinds: frozenset[TradedKind])
         period=period,
         begin_ms=begin_ms,
         before_ms=before_ms,
-        limit=DAY_MS // (PERIOD_MINUTES[period] * 60_000),
+        limit=DAY_MINUTES,
         kinds=kinds,
     )
 

@@ -1,4 +1,4 @@
-"""Tiger's methods about funds, flows of money, brokers, rankings and what a login has bought.
+"""Tiger's methods about flows of money, brokers, rankings and what a login has bought.
 
 Source: Tiger's documentation of the quote methods (read 2026-11); tigeropen 3.8.0,
 `quote/response/*.py`.
@@ -14,7 +14,6 @@ import msgspec
 from infra.sandbox.market.bars import PERIODS_LONG, Bar, BarQuery, bars_of, recent_days
 from infra.sandbox.market.calendars import trading_day_on_or_before, zone_of
 from infra.sandbox.market.fundamentals import over
-from infra.sandbox.market.funds import FUNDS, Fund, is_valued, nav_of
 from infra.sandbox.market.history import REGULAR, Series
 from infra.sandbox.market.instruments import CATALOGUE, Instrument, Venue
 from infra.sandbox.market.money_flows import (
@@ -36,14 +35,11 @@ from infra.sandbox.methods.history_parameters import (
     Time,
     before_of,
     limit_of,
-    symbols_of,
     time_ms_of,
 )
 from infra.sandbox.methods.parameter_values import invalid, word
 from infra.sandbox.wire.envelope import business_error
 
-FUND_SYMBOLS_MAX = 500
-FUND_DAYS_MAX = 1_200
 FLOWS_DEFAULT = 200
 DESKS_DEFAULT, DESKS_MAX = 40, 60
 HOLDERS_DEFAULT, HOLDERS_MAX = 50, 500
@@ -52,15 +48,6 @@ HOLDING_ORDERS = ("marketValue", "sharesHold", *HOLDING_DAYS)
 RANKED_MAX = {"US": 30, "HK": 10, "SG": 10}
 RATE_STEP = Decimal("0.000001")
 FlowPeriod = Literal["intraday", "day", "week", "month", "year", "quarter", "6month"]
-
-
-class FundParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters of the fund methods."""
-
-    symbols: tuple[str, ...] = ()
-    begin_time: Time | None = None
-    end_time: Time | None = None
-    limit: int | None = None
 
 
 class FlowParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,61 +84,14 @@ class RankParameters(msgspec.Struct, frozen=True, kw_only=True):
     market: str = ""
 
 
-def fund_all_symbols(_: Call) -> object:
-    """Return the symbols of all funds."""
-    return sorted(FUNDS)
-
-
-def fund_contracts(call: Call) -> object:
-    """Return what funds are; unknown ones are left out."""
-    return [_fund_json(fund) for fund in _funds(parameters(call, FundParameters))]
-
-
-def fund_quote(call: Call) -> object:
-    """Return the newest value of funds' shares."""
-    seed, day = call.engine.prices.seed, _valued_day(call)
-    return [
-        {
-            "symbol": fund.symbol,
-            "close": double(nav_of(fund, seed, day)),
-            "timestamp": midnight_ms("US", day),
-        }
-        for fund in _funds(parameters(call, FundParameters))
-    ]
-
-
-def fund_history_quote(call: Call) -> object:
-    """Return the daily values of funds' shares, oldest first; of a long window the newest."""
-    asked = parameters(call, FundParameters)
-    newest = _valued_day(call)
-    begin_ms = time_ms_of(asked.begin_time, "US", "begin_time")
-    end_ms = time_ms_of(asked.end_time, "US", "end_time")
-    begin = newest - timedelta(days=365) if begin_ms is None else day_at("US", begin_ms)
-    end = newest if end_ms is None else min(newest, day_at("US", end_ms))
-    limit = limit_of(asked.limit, default=FUND_DAYS_MAX, most=FUND_DAYS_MAX)
-    days = _valued_days(begin, end, limit)
-    return [
-        {
-            "symbol": fund.symbol,
-            "items": [
-                {
-                    "nav": double(nav_of(fund, call.engine.prices.seed, day)),
-                    "time": midnight_ms("US", day),
-                }
-                for day in days
-            ],
-        }
-        for fund in _funds(asked)
-    ]
-
-
 def capital_flow(call: Call) -> object:
     """Return what flowed into a stock less what flowed out, by period; today's by the minute."""
     asked = parameters(call, FlowParameters)
-    stock, series = _stock(call, asked)
+    stock = _stock(asked)
     period: FlowPeriod | None = word(asked.period, FlowPeriod, "period")
     if stock is None or period is None:
         return {"symbol": asked.symbol, "period": asked.period, "items": []}
+    series = series_for(call, stock)
     if period == "intraday":
         return {"symbol": stock.key, "items": _flow_today(series)}
     begin_ms = time_ms_of(asked.begin_time, stock.market, "begin_time")
@@ -173,9 +113,12 @@ def capital_flow(call: Call) -> object:
 def capital_distribution(call: Call) -> object:
     """Return today's money by the size of orders."""
     asked = parameters(call, FlowParameters)
-    stock, series = _stock(call, asked)
-    bars = recent_days(series, 1) if stock is not None else ()
-    if stock is None or not bars:
+    stock = _stock(asked)
+    if stock is None:
+        return {}
+    series = series_for(call, stock)
+    bars = recent_days(series, 1)
+    if not bars:
         return {}
     found = distribution_of(series, bars[-1])
     return {
@@ -276,51 +219,15 @@ def addon_entitlements(call: Call) -> object:
     }
 
 
-def _funds(asked: FundParameters) -> list[Fund]:
-    symbols = symbols_of(asked.symbols, FUND_SYMBOLS_MAX)
-    return [FUNDS[symbol] for symbol in symbols if symbol in FUNDS]
-
-
-def _valued_day(call: Call) -> date:
-    # A day is valued once it is over.
-    yesterday = call.now.astimezone(zone_of("US")).date() - timedelta(days=1)
-    return trading_day_on_or_before("US", yesterday)
-
-
-def _valued_days(begin: date, end: date, limit: int) -> list[date]:
-    found: list[date] = []
-    day = end
-    while day >= begin and len(found) < limit:
-        if is_valued(day):
-            found.append(day)
-        day -= timedelta(days=1)
-    return found[::-1]
-
-
-def _fund_json(fund: Fund) -> Json:
-    return {
-        "symbol": fund.symbol,
-        "name": fund.name,
-        "companyName": fund.company,
-        "market": "MF",
-        "secType": "FUND",
-        "currency": fund.currency,
-        "tradeable": True,
-        "subType": fund.sub_type,
-        "dividendType": fund.dividend_type,
-        "tigerVault": fund.is_vault,
-    }
-
-
-def _stock(call: Call, asked: FlowParameters) -> tuple[Instrument | None, Series]:
+def _stock(asked: FlowParameters) -> Instrument | None:
     if not asked.symbol or not asked.market:
         name = "market" if asked.symbol else "symbol"
         raise business_error(f"field '{name}' cannot be empty")
     market: Venue = word(asked.market, Venue, "market")
     stock = CATALOGUE.get(asked.symbol)
     if stock is None or stock.market != market or stock.sec_type != "STK":
-        return None, series_for(call, next(iter(CATALOGUE.values())))
-    return stock, series_for(call, stock)
+        return None
+    return stock
 
 
 def _flow_json(series: Series, bar: Bar, period: str) -> Json:

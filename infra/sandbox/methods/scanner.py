@@ -13,6 +13,7 @@ import msgspec
 
 from infra.sandbox.market.instruments import CATALOGUE, Venue
 from infra.sandbox.market.scanner import (
+    FIVE_MINUTES,
     PERIOD_DAYS,
     REPORT_PERIODS,
     SINCE_LISTING,
@@ -36,7 +37,7 @@ PAGE_SIZE_DEFAULT = 100
 # Only these fields have a list of tags to choose from.
 TAGGED = ("MultiTagField_Industry", "MultiTagField_Concept")
 ALWAYS_SHOWN = ("MultiTagField_StockCode", "MultiTagField_Market_Name")
-PERIODS = (*PERIOD_DAYS, YEAR_TO_DATE, SINCE_LISTING, *REPORT_PERIODS)
+PERIODS = (FIVE_MINUTES, *PERIOD_DAYS, YEAR_TO_DATE, SINCE_LISTING, *REPORT_PERIODS)
 ANSWER_LISTS: dict[FieldKind, str] = {
     "StockField": "baseDataList",
     "AccumulateField": "accumulateDataList",
@@ -228,7 +229,7 @@ def _cursor(call: Call) -> str:
 
 # Source: tigeropen 3.8.0, `common/consts/filter_fields.py`, `AccumulatePeriod`.
 SORT_PERIODS = (
-    "Five_Minutes",
+    FIVE_MINUTES,
     "Five_Days",
     "Ten_Days",
     "Twenty_Days",
