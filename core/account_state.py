@@ -2,13 +2,18 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from core import events, items
 from core.keyed import Keyed
 from core.orders import Order
-from core.terms import OrderSpec, position_key
+from core.terms import OrderSpec, symbol_of
+from core.tokens import TokenState
+
+# In whole units of the currency: some fills' and fees' halves of a cent.
+CASH_ROUNDING_MAX: Final = Decimal("0.05")
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +29,11 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PositionBreak(msgspec.Struct, frozen=True, kw_only=True):
-    """A position that the recorded fills do not explain; `break_id` is its event's id."""
+    """A position that the recorded fills do not explain; `break_id` is its event's id.
+
+    `symbol` is the contract's word. `observed` is the broker's quantity when it was told, moved by
+    each fill recorded since: what cannot be explained stays the same.
+    """
 
     break_id: str
     symbol: str
@@ -71,6 +80,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     breaks: Keyed[PositionBreak] = msgspec.field(default_factory=lambda: Keyed[PositionBreak]())
     cash_expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    token: TokenState | None = None
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None
 
@@ -102,12 +112,21 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(order for order in found if order.spec.symbol == symbol)
 
     def break_of(self, spec: OrderSpec) -> PositionBreak | None:
-        """Return the position of an order's contract if the recorded fills do not explain it."""
-        return self.breaks.get(position_key(spec.contract, spec.market))
+        """Return a position of the order's symbol that the recorded fills do not explain.
+
+        An option that was exercised breaks two positions; neither is a ground to open the other on.
+        """
+        found = (b for b in self.breaks.values() if symbol_of(b.symbol) == spec.symbol)
+        return min(found, key=lambda broken: broken.symbol, default=None)
 
     def doubtful_of(self, symbol: str) -> Order | None:
         """Return an order of the symbol whose fate or terms nobody knows, if there is one."""
         return next((o for o in self.open_of(symbol) if o.is_doubtful), None)
+
+
+def is_rounding(balance: Decimal, expected: Decimal | None) -> bool:
+    """Say whether two figures of cash differ by no more than rounding may make of some fills."""
+    return abs(balance - (expected or Decimal(0))) <= CASH_ROUNDING_MAX
 
 
 def freeze_key(event: events.AccountFrozen) -> str:

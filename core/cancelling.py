@@ -54,6 +54,24 @@ def decide_cancel_many(
     )
 
 
+def must_not_rest(state: AccountState, order: Order) -> bool:
+    """Say whether this worker has to ask for a cancel of an open order by itself.
+
+    A halt's orders, and one wished away while it was in doubt. Once readings have verified a halt,
+    an order from elsewhere is a person's own deed: closing a position by hand is not undone.
+    """
+    if order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED):
+        return False
+    if order.cancel is CancelPhase.WANTED:
+        return order.phase in (Phase.ACCEPTED, Phase.WORKING)
+    symbol = order.spec.symbol
+    if order.is_external and not order.parent_order_id:
+        scopes = {""} if state.is_halted else set()
+        scopes |= {symbol} & state.halted_symbols
+        return any(scope in state.unverified_halts for scope in scopes)
+    return state.halts(symbol)
+
+
 def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
     """Return what the end of a request to cancel means for its order."""
     order = state.orders.get(item.order_id)
@@ -98,4 +116,5 @@ def _fits(order: Order, command: CancelOrders) -> bool:
 
 
 def _is_asked(order: Order) -> bool:
-    return order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED)
+    # One that the broker took, and that is open all the same, is asked again.
+    return order.cancel is CancelPhase.STARTED

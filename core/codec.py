@@ -65,6 +65,12 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "account.position_adopted": events.AccountPositionAdopted,
     "account.cash_break": events.AccountCashBreak,
     "account.added": events.AccountAdded,
+    "token.issued": events.TokenIssued,
+    "token.refreshed": events.TokenRefreshed,
+    "token.refresh_failed": events.TokenRefreshFailed,
+    "token.expiring": events.TokenExpiring,
+    "token.expired": events.TokenExpired,
+    "token.revoked": events.TokenRevoked,
     "command.unreadable": events.CommandUnreadable,
 }
 _NAMES: Final = {event_class: name for name, event_class in EVENT_CLASSES.items()}

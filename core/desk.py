@@ -36,6 +36,7 @@ from core.refusals import Refusal
 from core.refusing import refused
 from core.sightings import decide_seen
 from core.submitting import decide_submit, is_reducing
+from core.tokens import decide_token
 
 
 def decide(state: AccountState, item: items.Item, context: Context) -> Event | None:
@@ -245,6 +246,7 @@ _AccountItem = (
     | items.GapNoticed
     | items.HaltFileSeen
     | items.CancelJournaled
+    | items.TokenSeen
     | items.AccountBegins
     | items.WorkerStarts
     | items.Unreadable
@@ -257,6 +259,8 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
             return _round_completed(state, item)
         case items.CancelJournaled():
             return _journaled(state, item)
+        case items.TokenSeen():
+            return decide_token(state.token, item)
         case items.GapNoticed():
             if item.gap <= state.gap:
                 return None

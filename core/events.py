@@ -531,6 +531,46 @@ class AccountCashBreak(msgspec.Struct, frozen=True, kw_only=True):
     reads: int
 
 
+class TokenIssued(msgspec.Struct, frozen=True, kw_only=True):
+    """The login has a token with this life; the token itself is in no record."""
+
+    issued_at: datetime | None
+    expires_at: datetime | None
+
+
+class TokenRefreshed(msgspec.Struct, frozen=True, kw_only=True):
+    """A new token is in use, and a call has proved it."""
+
+    issued_at: datetime | None
+    expires_at: datetime | None
+
+
+class TokenRefreshFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """No new token came, or the one that came did not work; the old one stays until its end."""
+
+    expires_at: datetime | None
+    cause: str
+
+
+class TokenExpiring(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of the token is near, and it was not refreshed."""
+
+    expires_at: datetime | None
+    detail: str
+
+
+class TokenExpired(msgspec.Struct, frozen=True, kw_only=True):
+    """The token's life is over: the broker answers nothing until there is a new one."""
+
+    expires_at: datetime | None
+
+
+class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the login has is no token, or none that the broker takes."""
+
+    cause: str
+
+
 class CommandUnreadable(msgspec.Struct, frozen=True, kw_only=True):
     """A message on the account's command subjects could not be read; it was set aside."""
 
@@ -598,4 +638,15 @@ AccountEvent = (
     | AccountPositionAdopted
     | AccountCashBreak
 )
-Event = OrderPreviewed | OrderRefused | OrderEvent | AccountEvent | CommandUnreadable | AccountAdded
+TokenEvent = (
+    TokenIssued | TokenRefreshed | TokenRefreshFailed | TokenExpiring | TokenExpired | TokenRevoked
+)
+Event = (
+    OrderPreviewed
+    | OrderRefused
+    | OrderEvent
+    | AccountEvent
+    | TokenEvent
+    | CommandUnreadable
+    | AccountAdded
+)

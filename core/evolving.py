@@ -12,13 +12,15 @@ from core.account_state import (
     PositionBreak,
     Preview,
     freeze_key,
+    is_rounding,
     message_key,
 )
 from core.codec import Recorded
 from core.keyed import Keyed
 from core.order_folds import order_after
 from core.orders import Order, Phase
-from core.terms import OrderSpec, OrderType, Side, TimeInForce, position_key
+from core.terms import OrderSpec, OrderType, SecurityType, Side, TimeInForce, position_key
+from core.tokens import state_after
 
 # How long after its end a preview is remembered; far longer than one lives.
 PREVIEWS_KEPT: Final = timedelta(hours=1)
@@ -63,6 +65,15 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountCashBreak()
         ):
             return _account(state, event, recorded)
+        case (
+            events.TokenIssued()
+            | events.TokenRefreshed()
+            | events.TokenRefreshFailed()
+            | events.TokenExpiring()
+            | events.TokenExpired()
+            | events.TokenRevoked()
+        ):
+            return replace(state, token=state_after(event))
         case events.CommandUnreadable():
             return replace(state, handled=state.handled.put(message_key(event), ""))
         case events.AccountAdded():
@@ -121,12 +132,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 position_figures=event.positions,
             )
         case events.AccountBalancesObserved():
-            if state.balances is not None:
-                return replace(state, balances=event)
-            cash = Keyed[Decimal]()
-            for figure_of_cash in event.cash:
-                cash = cash.put(figure_of_cash.currency, figure_of_cash.balance)
-            return replace(state, balances=event, cash_expected=cash)
+            return replace(state, balances=event, cash_expected=_cash_after(state, event))
         case events.AccountPositionBreak():
             broken = PositionBreak(
                 break_id=recorded.event_id,
@@ -260,17 +266,41 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
     moved = event.quantity if is_buy else -event.quantity
     since = state.bought_since if is_buy else state.sold_since
     since = since.put(key, (since.get(key) or Decimal(0)) + event.quantity)
+    broken = state.breaks.get(key)
+    if broken is not None:
+        moved_on = replace(broken, observed=broken.observed + moved)
+        state = replace(state, breaks=state.breaks.put(key, moved_on))
     return replace(
         _put(state, order_after(order, event)),
         executions=state.executions.put(event.execution_id, event.order_id),
         positions=state.positions.put(key, held + moved),
         expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moved),
-        cash_expected=_paid(
-            state, event.price.currency, -moved * event.price.amount * order.spec.unit
-        ),
+        cash_expected=_paid(state, event.price.currency, -moved * _price_of_one(order, event)),
         bought_since=since if is_buy else state.bought_since,
         sold_since=state.sold_since if is_buy else since,
     )
+
+
+def _price_of_one(order: Order, event: events.OrderFillRecorded) -> Decimal:
+    """Return what is paid for one unit of what was traded."""
+    if order.spec.security is SecurityType.FUTURE:
+        # A future is paid by margin and daily settlement, never by its price.
+        return Decimal(0)
+    is_underlying = bool(order.spec.legs) and event.contract == order.spec.symbol
+    return event.price.amount * (Decimal(1) if is_underlying else order.spec.unit)
+
+
+def _cash_after(state: AccountState, event: events.AccountBalancesObserved) -> Keyed[Decimal]:
+    """Return what cash is expected: the first figures, and later ones where only rounding differs.
+
+    Each fill is rounded by the broker; without this the differences would add up to a break.
+    """
+    cash = Keyed[Decimal]() if state.balances is None else state.cash_expected
+    for figure in event.cash:
+        expected = cash.get(figure.currency)
+        if state.balances is None or is_rounding(figure.balance, expected):
+            cash = cash.put(figure.currency, figure.balance)
+    return cash
 
 
 def _order(state: AccountState, event: events.OrderEvent) -> AccountState:

@@ -7,13 +7,14 @@ agreed on is what they are compared with; nothing is ever made up to close a dif
 from decimal import Decimal
 
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import AccountState, is_rounding
 from core.commands import AdoptPosition
 from core.context import Context
 from core.events import Event
 from core.money import Money
 from core.refusals import Refusal
 from core.refusing import refused
+from core.terms import position_key, symbol_of
 
 
 def decide_positions(
@@ -24,6 +25,7 @@ def decide_positions(
     if _is_news(state, figures):
         return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
     told = {f.key: f.quantity for f in figures}
+    is_quiet = seen.quiet_reads >= context.timing.quiet_reads_min
     for key in sorted(told.keys() | {key for key, held in state.expected.items() if held}):
         observed, expected = told.get(key, Decimal(0)), state.expected.get(key) or Decimal(0)
         broken = state.breaks.get(key)
@@ -33,7 +35,7 @@ def decide_positions(
                 return events.AccountPositionAgreed(symbol=symbol, market=market, quantity=observed)
             continue
         is_told = broken is not None and broken.observed == observed
-        if not is_told and seen.quiet_reads >= context.timing.quiet_reads_min:
+        if not is_told and is_quiet and not _has_fills_to_come(state, symbol_of(symbol)):
             return events.AccountPositionBreak(
                 symbol=symbol,
                 market=market,
@@ -48,6 +50,11 @@ def decide_adopt(state: AccountState, item: items.CommandItem, command: AdoptPos
     """Return that a person adopts the broker's figure of exactly this break, or the refusal."""
     for broken in state.breaks.values():
         if broken.break_id == command.break_id:
+            key = position_key(broken.symbol, broken.market)
+            held = state.positions.get(key) or Decimal(0)
+            if held != broken.observed:
+                detail = f"the position of {broken.symbol} has changed since, to {held}"
+                return refused(item, Refusal.BREAK_UNKNOWN, detail)
             return events.AccountPositionAdopted(
                 command_id=item.command_id,
                 person=item.principal,
@@ -69,12 +76,15 @@ def decide_balances(
     """
     cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
     if state.balances is not None and seen.quiet_reads >= context.timing.quiet_reads_min:
-        for figure in cash:
-            expected = state.cash_expected.get(figure.currency) or Decimal(0)
-            if figure.balance != expected:
+        told = {figure.currency: figure.balance for figure in cash}
+        for currency in sorted(told.keys() | {one for one, _ in state.cash_expected.items()}):
+            expected = state.cash_expected.get(currency) or Decimal(0)
+            # Cash that is not listed is none.
+            balance = told.get(currency, Decimal(0))
+            if not is_rounding(balance, expected):
                 return events.AccountCashBreak(
-                    expected=Money(amount=expected, currency=figure.currency),
-                    observed=Money(amount=figure.balance, currency=figure.currency),
+                    expected=Money(amount=expected, currency=currency),
+                    observed=Money(amount=balance, currency=currency),
                     reads=seen.quiet_reads,
                 )
     known = state.balances.cash if state.balances is not None else None
@@ -91,6 +101,11 @@ def decide_balances(
         cash=cash,
         observed_at=seen.observed_at,
     )
+
+
+def _has_fills_to_come(state: AccountState, symbol: str) -> bool:
+    """Say whether the broker told of fills of a symbol whose executions are not listed yet."""
+    return any(o.recorded_quantity < o.filled_quantity for o in state.watched_of(symbol))
 
 
 def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) -> bool:

@@ -261,6 +261,26 @@ class CancelJournaled(msgspec.Struct, frozen=True, kw_only=True):
         return f"journal:{self.tiger_order_id}:{self.asked_at.isoformat()}"
 
 
+class TokenFact(StrEnum):
+    """What is known of the token that a login sends with every call."""
+
+    ISSUED = "issued"
+    REFRESHED = "refreshed"
+    REFRESH_FAILED = "refresh_failed"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class TokenSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding about the login's token; never the token."""
+
+    fact: TokenFact
+    issued_at: datetime | None
+    expires_at: datetime | None
+    detail: str = ""
+
+
 class AccountBegins(msgspec.Struct, frozen=True, kw_only=True):
     """The account's line is empty: bind it."""
 
@@ -304,6 +324,7 @@ Item = (
     | GapNoticed
     | HaltFileSeen
     | CancelJournaled
+    | TokenSeen
     | AccountBegins
     | WorkerStarts
     | Unreadable

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from core import events
 from core.orders import FINAL_PHASES, CancelPhase, ModifyPhase, Order, Phase
-from core.terms import OrderType
+from core.terms import OrderSpec, OrderType, TermsError
 
 CancelEvent = (
     events.OrderCancelStarted
@@ -58,7 +58,7 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
                 return replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
             return order
         case events.OrderTermsObserved():
-            return _on_terms(order, event)
+            return replace(order, spec=terms_after(order.spec, event))
         case events.OrderNotSent():
             return replace(order, phase=Phase.NOT_SENT)
         case events.OrderOutcomeUnknown():
@@ -110,24 +110,28 @@ def _done(
     )
 
 
-def _on_terms(order: Order, event: events.OrderTermsObserved) -> Order:
-    order_type = order.spec.order_type
+def terms_after(spec: OrderSpec, event: events.OrderTermsObserved) -> OrderSpec:
+    """Return the terms with those of a listing laid over them, as far as they fit together.
+
+    Prices that do not fit the type leave the size, which is what a worst case needs; of an order
+    by amount not even that is new.
+    """
+    order_type = spec.order_type
     if order_type in (OrderType.LIMIT, OrderType.MARKET):
         order_type = OrderType.MARKET if event.limit_price is None else OrderType.LIMIT
+    quantity = spec.quantity if spec.cash_amount is not None else event.quantity
     try:
-        spec = replace(
-            order.spec,
-            quantity=event.quantity,
+        return replace(
+            spec,
+            quantity=quantity,
             order_type=order_type,
             limit_price=event.limit_price,
             stop_price=event.stop_price,
             trailing_amount=event.trailing_amount,
             trailing_percent=event.trailing_percent,
         )
-    except ValueError:
-        # Prices that do not fit the type: the size is what a worst case needs.
-        spec = replace(order.spec, quantity=event.quantity)
-    return replace(order, spec=spec)
+    except TermsError:
+        return replace(spec, quantity=quantity)
 
 
 def _units(order: Order, event: events.OrderFillRecorded) -> Decimal:

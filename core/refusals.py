@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     CANCEL_UNDER_WAY = "cancel_under_way"
     POSITION_BROKEN = "position_broken"
     BREAK_UNKNOWN = "break_unknown"
+    LOGIN_EXPIRED = "login_expired"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
@@ -58,6 +59,7 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.ORDER_NOT_OURS: "Cancel it, or change it where it was placed.",
     Refusal.ORDER_IN_DOUBT: "Only a cancel passes; see get_orders, then ask again.",
     Refusal.POSITION_BROKEN: "A person must compare it and type `tiger-mcp adopt`.",
+    Refusal.LOGIN_EXPIRED: "A person must put a new token into the login's token file.",
     Refusal.BREAK_UNKNOWN: "Name the break that `tiger-mcp status` shows now.",
     Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

@@ -13,6 +13,7 @@ from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
 from core.money import Money
+from core.order_folds import terms_after
 from core.orders import Order, Phase
 from core.terms import OrderSpec, OrderType
 
@@ -107,7 +108,9 @@ def _contradiction(
 
 
 def _is_same(order: Order, seen: items.OrderSeen) -> bool:
-    return _is_same_but_size(order, seen) and seen.quantity == order.spec.quantity
+    # Of an order by amount the broker may tell how many shares that makes.
+    is_size = order.spec.cash_amount is not None or seen.quantity == order.spec.quantity
+    return is_size and _is_same_but_size(order, seen)
 
 
 def _is_same_but_size(order: Order, seen: items.OrderSeen) -> bool:
@@ -137,43 +140,52 @@ def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
 
 
 def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
-    if order.wanted is not None and shows(seen, order.wanted):
+    if shows_change(order, seen):
+        assert order.wanted is not None, "a change that is shown was asked for"
         return events.OrderReplaced(order_id=order.order_id, spec=order.wanted)
-    if shows(seen, order.spec):
-        return None
-    stop_price, trailing_amount, trailing_percent = _triggers_of(seen.spec)
-    return events.OrderTermsObserved(
-        order_id=order.order_id,
-        quantity=seen.quantity,
-        limit_price=_limit_of(seen),
-        stop_price=stop_price,
-        trailing_amount=trailing_amount,
-        trailing_percent=trailing_percent,
-    )
+    told = _told_terms(order.spec, seen, order.order_id)
+    # What the terms cannot take in would be told again with every listing.
+    return None if terms_after(order.spec, told) == order.spec else told
 
 
-def shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
-    """Say whether a listed order stands on these terms, as far as they can be changed.
+def shows_change(order: Order, seen: items.OrderSeen) -> bool:
+    """Say whether a listing shows the terms asked for, and by something that is new in them."""
+    return order.wanted is not None and _shows(seen, order.wanted) and not _shows(seen, order.spec)
 
-    A reading that has no words for the order's type says nothing of what triggers it.
+
+def _shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
+    return terms_after(spec, _told_terms(spec, seen, "")) == spec
+
+
+def _told_terms(spec: OrderSpec, seen: items.OrderSeen, order_id: str) -> events.OrderTermsObserved:
+    """Return the terms that a listing tells of an order; what it is silent on is as in `spec`.
+
+    A stop that was triggered may be listed as the market or limit order that it has become: then
+    the listing says nothing of what triggered it.
     """
-    if (seen.quantity, _limit_of(seen)) != (spec.quantity, spec.limit_price):
-        return False
-    return seen.spec is None or _triggers_of(seen.spec) == _triggers_of(spec)
+    listed = spec if seen.spec is None else seen.spec
+    limit_price = spec.limit_price
+    triggers = spec
+    if spec.order_type in (OrderType.LIMIT, OrderType.MARKET):
+        limit_price = _limit_of(seen)
+    elif seen.order_type is spec.order_type and listed.order_type is spec.order_type:
+        limit_price, triggers = listed.limit_price, listed
+    elif seen.order_type is OrderType.LIMIT and spec.limit_price is not None:
+        limit_price = _limit_of(seen)
+    return events.OrderTermsObserved(
+        order_id=order_id,
+        quantity=seen.quantity,
+        limit_price=limit_price,
+        stop_price=triggers.stop_price,
+        trailing_amount=triggers.trailing_amount,
+        trailing_percent=triggers.trailing_percent,
+    )
 
 
 def _limit_of(seen: items.OrderSeen) -> Decimal | None:
     if seen.spec is not None:
         return seen.spec.limit_price
     return seen.limit_price if seen.order_type is OrderType.LIMIT else None
-
-
-def _triggers_of(
-    spec: OrderSpec | None,
-) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    if spec is None:
-        return None, None, None
-    return spec.stop_price, spec.trailing_amount, spec.trailing_percent
 
 
 def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:
@@ -202,8 +214,8 @@ def _charged(order: Order, seen: items.OrderSeen) -> Event | None:
 
 
 def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
-    phase = seen.phase
-    if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity:
+    phase, is_by_amount = seen.phase, order.spec.cash_amount is not None
+    if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity and not is_by_amount:
         # Tiger's own library calls a part of an order filled; the figures say otherwise.
         phase = SeenPhase.LIVE
     if seen.filled_quantity < order.recorded_quantity:

@@ -97,6 +97,8 @@ def shut_gate(
     if state.halts(spec.symbol):
         scope = "the account" if state.is_halted else spec.symbol
         return No(Refusal.ACCOUNT_HALTED, f"{scope} is halted")
+    if state.token is not None and state.token.is_dead:
+        return No(Refusal.LOGIN_EXPIRED, f"the login's token is {state.token.fact}")
     if state.is_stale:
         return No(Refusal.ACCOUNT_STALE, "the account is not yet reconciled with the broker")
     if is_reducing(state, spec, instead_of=instead_of):
@@ -129,6 +131,9 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
     as if they never filled. A fill recorded since the broker's last figure may be in it already: on
     the same side it is counted all the same, on the other side it is not.
     """
+    if spec.legs or spec.has_children or spec.quantity == 0:
+        # It moves several positions, or opens one anew once filled, or nobody knows its size.
+        return False
     key = position_key(spec.contract, spec.market)
     is_sale = spec.side is Side.SELL
     observed = state.observed.get(key) or Decimal(0)
@@ -139,8 +144,7 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
         for other in state.watched_of(spec.symbol)
         if instead_of is None or other.order_id != instead_of.order_id
     ]
-    if spec.legs or any(other.spec.legs for other in others):
-        # A combination moves several positions, perhaps this one.
+    if any(_may_move_unseen(other, spec, others) for other in others):
         return False
     same_side = [
         other
@@ -153,6 +157,17 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
     unsettled = sum((order.unsettled_quantity for order in same_side), start=Decimal(0))
     recorded = Decimal(0) if instead_of is None else instead_of.recorded_quantity
     return held - unsettled >= spec.quantity - recorded
+
+
+def _may_move_unseen(order: Order, spec: OrderSpec, others: list[Order]) -> bool:
+    """Say whether an order may move the position of `spec` by more than its own quantity says."""
+    if order.spec.legs:
+        return spec.contract in order.spec.contracts
+    parts = (order.spec.take_profit, order.spec.stop_loss, order.spec.or_stop)
+    asked = sum(part is not None for part in parts)
+    # What the broker makes of it counts by itself, once a listing has shown it.
+    shown = sum(other.parent_order_id == order.order_id for other in others)
+    return order.spec.contract == spec.contract and shown < asked
 
 
 def is_new_number(state: AccountState, number: str) -> bool:

@@ -4,6 +4,7 @@ All of it is what a person could have typed at the broker; nothing here says wha
 """
 
 import hashlib
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -90,15 +91,21 @@ class ContractRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OptionLeg(msgspec.Struct, frozen=True, kw_only=True):
-    """One option of a combination; `ratio` per unit of the order's quantity."""
+    """One option of a combination; `ratio` per unit of the order's quantity.
 
-    right: OptionRight
-    expiry: date
-    strike: Decimal
+    Without right, expiry and strike it is the underlying itself, as in a covered call from
+    elsewhere.
+    """
+
+    right: OptionRight | None
+    expiry: date | None
+    strike: Decimal | None
     side: Side
     ratio: int
 
     def __post_init__(self) -> None:
+        if len({part is None for part in (self.right, self.expiry, self.strike)}) > 1:
+            raise TermsError("expected right, expiry and strike of a leg together", field="legs")
         _check_above_zero(self.strike, "strike")
         if self.ratio < 1:
             raise TermsError(f"expected ratio of at least 1, was {self.ratio}", field="legs")
@@ -157,6 +164,8 @@ _WITH_LIMIT: Final = frozenset(
 )
 _WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _ALGOS: Final = frozenset({OrderType.TWAP, OrderType.VWAP})
+# What `contract_word` makes of an option.
+_OPTION_WORD: Final = re.compile(r"(.+)\d{6}[CP]\d+(?:\.\d+)?")
 
 
 class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -257,6 +266,13 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether the broker makes further orders of it."""
         return any(part is not None for part in (self.take_profit, self.stop_loss, self.or_stop))
 
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """Every contract whose position the order moves, each as one word."""
+        if self.legs:
+            return tuple(leg.contract(self.symbol) for leg in self.legs)
+        return (self.contract,)
+
     def digest(self, account: str) -> str:
         """Return the hex SHA-256 that binds a submit to exactly these terms on this account."""
         return hashlib.sha256(account.encode() + b"\0" + msgspec.json.encode(self)).hexdigest()
@@ -265,6 +281,12 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def position_key(contract: str, market: str) -> str:
     """Return the key of a position: one contract may be listed in two markets."""
     return f"{contract}@{market}"
+
+
+def symbol_of(word: str) -> str:
+    """Return the symbol in a contract's word: of an option its underlying's."""
+    found = _OPTION_WORD.fullmatch(word)
+    return found.group(1) if found else word
 
 
 def contract_word(

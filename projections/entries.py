@@ -11,6 +11,7 @@ import msgspec
 
 from core import events
 from core.orders import Order
+from core.tokens import TokenState
 from core.views import ExecutionRow, OrderRow, PositionBreakRow
 
 
@@ -79,6 +80,7 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     halt_detail: str = ""
     halted_symbols: tuple[str, ...] = ()
     breaks: tuple[PositionBreakRow, ...] = ()
+    token: TokenState | None = None
 
 
 class Change(NamedTuple):

@@ -18,6 +18,7 @@ from core.keyed import Keyed
 from core.order_folds import CancelEvent, ModifyEvent, order_after
 from core.orders import Order
 from core.subjects import SYSTEM
+from core.tokens import state_after
 from core.views import ExecutionRow, PositionBreakRow
 from projections.entries import AccountEntry, Change, FrozenSymbol, OrderEntry
 
@@ -194,6 +195,15 @@ def fold(
             return Change(balances=event)
         case events.AccountAdded():
             return Change(account=replace(account, added=event))
+        case (
+            events.TokenIssued()
+            | events.TokenRefreshed()
+            | events.TokenRefreshFailed()
+            | events.TokenExpiring()
+            | events.TokenExpired()
+            | events.TokenRevoked()
+        ):
+            return Change(account=replace(account, token=state_after(event)))
         case (
             events.AccountPositionBreak()
             | events.AccountPositionAgreed()

@@ -24,11 +24,13 @@ from adapters.tiger_worker.parts import Ledger
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from adapters.tiger_worker.session import LoginAccess, Session
+from adapters.tiger_worker.token_keeper import TokenKeeper
 from adapters.tiger_worker.watchdog import exit_now
 from core.asks import AskFault, AskReply
 from core.context import Timing
 from core.errors import ConfigError, ServiceError
 from core.events import Environment
+from core.items import TokenSeen
 from core.ports import StoredRecord
 from core.subjects import (
     COMMANDS_STREAM,
@@ -42,7 +44,7 @@ from infra import logs
 from infra.access import link_settings
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, drop_sdk_settings, load_settings
-from infra.home import Home, LoginSettings
+from infra.home import Home, LoginSettings, write_private
 from infra.keyring import command_keys, control_keys
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger
@@ -61,6 +63,8 @@ EXIT_LOGIN_IN_USE: Final = 75
 EXIT_CONFIG: Final = 78
 # A desk waits for the interpreter at most this long behind a lane that parses a reply.
 SWITCH_INTERVAL_S: Final = 0.0005
+# Where the SDK looks for a token: beside the properties file.
+LICENCE_FILE: Final = "tiger_openapi_token.properties"
 HISTORY_LIMIT_S: Final = 600.0
 CONNECT_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
@@ -160,6 +164,8 @@ class _Login:
             self._loop.run(self._restore(nc, account), HISTORY_LIMIT_S)
         self._known = accounts
         begin(accounts)
+        keeper = self._token_keeper(session, access, accounts, world)
+        keeper.start()
         self._loop.run(self._take_messages(nc, accounts), CONNECT_LIMIT_S)
         # What start-up made stays; the collector need not look through it again and again.
         gc.collect()
@@ -167,6 +173,7 @@ class _Login:
         sys.stdout.write('{"ready": true}\n')
         sys.stdout.flush()
         code = self._ending.wait()
+        keeper.stop()
         end(
             accounts,
             stop_taking=lambda: self._loop.run(self._stop_taking(), STOP_LIMIT_S),
@@ -228,6 +235,23 @@ class _Login:
             )
             for account in self._login.accounts
         ]
+
+    def _token_keeper(
+        self, session: Session, access: LoginAccess, accounts: list[AccountWorker], world: World
+    ) -> TokenKeeper:
+        def tell(seen: TokenSeen) -> None:
+            for account in accounts:
+                account.token_seen(seen)
+
+        file = access.properties.parent / LICENCE_FILE
+        return TokenKeeper(
+            session,
+            clock=world.clock,
+            tell=tell,
+            probe=accounts[0].probe,
+            store=lambda token: write_private(file, f"token={token}\n".encode()),
+            name=f"token-{self._login.name}",
+        )
 
     async def _restore(self, nc: Client, account: AccountWorker) -> None:
         reader = LedgerReader(

@@ -36,6 +36,7 @@ from core.items import (
     ModifyAnswered,
     Outcome,
     PlaceAnswered,
+    TokenSeen,
     WorkerStarts,
 )
 from core.orders import ModifyPhase, Phase
@@ -101,7 +102,7 @@ class AccountWorker:
         self._plan = plan
         self._login = login
         self._world = world
-        broker = world.make_broker(plan.number)
+        self._broker = broker = world.make_broker(plan.number)
         latch = HaltLatch()
         self._watchdog = Watchdog(
             deadline_s=login.timing.deadline_s,
@@ -241,6 +242,18 @@ class AccountWorker:
     def take(self, held: Held) -> None:
         """Queue one message of the account's commands or controls; from any thread."""
         self._intake.take(held)
+
+    def token_seen(self, seen: TokenSeen) -> None:
+        """Have a finding about the login's token recorded; from any thread."""
+        self._thread.post(Work(seen), Turn.CONTROL)
+
+    def probe(self) -> None:
+        """Read something small of the account.
+
+        Raises:
+            BrokerUnavailableError: the broker did not answer.
+        """
+        self._broker.balances()
 
     def close_for_commands(self) -> None:
         """Take no command any more, in whatever order the rest ends."""

@@ -44,6 +44,17 @@ _NEVER_CONNECTED: Final = (
     urllib3.exceptions.NameResolutionError,
 )
 
+# How a reading ends that brings no reply.
+_NO_REPLY: Final = (
+    RequestException,
+    ResponseException,
+    ValueError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+    OSError,
+)
+
 
 class Ended(NamedTuple):
     """How a call that changes something ended."""
@@ -64,10 +75,11 @@ class Listing(NamedTuple):
 class _Parameters:
     """A request's own fields, in the shape in which the SDK asks for them."""
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, fields: object, *, version: str | None = None) -> None:
         self._fields = fields
+        self.version = version
 
-    def to_openapi_dict(self) -> dict[str, Any]:
+    def to_openapi_dict(self) -> object:
         return self._fields
 
 
@@ -225,6 +237,29 @@ class AccountBroker:
         except (RequestException, ResponseException, ValueError, AttributeError) as error:
             raise BrokerUnavailableError(f"preview_order failed: {type(error).__name__}") from None
 
+    def ask(
+        self, method: str, content: object, *, version: str | None = None, of_account: bool = False
+    ) -> Row:
+        """Return a whole reply of a reading, with its code and message, whatever it says.
+
+        Args:
+            method: a wire name that changes nothing.
+            content: the request's own fields; None where the method has none.
+            version: of the method, where it is not the common one.
+            of_account: whether the method is asked in the account's name.
+
+        Raises:
+            BrokerUnavailableError: there was no reply.
+        """
+        if of_account and isinstance(content, dict):
+            content = {"account": self._number, **content}
+        parameters = None if content is None else _Parameters(content, version=version)
+        try:
+            return self._execute(method, parameters)
+        except _NO_REPLY as error:
+            # The text of these holds the signed request.
+            raise BrokerUnavailableError(f"{method} failed: {type(error).__name__}") from None
+
     def _quote_rows(self, symbols: list[str]) -> list[Row]:
         data = self._read("quote_real_time", {"symbols": symbols})
         return _items(data)
@@ -246,23 +281,13 @@ class AccountBroker:
             BrokerUnavailableError: any other end; it says nothing about what the broker has.
         """
         parameters = _Parameters({"account": self._number, "lang": "en_US", **fields})
-        request = OpenApiRequest(method, biz_model=parameters)
         try:
-            reply = self._session.client.execute(request, url=self._session.server_url)
-            self._note_time(reply)
+            reply = self._execute(method, parameters)
             if reply.get("code") != 0:
                 raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
             data = reply.get("data")
             parsed = json.loads(data) if isinstance(data, str) else data
-        except (
-            RequestException,
-            ResponseException,
-            ValueError,
-            AttributeError,
-            RecursionError,
-            OverflowError,
-            OSError,
-        ) as error:
+        except _NO_REPLY as error:
             # The text of these holds the signed request.
             raise BrokerUnavailableError(f"{method} failed: {type(error).__name__}") from None
         if isinstance(parsed, list):
@@ -270,6 +295,12 @@ class AccountBroker:
         if not isinstance(parsed, dict):
             raise BrokerUnavailableError(f"{method} was answered without data")
         return parsed
+
+    def _execute(self, method: str, parameters: _Parameters | None) -> Row:
+        request = OpenApiRequest(method, biz_model=parameters)
+        reply: Row = self._session.client.execute(request, url=self._session.server_url)
+        self._note_time(reply)
+        return reply
 
     def _note_time(self, reply: dict[str, Any]) -> None:
         stamp = reply.get("timestamp")

@@ -18,6 +18,7 @@ from adapters.tiger_worker.causes import links
 from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
 from core import codec, events, items
 from core.account_state import AccountState
+from core.cancelling import must_not_rest
 from core.codec import EMPTY_TAIL, Recorded, Tail
 from core.commands import CancelOrder, HaltAccount, ModifyOrder, SubmitOrder
 from core.context import Context, Timing
@@ -25,7 +26,7 @@ from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
 from core.evolving import evolve
 from core.ids import derived_id
-from core.orders import CancelPhase, Order, Phase
+from core.orders import Order, Phase
 from core.ports import Clock, Ids
 from core.subjects import Kind, subject
 
@@ -159,6 +160,10 @@ class Desk:
             assert isinstance(item, items.CommandItem)
             item = replace(item, number=held.number)
         elif not is_expired and self._is_new_modify(item):
+            if self._is_call_open(item):
+                # Its answer must not be taken for this one's.
+                self._parked.append(work)
+                return
             held = _Held(for_modify=self._acts.hold_modify())
             if not held.for_modify:
                 self._parked.append(work)
@@ -182,6 +187,13 @@ class Desk:
             and not item.failed
             and item.item.command_id not in self.state.handled
         )
+
+    def _is_call_open(self, item: items.Item) -> bool:
+        """Say whether an earlier call for the order to be changed has not come back."""
+        assert isinstance(item, items.ModifyPrepared)
+        command = item.item.command
+        assert isinstance(command, ModifyOrder)
+        return command.order_id in self._placing or command.order_id in self._modifying
 
     def _is_new_submit(self, item: items.Item) -> bool:
         return (
@@ -321,17 +333,9 @@ class Desk:
         for order_id in sorted(self.state.open_orders):
             order = self.state.orders[order_id]
             asked_s = now_s - self._asked_at.get(order_id, -OWN_CANCEL_EVERY_S)
-            if self._must_not_rest(order) and asked_s >= OWN_CANCEL_EVERY_S:
+            if must_not_rest(self.state, order) and asked_s >= OWN_CANCEL_EVERY_S:
                 self._asked_at[order_id] = now_s
                 self._follow_ups.append(self._own_cancel(order))
-
-    def _must_not_rest(self, order: Order) -> bool:
-        if order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED):
-            return False
-        is_listed = order.phase in (Phase.ACCEPTED, Phase.WORKING)
-        if order.cancel is CancelPhase.WANTED:
-            return is_listed
-        return self.state.halts(order.spec.symbol)
 
     def _own_cancel(self, order: Order) -> Work:
         now = self._clock.now()

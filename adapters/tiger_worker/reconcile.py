@@ -35,7 +35,7 @@ from core.items import (
 )
 from core.orders import PENDING_MODIFIES, Phase
 from core.ports import Clock
-from core.sightings import shows
+from core.sightings import shows_change
 from core.submitting import SKEW_COUNTED_MAX_S
 
 log = structlog.get_logger()
@@ -310,7 +310,7 @@ class Reconciler:
                 continue
             seen = rows.order_of(row, ())
             is_over = begun_at > order.modify_arrives_by and not seen.is_changing
-            if not is_over or (order.wanted is not None and shows(seen, order.wanted)):
+            if not is_over or shows_change(order, seen):
                 self._unshown.pop(order.order_id, None)
                 continue
             count, first_at = self._unshown.get(order.order_id, (0, begun_at))

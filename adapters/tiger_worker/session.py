@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
+from tigeropen.common.exceptions import RequestException, ResponseException
+from tigeropen.common.request import OpenApiRequest
 from tigeropen.common.util import web_utils
 from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
-from core.errors import ConfigError
+from core.errors import BrokerUnavailableError, ConfigError
 from core.events import Environment
 
 # Connections kept open: enough for every lane of a login's accounts at once.
@@ -51,6 +53,7 @@ class Session:
             ConfigError: credentials that do not load, or a host that the environment forbids.
         """
         config = _config(access, timeout_s=timeout_s)
+        self._config = config
         _quieten_sdk()
         self._replace_pool()
         self.client = TradeClient(config, logger=logging.getLogger("tiger_openapi"))
@@ -61,6 +64,33 @@ class Session:
             if access.server_url and url != access.server_url:
                 raise ConfigError(f"expected {name} to stay as configured, the SDK changed it")
             _check_host(url, access.environment)
+
+    @property
+    def token(self) -> str:
+        """The token that goes with every call, or "" for a login that needs none."""
+        return self._config.token or ""
+
+    def use_token(self, token: str) -> None:
+        """Send this token with every later call."""
+        self._config.token = token
+
+    def ask_new_token(self) -> str:
+        """Ask the broker for a new token, and return what it gave, unchecked.
+
+        Raises:
+            BrokerUnavailableError: it gave none.
+        """
+        try:
+            reply = self.client.execute(OpenApiRequest("user_token_refresh"), url=self.server_url)
+            data = reply.get("data") if reply.get("code") == 0 else None
+        except (RequestException, ResponseException, ValueError, AttributeError) as error:
+            # The text of these holds the signed request and the token.
+            raise BrokerUnavailableError(f"no new token: {type(error).__name__}") from None
+        parsed = msgspec.json.decode(data) if isinstance(data, str) and data else data
+        token = parsed.get("token") if isinstance(parsed, dict) else None
+        if not isinstance(token, str) or not token:
+            raise BrokerUnavailableError(f"no new token: answered with {reply.get('code')}")
+        return token
 
     def renew_connections(self) -> None:
         """Drop every kept connection, as is due after the machine slept."""

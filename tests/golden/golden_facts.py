@@ -222,6 +222,12 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         detail="",
     ),
     events.AccountHaltVerified(symbol="", orders_read=7),
+    events.TokenIssued(issued_at=_at(0), expires_at=_at(3600)),
+    events.TokenRefreshed(issued_at=_at(980), expires_at=_at(7200)),
+    events.TokenRefreshFailed(expires_at=_at(7200), cause="answered with 2400"),
+    events.TokenExpiring(expires_at=_at(7200), detail="less than 1 h are left"),
+    events.TokenExpired(expires_at=_at(7200)),
+    events.TokenRevoked(cause="the token file holds no token"),
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -22,6 +22,8 @@ from tests.support.worker_parts import (
     order_row,
     scripted_broker,
 )
+
+DAY_S: Final = 86_400.0
 
 ORDER = facts.order_id_of()
 # From here on the send of order 1 has surely arrived, by the broker's clock and with its margin.
@@ -97,7 +99,9 @@ def test_complete_round_says_so_last_with_the_gaps_known_when_it_began() -> None
     rig = RoundRig()
     rig.gaps.note("before")
     told = rig.round(order_row(id=1, userMark=""))
-    assert told[-1] == items.RoundCompleted(gaps=1, orders_read=1, orders_since=rig_since(rig))
+    assert told[-1] == items.RoundCompleted(
+        gaps=1, orders_read=1, orders_since=rig_since(rig), begun_at=rig.rig.clock.now()
+    )
 
 
 def rig_since(rig: RoundRig) -> datetime:
@@ -207,9 +211,28 @@ def test_listing_goes_back_to_the_oldest_watched_order() -> None:
     for at_s in (5000.0, 10_000.0):
         rig.rig.clock.pass_s(5000)
         rig.round(at_s=at_s)
-    for asked in rig.asked("orders"):
-        begins = int(facts.at(-LOOK_BACK_S).timestamp() * 1000)
-        assert asked["start_date"] == begins
+    # Two seconds to send and twenty-two to arrive: so far the clocks may differ, either way.
+    opened_from_s = 2.0 - 22.0
+    assert [asked["start_date"] for asked in rig.asked("orders")] == [
+        _ms(5000 - DAY_S - LOOK_BACK_S),
+        _ms(opened_from_s - LOOK_BACK_S),
+    ]
+
+
+def test_record_dated_ahead_of_the_clock_hides_no_order() -> None:
+    rig = RoundRig()
+    # The wall clock was an hour ahead, and the ledger never goes back in time.
+    at = facts.NOW + timedelta(hours=1)
+    for event in (facts.previewed(), facts.started(), facts.unknown()):
+        record = rig.rig.ledger.write(event, at=at)
+        rig.rig.desk.restore(record.subject, record.body, sequence=record.sequence)
+    rig.round()
+    rig.round()
+    assert rig.asked("orders")[-1]["start_date"] == _ms(2.0 - 22.0 - LOOK_BACK_S)
+
+
+def _ms(seconds: float) -> int:
+    return int(facts.at(seconds).timestamp() * 1000)
 
 
 def test_listing_without_a_watched_order_goes_back_to_the_last_complete_one() -> None:
@@ -224,7 +247,9 @@ def test_listing_without_a_watched_order_goes_back_to_the_last_complete_one() ->
     rig.round()
     begins = [(asked["start_date"] / 1000) - facts.NOW.timestamp() for asked in rig.asked("orders")]
     # A failed listing saw nothing, so the next begins where the last complete one began.
-    assert begins == [-LOOK_BACK_S, 5000 - LOOK_BACK_S, 5000 - LOOK_BACK_S]
+    # The first of a process goes a day back, whatever the ledger says of the time.
+    first = 5000 - DAY_S - LOOK_BACK_S
+    assert begins == [first, 5000 - LOOK_BACK_S, 5000 - LOOK_BACK_S]
 
 
 def test_stale_account_has_its_older_open_orders_read_too() -> None:
@@ -357,7 +382,7 @@ def test_listing_begins_earlier_by_how_far_the_clocks_differ(skew_s: float, more
     rig.broker.reserve_number()
     rig.round()
     (asked,) = rig.asked("orders")
-    assert asked["start_date"] == int(facts.at(-LOOK_BACK_S - more_s).timestamp() * 1000)
+    assert asked["start_date"] == _ms(-DAY_S - LOOK_BACK_S - more_s)
 
 
 def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch) -> None:
