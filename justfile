@@ -83,6 +83,18 @@ test *ARGUMENTS:
 chaos:
     @{{ python }} -m pytest tests/integration -k kill
 
+# Run the service in a simulated world, one seed after another
+simulate *ARGUMENTS:
+    @{{ python }} -P -m tests.simulation {{ ARGUMENTS }}
+
+# Take one rule out after another, and show the seed that finds it
+mutants *ARGUMENTS:
+    @{{ python }} -P -m tests.simulation --mutant all {{ ARGUMENTS }}
+
+# Draw the life of an order anew from the desk's table
+order-states:
+    @{{ python }} -P -m tests.support.order_diagram
+
 # Put the code into shape
 format:
     @{{ bin }}ruff format .
