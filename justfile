@@ -80,8 +80,8 @@ test *ARGUMENTS:
     @{{ python }} -m pytest {{ ARGUMENTS }}
 
 # Kill processes at bad moments and look at what is left
-chaos:
-    @{{ python }} -m pytest tests/integration -k kill
+chaos *ARGUMENTS:
+    @{{ python }} -m pytest tests/chaos --chaos-orders 1000 {{ ARGUMENTS }}
 
 # Run the service in a simulated world, one seed after another
 simulate *ARGUMENTS:

@@ -7,32 +7,25 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from nats.aio.client import Client as NatsClient
 from rich.console import Console
 from rich.table import Table
 
-from core import codec
-from core.account_state import AccountState
 from core.errors import ServiceError
-from core.evolving import evolve
-from core.subjects import Kind, ledger_stream
-from infra.access import link_settings
+from core.subjects import Kind
 from infra.config import Settings, load_settings
 from infra.demo.compare import Comparison, compare
 from infra.demo.facts import FactTail
+from infra.demo.ledgers import linked, states_of
 from infra.demo.story import Story, StoryError
 from infra.home import Home, Installation
-from infra.ledger.history import LedgerReader
 from infra.nats.bus import NatsBus
-from infra.nats.link import connect
-from infra.nats.topology import NOTARY, OPERATOR
+from infra.nats.topology import OPERATOR
 from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.control.views import BookView
 from infra.sandbox.home import read_ports
@@ -75,7 +68,7 @@ async def _play(settings: Settings, console: Console, *, plant: bool) -> bool:
     home = Home(settings.home)
     installation = home.load()
     console.print(f"  the cluster runs on a sandbox broker of its own\n{_TAILED}")
-    async with _linked(settings, OPERATOR) as operator:
+    async with linked(settings, OPERATOR) as operator:
         tail = FactTail(console)
         bus = NatsBus(operator)
         for alias in _aliases(installation):
@@ -123,7 +116,7 @@ async def _settled(
     # Cash and positions reach the ledger with the next reading; what differs after is a difference.
     give_up_at = time.monotonic() + (0.0 if plant else SETTLE_WAIT_S)
     while True:
-        states = await _states(settings, installation)
+        states = await states_of(settings, installation)
         found = {
             account.alias: compare(
                 _falsified(control.book(account.number), plant=plant), states[account.alias]
@@ -141,35 +134,6 @@ def _falsified(book: BookView, *, plant: bool) -> BookView:
         return book
     first = msgspec.structs.replace(book.orders[0], quantity=book.orders[0].quantity + 1)
     return msgspec.structs.replace(book, orders=(first, *book.orders[1:]))
-
-
-async def _states(settings: Settings, installation: Installation) -> dict[str, AccountState]:
-    """Fold every account's ledger anew, each record's chain checked."""
-    states = {alias: AccountState(account=alias) for alias in _aliases(installation)}
-    tails = dict.fromkeys(states, codec.EMPTY_TAIL)
-    async with _linked(settings, NOTARY) as notary:
-        for login in installation.logins:
-            reader = LedgerReader(notary, stream=ledger_stream(login.name), consumer=NOTARY)
-            async for record in reader.read_all():
-                alias = record.subject.split(".")[1]
-                recorded, tails[alias] = codec.follow(
-                    tails[alias], record.subject, record.body, sequence=record.sequence
-                )
-                states[alias] = evolve(states[alias], recorded)
-    return states
-
-
-@contextlib.asynccontextmanager
-async def _linked(settings: Settings, role: str) -> AsyncIterator[NatsClient]:
-    client = await connect(
-        link_settings(settings, role=role, name=f"demo {role}"),
-        on_error=lambda _: None,
-        on_closed=lambda: None,
-    )
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 def _aliases(installation: Installation) -> list[str]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from core.account_state import AccountState, position_key
+from core.account_state import AccountState
 from core.orders import Order, Phase
-from core.terms import OrderType, Side
+from core.terms import OrderType, Side, position_key
 from infra.sandbox.broker import records
 from infra.sandbox.control.views import BookView
 
