@@ -21,6 +21,7 @@ import pytest
 from mcp import Client
 
 from core.account_state import AccountState
+from core.errors import LinkError
 from core.orders import Phase
 from infra.config import Settings
 from infra.demo.compare import Comparison, compare
@@ -239,9 +240,13 @@ async def settled(
     }
     async with asyncio.timeout(SETTLE_S):
         while True:
-            states = await states_of(settings, installation)
-            control = sandbox_of(home)
-            books = {a: await asyncio.to_thread(control.book, n) for a, n in numbers.items()}
+            try:
+                states = await states_of(settings, installation)
+                control = sandbox_of(home)
+                books = {a: await asyncio.to_thread(control.book, n) for a, n in numbers.items()}
+            except (OSError, LinkError):
+                # Whoever was killed last is still on its way back.
+                continue
             found = {alias: compare(books[alias], states[alias]) for alias in numbers}
             is_open = any(
                 order.phase not in HONEST
