@@ -1,0 +1,281 @@
+"""Those outside: a gateway that asks and repeats, a person with controls, the phone app."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from core import events
+from core.codec import Recorded
+from core.commands import (
+    AdoptPosition,
+    CancelOrder,
+    CancelOrders,
+    Command,
+    Envelope,
+    HaltAccount,
+    ModifyOrder,
+    PreviewOrder,
+    ReleaseOrder,
+    ResumeAccount,
+    Sealed,
+    SubmitOrder,
+    cancel_command_id,
+    signed_bytes,
+    submit_command_id,
+)
+from core.subjects import COMMANDS_STREAM, CONTROL_STREAM, Kind, subject
+from core.terms import OrderType, Side, TimeInForce
+from tests.simulation.machine import BEGIN
+from tests.simulation.queue_twin import QueueTwin
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.weather import Weather
+from tests.simulation.worker_process import signature_of
+
+NAMES: Final[dict[type[Any], str]] = {
+    PreviewOrder: "order.preview",
+    SubmitOrder: "order.submit",
+    CancelOrder: "order.cancel",
+    ModifyOrder: "order.modify",
+    CancelOrders: "order.cancel_many",
+    HaltAccount: "account.halt",
+    ResumeAccount: "account.resume",
+    ReleaseOrder: "order.release",
+    AdoptPosition: "position.adopt",
+}
+CONTROLS: Final = (HaltAccount, ResumeAccount, ReleaseOrder, AdoptPosition)
+LIFE_S: Final = 60.0
+# How long a caller waits for the fact that answers, before it looks into the views.
+LOOK_S: Final = 4.0
+
+
+def seal(
+    account: str, command: Command, *, command_id: str, now_s: float, life_s: float = LIFE_S
+) -> tuple[str, str, bytes]:
+    """Return stream, subject and message of a signed command."""
+    is_control = isinstance(command, CONTROLS)
+    kind = Kind.CONTROL if is_control else Kind.COMMAND
+    now = BEGIN + timedelta(seconds=now_s)
+    envelope = msgspec.json.encode(
+        Envelope(
+            command_id=command_id,
+            correlation_id=command_id,
+            principal="somebody",
+            issued_at=now,
+            expires_at=now + timedelta(seconds=life_s),
+            body=msgspec.Raw(msgspec.json.encode(command)),
+        )
+    )
+    where = subject(kind, account, NAMES[type(command)])
+    sealed = Sealed(
+        key_id=str(kind),
+        signature=signature_of(str(kind), signed_bytes(where, envelope)),
+        envelope=msgspec.Raw(envelope),
+    )
+    stream = CONTROL_STREAM if is_control else COMMANDS_STREAM
+    return stream, where, msgspec.json.encode(sealed)
+
+
+@dataclass
+class Wish:
+    """One order that somebody wants, and how insistently."""
+
+    number: int
+    account: str
+    terms: PreviewOrder
+    submits: int
+    cancels: bool
+    modifies: int = 0
+    preview_id: str = ""
+    order_ids: set[str] = field(default_factory=set)
+
+
+class Gateway:
+    """Previews, submits what was shown, says it again and again, and cancels some of it."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        queue: QueueTwin,
+        weather: Weather,
+        note: Callable[[str], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._queue = queue
+        self._weather = weather
+        self._note = note
+        self._rng: Random = scheduler.rng
+        self.wishes: dict[str, Wish] = {}
+        self.published: list[tuple[str, str]] = []
+        # A price near the market for an order of ours, or none.
+        self.price_of: Callable[[str], str | None] = lambda _: None
+
+    def want(self, wish: Wish) -> None:
+        """Begin with a preview."""
+        command_id = f"cmd-preview-{wish.number}"
+        self.wishes[command_id] = wish
+        terms = wish.terms
+        price = terms.limit_price or "market"
+        self._note(
+            f"gateway wants #{wish.number}: {terms.side} {terms.quantity} {terms.symbol} {price}"
+        )
+        self.send(wish.account, terms, command_id=command_id)
+
+    def send(
+        self, account: str, command: Command, *, command_id: str, message_id: str = ""
+    ) -> None:
+        """Publish a command, again until it is stored for sure."""
+        now_s = self._scheduler.now_s
+        stream, where, body = seal(account, command, command_id=command_id, now_s=now_s)
+        stored = self._queue.publish(
+            stream,
+            where,
+            body,
+            message_id=message_id or f"{account}/{command_id}",
+            command_id=command_id,
+        )
+        if (account, command_id) not in self.published:
+            self.published.append((account, command_id))
+        if stored is None:
+            self._scheduler.after(
+                2.0,
+                lambda: self.send(account, command, command_id=command_id, message_id=message_id),
+            )
+            return
+        if self._rng.random() < self._weather.publish_doubled:
+            # Another client, or one that lost its memory: the same command, as a new message.
+            self._scheduler.after(
+                self._rng.random() * 20,
+                lambda: self._again(account, command, command_id),
+            )
+
+    def spoil(self, account: str) -> None:
+        """Send what nobody can read."""
+        body = self._rng.choice((b"", b"{", b'{"key_id":"x"}', b"\xff\xfe"))
+        where = subject(Kind.COMMAND, account, "order.submit")
+        self._queue.publish(
+            COMMANDS_STREAM,
+            where,
+            body,
+            message_id=f"garbage{self._rng.random()}",
+            command_id="",
+        )
+
+    def hear(self, account: str, recorded: Recorded) -> None:
+        """Take a republished fact, or what a look into the views shows."""
+        event = recorded.data
+        if isinstance(event, events.OrderPreviewed):
+            wish = self.wishes.get(event.command_id)
+            if wish is not None and not wish.preview_id:
+                wish.preview_id = event.preview_id
+                self._submit(wish)
+        elif isinstance(event, events.OrderSubmissionStarted):
+            for wish in self.wishes.values():
+                if wish.preview_id == event.preview_id and event.order_id not in wish.order_ids:
+                    wish.order_ids.add(event.order_id)
+                    if wish.cancels:
+                        self._cancel_later(account, event.order_id, attempts=2)
+                    for attempt in range(wish.modifies):
+                        self._modify_later(account, event.order_id, attempt)
+
+    def _again(self, account: str, command: Command, command_id: str) -> None:
+        stream, where, body = seal(
+            account, command, command_id=command_id, now_s=self._scheduler.now_s
+        )
+        message_id = f"again{self._rng.random()}"
+        self._queue.publish(stream, where, body, message_id=message_id, command_id=command_id)
+
+    def _submit(self, wish: Wish) -> None:
+        command = SubmitOrder(preview_id=wish.preview_id)
+        command_id = submit_command_id(wish.account, wish.preview_id)
+        delay_s = 0.0
+        for attempt in range(wish.submits):
+            delay_s += self._rng.random() * (0.5 if attempt == 0 else 15)
+            message_id = "" if self._rng.random() < 0.5 else f"client{attempt}/{command_id}"
+            self._scheduler.after(
+                delay_s,
+                lambda message_id=message_id: self.send(  # type: ignore[misc]  # bound early
+                    wish.account, command, command_id=command_id, message_id=message_id
+                ),
+            )
+
+    def _cancel_later(self, account: str, order_id: str, *, attempts: int) -> None:
+        for attempt in range(attempts):
+            command_id = cancel_command_id(account, order_id, str(attempt))
+            self._scheduler.after(
+                self._rng.random() * 30,
+                lambda command_id=command_id: self.send(  # type: ignore[misc]  # bound early
+                    account, CancelOrder(order_id=order_id), command_id=command_id
+                ),
+            )
+
+    def _modify_later(self, account: str, order_id: str, attempt: int) -> None:
+        delay_s = self._rng.random() * 25
+        self._scheduler.after(delay_s, lambda: self._modify(account, order_id, attempt))
+
+    def _modify(self, account: str, order_id: str, attempt: int) -> None:
+        """Change the size, or the price by some ticks, or both."""
+        quantity = str(self._rng.randrange(1, 12) * 10) if self._rng.random() < 0.7 else None
+        price = self.price_of(order_id) if quantity is None or self._rng.random() < 0.5 else None
+        if quantity is None and price is None:
+            return
+        command = ModifyOrder(
+            order_id=order_id, quantity=quantity, limit_price=price, reason="simulated"
+        )
+        command_id = f"cmd-modify-{attempt}-{order_id}"
+        self._note(f"gateway changes {order_id}: {quantity} at {price}")
+        self.send(account, command, command_id=command_id)
+
+    def cancel_all(self, account: str, number: int) -> None:
+        """Ask for every open order of an account to be cancelled."""
+        command = CancelOrders(symbol=None, side=None)
+        self.send(account, command, command_id=f"cmd-cancel-many-{number}")
+
+
+class Person:
+    """Somebody with the rights of an operator."""
+
+    def __init__(self, scheduler: Scheduler, queue: QueueTwin, note: Callable[[str], None]) -> None:
+        self._scheduler = scheduler
+        self._queue = queue
+        self._note = note
+        self._count = 0
+
+    def control(self, account: str, command: Command) -> str:
+        """Send a control, again until it is stored for sure; returns its id."""
+        self._count += 1
+        command_id = f"cmd-person-{self._count}"
+        self._note(f"person: {command}")
+        self._send(account, command, command_id)
+        return command_id
+
+    def _send(self, account: str, command: Command, command_id: str) -> None:
+        stream, where, body = seal(
+            account, command, command_id=command_id, now_s=self._scheduler.now_s, life_s=3600.0
+        )
+        message_id = f"{account}/{command_id}"
+        stored = self._queue.publish(
+            stream, where, body, message_id=message_id, command_id=command_id
+        )
+        if stored is None:
+            self._scheduler.after(2.0, lambda: self._send(account, command, command_id))
+
+
+def terms_of(
+    rng: Random, symbol: str, side: Side, quantity: int, limit_price: str | None
+) -> PreviewOrder:
+    """Return the terms of a plain order."""
+    is_good = rng.random() < 0.3 and limit_price is not None
+    return PreviewOrder(
+        symbol=symbol,
+        side=side,
+        order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
+        quantity=str(quantity),
+        limit_price=limit_price,
+        time_in_force=TimeInForce.GOOD_TILL_CANCELLED if is_good else TimeInForce.DAY,
+        outside_regular_hours=False,
+        reason="simulated",
+    )

@@ -1,0 +1,104 @@
+"""Runs seeds, shows progress, and prints what a failing one needs to be understood."""
+
+import os
+import re
+import sys
+import time
+from typing import Final
+
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.stand_ins import stand_ins
+from tests.simulation.world import Result, run_seed
+
+PROGRESS_EVERY_S: Final = 5.0
+
+
+def replay_command(seed: int) -> str:
+    """Return the command that runs a seed again."""
+    return f"python -P -m tests.simulation --seed {seed}"
+
+
+def run_one(seed: int) -> int:
+    """Run one seed and print its whole trace."""
+    with stand_ins():
+        result = run_seed(seed)
+    _tell("\n".join((f"seed {seed}: {', '.join(result.faults)}", *result.trace)))
+    _tell(_summary(result))
+    return 1 if result.violations else 0
+
+
+def run_mutants(names: list[str], *, seeds_max: int) -> int:
+    """Run each mutant until a seed finds it; the exit code is 1 if one survives."""
+    _stay_on_one_core()
+    survivors = []
+    for name in names or list(MUTANTS):
+        begun = time.perf_counter()
+        with stand_ins(), MUTANTS[name]():
+            found = _first_that_finds(seeds_max)
+        took_s = time.perf_counter() - begun
+        if found is None:
+            survivors.append(name)
+            _tell(f"| {name} | SURVIVED {seeds_max} seeds | {took_s:.1f} s |")
+            continue
+        _tell(f"| {name} | {found.seed} | {_shortened(found.violations[0])} |")
+    _tell(f"{len(names or MUTANTS) - len(survivors)} of {len(names or MUTANTS)} mutants found")
+    return 1 if survivors else 0
+
+
+def _first_that_finds(seeds_max: int) -> Result | None:
+    for seed in range(1, seeds_max + 1):
+        result = run_seed(seed)
+        if result.violations:
+            return result
+    return None
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _shortened(text: str) -> str:
+    return re.sub(r"-[0-9a-f]{32}", "", text)[:90]
+
+
+def run_many(first: int, count: int) -> int:
+    """Run seeds one after another; the exit code is 1 if any found something."""
+    _stay_on_one_core()
+    failed: list[Result] = []
+    begun = told_at = time.perf_counter()
+    events = orders = 0
+    with stand_ins():
+        for done, seed in enumerate(range(first, first + count), start=1):
+            result = run_seed(seed)
+            events += result.events
+            orders += result.orders
+            if result.violations:
+                failed.append(result)
+                _tell(_summary(result))
+            if time.perf_counter() - told_at > PROGRESS_EVERY_S:
+                told_at = time.perf_counter()
+                rate = done / (told_at - begun)
+                progress = f"{done}/{count} seeds, {len(failed)} failed, {rate:.1f} per second"
+                sys.stderr.write(f"{progress}\n")
+    took_s = time.perf_counter() - begun
+    _tell(
+        f"{count} seeds from {first}: {len(failed)} failed; {orders} orders, {events} events; "
+        f"{took_s:.1f} s, {count / took_s:.1f} per second"
+    )
+    return 1 if failed else 0
+
+
+def _stay_on_one_core() -> None:
+    # Only one thread ever runs; handing the baton to another core costs more than all else.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def _summary(result: Result) -> str:
+    found = "\n".join(f"  {text}" for text in result.violations) or "  nothing found"
+    return (
+        f"seed {result.seed}: {result.orders} orders, {result.events} events, "
+        f"{result.processes} processes, {result.virtual_s:.0f} s\n{found}"
+        + (f"\n  replay: {replay_command(result.seed)}" if result.violations else "")
+    )

@@ -1,0 +1,238 @@
+"""What people do in a run, and what goes wrong with machines, lines and clocks meanwhile."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from core import events
+from core.commands import HaltAccount, ReleaseOrder, ResumeAccount
+from core.orders import DOUBTFUL_PHASES
+from core.terms import Side
+from infra.sandbox.broker.checks import OrderRefusedError
+from tests.simulation.broker_twin import BrokerTwin
+from tests.simulation.checks import Checks
+from tests.simulation.machine import Machine
+from tests.simulation.people import Gateway, Person, Wish, terms_of
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.weather import Weather
+from tests.simulation.worker_process import LEDGER_ID, HaltFile, LoginLock
+
+SYMBOLS: Final = ("AAPL", "TSLA", "NVDA")
+HALT_SCOPES: Final = ("", "", *SYMBOLS[:2])
+# Chance that a fault which a run has hits just after an intention is stored.
+AIMED: Final = 0.3
+HOUR_S: Final = 3600.0
+
+
+class Troubles:
+    """Plans a run by its weather; the world that it troubles is the class that inherits it."""
+
+    scheduler: Scheduler
+    weather: Weather
+    _rng: Random
+    _numbers: dict[str, str]
+    _checks: Checks
+    _broker: BrokerTwin
+    _gateway: Gateway
+    _person: Person
+    _machines: list[Machine]
+    _lock: LoginLock
+    _halt_files: dict[str, HaltFile]
+    _is_healed: bool
+    _nats_down: bool
+    _outage: str
+
+    def note(self, text: str) -> None:
+        """Write a line of the trace."""
+        raise NotImplementedError
+
+    def _start(self, machine: Machine) -> None:
+        raise NotImplementedError
+
+    def _plan(self) -> float:
+        rng, weather = self._rng, self.weather
+        end_s = 20.0 + rng.random() * 60
+        self._plan_people(end_s)
+        if weather.halts:
+            for _ in range(rng.randrange(1, 3)):
+                self._at(rng.random() * end_s, self._halt)
+        if weather.halt_file:
+            self._at(rng.random() * end_s, self._put_halt_file)
+        if weather.hasty_release:
+            self._at(rng.random() * end_s, self._release_hastily)
+        if weather.phone_orders:
+            for _ in range(rng.randrange(1, 4)):
+                self._at(rng.random() * end_s, self._phone)
+        if weather.foreign_marks:
+            self._at(rng.random() * end_s, self._foreign)
+        if weather.second_worker:
+            self._at(rng.random() * end_s, self._second_worker)
+        if weather.nats_down:
+            self._outage_of_nats(rng.random() * end_s, 0.5 + rng.random() ** 2 * 30)
+        if weather.broker_down:
+            self._outage_of_broker(rng.random() * end_s, 1 + rng.random() ** 2 * 60)
+        if weather.wall_jumps:
+            for _ in range(rng.randrange(1, 3)):
+                self._at(rng.random() * end_s, self._jump)
+        if weather.broker_down_for_hours:
+            down_s = HOUR_S * (1 + rng.random())
+            self._outage_of_broker(end_s * rng.random(), down_s)
+            end_s += down_s
+        if weather.machine_sleeps:
+            sleep_s = rng.choice((3.0, 20.0, 200.0, HOUR_S))
+            self._at(rng.random() * end_s, lambda: self._sleep(sleep_s))
+            end_s += sleep_s
+        return end_s
+
+    def _plan_people(self, end_s: float) -> None:
+        rng = self._rng
+        for number in range(rng.randrange(2, 9)):
+            self._at(rng.random() * end_s * 0.9, lambda number=number: self._want(number))  # type: ignore[misc]  # bound early
+        if self.weather.cancel_many:
+            account = rng.choice(list(self._numbers))
+            self._at(rng.random() * end_s, lambda: self._gateway.cancel_all(account, 1))
+        if self.weather.garbage:
+            for _ in range(rng.randrange(1, 3)):
+                self._at(rng.random() * end_s, lambda: self._gateway.spoil("sandbox"))
+
+    def _at(self, at_s: float, function: Callable[[], None]) -> None:
+        self.scheduler.after(max(0.0, at_s - self.scheduler.now_s), function)
+
+    def _want(self, number: int) -> None:
+        rng = self._rng
+        account = rng.choice(list(self._numbers))
+        symbol = rng.choice(SYMBOLS[:2] if rng.random() < 0.8 else SYMBOLS)
+        side = Side.BUY if rng.random() < 0.6 else Side.SELL
+        wish = Wish(
+            number=number,
+            account=account,
+            terms=terms_of(rng, symbol, side, rng.randrange(1, 12) * 10, self._price(symbol)),
+            submits=rng.choice((1, 1, 2, 4)),
+            cancels=rng.random() < 0.4,
+            modifies=rng.choice((0, 0, 0, 1, 2)) if self.weather.modifies else 0,
+        )
+        self._gateway.want(wish)
+
+    def _price(self, symbol: str) -> str | None:
+        """Return a limit about the market, or none for a market order."""
+        if self._rng.random() < 0.3:
+            return None
+        last = self._broker.engine.prices.last(symbol)
+        return str((last + Decimal(self._rng.randrange(-12, 13)) / 100).quantize(Decimal("0.01")))
+
+    def _price_of(self, order_id: str) -> str | None:
+        for line in self._checks.lines.values():
+            order = line.state.orders.get(order_id)
+            if order is not None and order.spec.limit_price is not None:
+                return self._price(order.spec.symbol)
+        return None
+
+    def _halt(self) -> None:
+        self._halt_now(self._rng.choice(list(self._numbers)), self._rng.choice(HALT_SCOPES))
+
+    def _halt_now(self, account: str, symbol: str) -> None:
+        halt = HaltAccount(symbol=symbol, detail="enough")
+        self._checks.halts[self._person.control(account, halt)] = symbol
+        resume = ResumeAccount(symbol=symbol)
+        self.scheduler.after(5 + self._rng.random() * 20, lambda: self._resume(account, resume))
+
+    def _resume(self, account: str, resume: ResumeAccount) -> None:
+        self._person.control(account, resume)
+
+    def _aim(self, account: str, event: events.OrderSubmissionStarted) -> None:
+        """Let something happen between an intention and its send."""
+        if self._is_healed:
+            return
+        self._jump_perhaps()
+        if self.weather.halts and self._rng.random() < AIMED:
+            symbol = self._rng.choice(("", event.spec.symbol))
+            self._at(self.scheduler.now_s, lambda: self._halt_now(account, symbol))
+
+    def _jump_perhaps(self) -> None:
+        is_due = self.weather.wall_jumps and not self._is_healed
+        if is_due and self._rng.random() < AIMED:
+            self._at(self.scheduler.now_s, self._jump)
+
+    def _put_halt_file(self) -> None:
+        account = self._rng.choice(list(self._numbers))
+        self.note("person puts the halt file in place")
+        self._halt_files[account].is_there = True
+
+    def _release_hastily(self) -> None:
+        for account, line in self._checks.lines.items():
+            for order in line.state.orders.values():
+                if order.phase in DOUBTFUL_PHASES:
+                    self._checks.touched_symbols.add((account, order.spec.symbol))
+                    self._person.control(account, ReleaseOrder(order_id=order.order_id))
+
+    def _phone(self) -> None:
+        account, symbol, side, quantity = self._somebody_wants()
+        self._elsewhere(account, symbol, quantity, side, mark="")
+
+    def _foreign(self) -> None:
+        """Have a copy of this service, with another ledger, send under our marks."""
+        account, symbol, side, quantity = self._somebody_wants()
+        mark = f"{LEDGER_ID}.ord-foreign-{self._rng.randrange(1 << 30)}"
+        self._elsewhere(account, symbol, quantity, side, mark=mark)
+
+    def _somebody_wants(self) -> tuple[str, str, str, int]:
+        account = self._rng.choice(list(self._numbers))
+        wishes = [wish for wish in self._gateway.wishes.values() if wish.account == account]
+        if wishes and self._rng.random() < 0.5:
+            # Just what was wanted here: only its mark tells one from the other.
+            terms = self._rng.choice(wishes).terms
+            return account, terms.symbol, terms.side.upper(), int(terms.quantity or 0)
+        side = self._rng.choice(("BUY", "SELL"))
+        return account, self._rng.choice(SYMBOLS), side, self._rng.randrange(1, 5) * 10
+
+    def _elsewhere(self, account: str, symbol: str, quantity: int, side: str, mark: str) -> None:
+        self._checks.touched_symbols.add((account, symbol))
+        number = self._numbers[account]
+        try:
+            self._broker.place_elsewhere(number, symbol, quantity, side, mark=mark)
+        except OrderRefusedError as error:
+            self.note(f"elsewhere: refused, {error}")
+            return
+        self.note(f"elsewhere: {side} {quantity} {symbol} {mark}")
+        if mark:
+            self._checks.foreign_marks.add(account)
+
+    def _second_worker(self) -> None:
+        """Remove the lock file and start another worker, on this machine or on another."""
+        self.note("the lock file is removed, a second worker starts")
+        self._lock.remove()
+        self._start(self._rng.choice(self._machines))
+
+    def _outage_of_nats(self, at_s: float, down_s: float) -> None:
+        def begin() -> None:
+            self.note(f"NATS is down for {down_s:.0f} s")
+            self._nats_down = True
+            self.scheduler.after(down_s, end)
+
+        def end() -> None:
+            self._nats_down = False
+
+        self._at(at_s, begin)
+
+    def _outage_of_broker(self, at_s: float, down_s: float) -> None:
+        kind = self._rng.choice(("refused", "blackhole", "reset", "fails"))
+
+        def begin() -> None:
+            self.note(f"the broker is away for {down_s:.0f} s: {kind}")
+            self._outage = kind
+            self.scheduler.after(down_s, end)
+
+        def end() -> None:
+            self._outage = ""
+
+        self._at(at_s, begin)
+
+    def _jump(self) -> None:
+        jump_s = self._rng.choice((-1, 1)) * self._rng.choice((1.5, 5.0, 40.0, HOUR_S))
+        self.note(f"the wall clock jumps by {jump_s:+.1f} s")
+        self._machines[0].wall_offset_s += jump_s
+
+    def _sleep(self, seconds: float) -> None:
+        self.note(f"the machine sleeps for {seconds:.0f} s")
+        self._machines[0].sleep(seconds)
