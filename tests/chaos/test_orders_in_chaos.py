@@ -51,7 +51,8 @@ CLIENTS: Final = 3
 EVERY_S: Final = 1.0
 PAUSE_S_MAX: Final = 3.0
 SETTLE_S: Final = 120.0
-CALL_LIMIT_S: Final = 60.0
+CALL_LIMIT_S: Final = 20.0
+SESSION_LIMIT_S: Final = 60.0
 # What a submit may end in; `pending` and no answer at all are asked again.
 ENDS: Final = frozenset({"accepted", "rejected", "refused", "not_sent", "unknown"})
 # States in which nobody has to look at an order any more, or in which a person is asked to.
@@ -93,15 +94,18 @@ def make_home(path: Path) -> Installation:
     return installation
 
 
-def gateways(home: Path) -> list[int]:
-    """Return the process ids of the gateways that this process started on a home."""
+def gateways() -> list[int]:
+    """Return the process ids of the gateways that this process started."""
     program = shutil.which("ps")
     assert program is not None, "ps lists processes"
     listing = subprocess.run(
-        [program, "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+        [program, "-A", "-ww", "-o", "pid=,ppid=,command="],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     rows = [line.split(None, 2) for line in listing.splitlines()]
-    return [int(row[0]) for row in rows if row[1] == str(os.getpid()) and str(home) in row[-1]]
+    return [int(row[0]) for row in rows if row[1] == str(os.getpid()) and row[-1].endswith("serve")]
 
 
 def victims(home: Path) -> Iterator[tuple[str, int]]:
@@ -110,7 +114,7 @@ def victims(home: Path) -> Iterator[tuple[str, int]]:
     for process in status.processes if status is not None else ():
         if process.pid is not None:
             yield process.name, process.pid
-    for pid in gateways(home):
+    for pid in gateways():
         yield "gateway", pid
 
 
@@ -168,8 +172,10 @@ class Trader:
         wanted: list[dict[str, Any]] = [self._terms() for _ in range(orders)]
         while wanted:
             try:
-                async with served(self._home) as client:
+                # A client whose gateway died may wait for it for ever.
+                async with asyncio.timeout(SESSION_LIMIT_S) as limit, served(self._home) as client:
                     while wanted:
+                        limit.reschedule(asyncio.get_running_loop().time() + SESSION_LIMIT_S)
                         await self._place(client, wanted[-1])
                         wanted.pop()
             except Exception as error:  # noqa: BLE001 - a killed gateway ends in many ways
