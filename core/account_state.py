@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from core import events, items
+from core.claims import Claim
 from core.keyed import Keyed
 from core.orders import Order
 from core.terms import OrderSpec, symbol_of
@@ -14,6 +15,9 @@ from core.tokens import TokenState
 
 # In whole units of the currency: some fills' and fees' halves of a cent.
 CASH_ROUNDING_MAX: Final = Decimal("0.05")
+
+# Why an account is frozen whose login lost its push connection to another client.
+KICKED: Final = "kicked"
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     by_mark: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     executions: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     numbers: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    # The callers' keys, for ever: what each was first used for.
+    claims: Keyed[Claim] = msgspec.field(default_factory=lambda: Keyed[Claim]())
     handled: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     positions: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     observed: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
@@ -127,6 +133,16 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
 def is_rounding(balance: Decimal, expected: Decimal | None) -> bool:
     """Say whether two figures of cash differ by no more than rounding may make of some fills."""
     return abs(balance - (expected or Decimal(0))) <= CASH_ROUNDING_MAX
+
+
+def kick_key(connection: str) -> str:
+    """Return under what it is kept that this push connection was kicked out."""
+    return freeze_key(events.AccountFrozen(cause=KICKED, detail=connection))
+
+
+def is_kick(key: str) -> bool:
+    """Say whether a freeze's key is that of some connection's kick."""
+    return key.startswith(kick_key(""))
 
 
 def freeze_key(event: events.AccountFrozen) -> str:

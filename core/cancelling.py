@@ -72,6 +72,13 @@ def must_not_rest(state: AccountState, order: Order) -> bool:
     return state.halts(symbol)
 
 
+def is_halt_carried(state: AccountState) -> bool:
+    """Say whether the account is halted and every order that this concerns is being cancelled."""
+    return state.is_halted and not any(
+        must_not_rest(state, state.orders[order_id]) for order_id in state.open_orders
+    )
+
+
 def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
     """Return what the end of a request to cancel means for its order."""
     order = state.orders.get(item.order_id)

@@ -87,6 +87,8 @@ class PreviewOrder(
     or_stop: StopAsked | None = None
     algo: AlgoAsked | None = None
     display_quantity: str | None = None
+    # The caller's own, so that a repeated call is the same command; see `core.claims`.
+    key: str = ""
 
     @property
     def contract(self) -> ContractRef:
@@ -138,6 +140,17 @@ class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     stop_price: str | None = None
     trailing_amount: str | None = None
     trailing_percent: str | None = None
+    key: str = ""
+
+
+class HaltTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model's halt: what a person's does, and only a person can lift it."""
+
+    symbol: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        check_scope(self.symbol)
 
 
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -171,9 +184,10 @@ class AdoptPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     break_id: str
 
 
-ModelCommand = PreviewOrder | SubmitOrder | CancelOrder | CancelOrders | ModifyOrder
+ModelCommand = PreviewOrder | SubmitOrder | CancelOrder | CancelOrders | ModifyOrder | HaltTrading
 PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition
 Command = ModelCommand | PersonCommand
+Halt = HaltTrading | HaltAccount
 
 COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
     "order.preview": PreviewOrder,
@@ -181,6 +195,7 @@ COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
     "order.cancel": CancelOrder,
     "order.cancel_many": CancelOrders,
     "order.modify": ModifyOrder,
+    "account.halt": HaltTrading,
 }
 CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
     "account.halt": HaltAccount,

@@ -7,13 +7,15 @@ event leads to outside (a call, a read) is the worker's business; see `adapters/
 from typing import assert_never
 
 from core import events, items
-from core.account_state import AccountState, message_key
+from core.account_state import KICKED, AccountState, kick_key, message_key
 from core.cancelling import decide_cancel, decide_cancel_answered, decide_cancel_many
 from core.commands import (
     AdoptPosition,
     CancelOrder,
     CancelOrders,
+    Halt,
     HaltAccount,
+    HaltTrading,
     ModifyOrder,
     PreviewOrder,
     ReleaseOrder,
@@ -33,7 +35,7 @@ from core.modifying import (
 from core.orders import DOUBTFUL_PHASES, CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import Refusal
-from core.refusing import refused
+from core.refusing import refused, refused_outright
 from core.sightings import decide_seen
 from core.submitting import decide_submit, is_reducing
 from core.tokens import decide_token
@@ -106,9 +108,10 @@ def wants_reads(state: AccountState, item: items.Item) -> bool:
         return False
     match item.command:
         case PreviewOrder():
-            return True
+            return refused_outright(state, item) is None
         case ModifyOrder():
-            return objection_to(state, item.command) is None
+            is_allowed = refused_outright(state, item) is None
+            return is_allowed and objection_to(state, item.command) is None
         case _:
             return False
 
@@ -130,8 +133,11 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
     if item.command_id in state.handled:
         return None
     # A halt is never too late; everything else that expired would act on an old wish.
-    if item.expires_at < context.now and not isinstance(item.command, HaltAccount):
+    if item.expires_at < context.now and not isinstance(item.command, Halt):
         return refused(item, Refusal.COMMAND_EXPIRED, "it was asked too long ago")
+    no = refused_outright(state, item)
+    if no is not None:
+        return no
     match item.command:
         case PreviewOrder():
             return None
@@ -142,9 +148,9 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
         case CancelOrders():
             return decide_cancel_many(state, item, item.command)
         case ModifyOrder():
-            no = objection_to(state, item.command)
-            return None if no is None else refused(item, no.code, no.detail)
-        case HaltAccount(symbol=symbol, detail=detail):
+            objection = objection_to(state, item.command)
+            return None if objection is None else refused(item, objection.code, objection.detail)
+        case HaltAccount(symbol=symbol, detail=detail) | HaltTrading(symbol=symbol, reason=detail):
             return events.AccountHalted(
                 command_id=item.command_id, person=item.principal, symbol=symbol, detail=detail
             )
@@ -244,6 +250,7 @@ def _absent(state: AccountState, item: items.AbsenceConfirmed, context: Context)
 _AccountItem = (
     items.RoundCompleted
     | items.GapNoticed
+    | items.PushKicked
     | items.HaltFileSeen
     | items.CancelJournaled
     | items.TokenSeen
@@ -265,6 +272,10 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
             if item.gap <= state.gap:
                 return None
             return events.AccountStale(gap=item.gap, cause=item.cause)
+        case items.PushKicked():
+            if kick_key(item.connection) in state.frozen_for:
+                return None
+            return events.AccountFrozen(cause=KICKED, detail=item.connection)
         case items.HaltFileSeen():
             if state.is_halted:
                 return None

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from core.claims import Claim
 from core.money import Money
 from core.refusals import Refusal
 from core.terms import OrderSpec, OrderType, SecurityType, Side, position_key
@@ -68,6 +69,7 @@ class OrderPreviewed(msgspec.Struct, frozen=True, kw_only=True):
     estimate: Estimate | None
     digest: str
     expires_at: datetime
+    claim: Claim | msgspec.UnsetType = msgspec.UNSET
 
 
 class OrderRefused(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ class OrderRefused(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     preview_id: str = ""
     order_id: str = ""
+    claim: Claim | msgspec.UnsetType = msgspec.UNSET
 
 
 class OrderSubmissionStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,6 +291,7 @@ class OrderModifyStarted(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     send_by: datetime
     arrives_by: datetime
+    claim: Claim | msgspec.UnsetType = msgspec.UNSET
 
 
 class OrderModifyRequested(msgspec.Struct, frozen=True, kw_only=True):

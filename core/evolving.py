@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from core import events
@@ -38,15 +39,18 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
     event = recorded.data
     match event:
         case events.OrderPreviewed():
-            return _previewed(state, event, recorded)
+            return _previewed(_claimed(state, event), event, recorded)
         case events.OrderRefused():
-            return replace(state, handled=_handled(state, event.command_id, event.order_id))
+            after = _claimed(state, event)
+            return replace(after, handled=_handled(state, event.command_id, event.order_id))
         case events.OrderSubmissionStarted():
             return _started(state, event, recorded)
         case events.OrderExternalObserved():
             return _external(state, event)
         case events.OrderFillRecorded():
             return _filled_more(state, event)
+        case events.OrderModifyStarted():
+            return _order(_claimed(state, event), event)
         case (
             events.AccountOpened()
             | events.AccountWorkerStarted()
@@ -168,6 +172,16 @@ def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
     return replace(state, frozen_cause=event.cause, frozen_for=frozen_for)
 
 
+def _claimed(
+    state: AccountState,
+    event: events.OrderPreviewed | events.OrderRefused | events.OrderModifyStarted,
+) -> AccountState:
+    # A key belongs to its first use.
+    if isinstance(event.claim, msgspec.UnsetType) or event.claim.key in state.claims:
+        return state
+    return replace(state, claims=state.claims.put(event.claim.key, event.claim))
+
+
 def _previewed(
     state: AccountState, event: events.OrderPreviewed, recorded: Recorded
 ) -> AccountState:
@@ -284,7 +298,8 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
 def _price_of_one(order: Order, event: events.OrderFillRecorded) -> Decimal:
     """Return what is paid for one unit of what was traded."""
     if order.spec.security is SecurityType.FUTURE:
-        # A future is paid by margin and daily settlement, never by its price.
+        # A future is paid by margin and daily settlement, never by its price; and what it costs
+        # is paid from another part of the account than the one whose cash is read.
         return Decimal(0)
     is_underlying = bool(order.spec.legs) and event.contract == order.spec.symbol
     return event.price.amount * (Decimal(1) if is_underlying else order.spec.unit)
@@ -313,7 +328,8 @@ def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
     after = _put(state, changed)
     if isinstance(event, events.OrderCancelImported):
         return replace(after, handled=_handled(state, event.key, event.order_id))
-    if isinstance(event, events.OrderChargesObserved):
+    is_paid_here = order.spec.security is not SecurityType.FUTURE
+    if isinstance(event, events.OrderChargesObserved) and is_paid_here:
         more = event.charges.amount - order.charges
         return replace(after, cash_expected=_paid(state, event.charges.currency, -more))
     if changed.tiger_order_id and changed.tiger_order_id != order.tiger_order_id:

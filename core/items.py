@@ -21,6 +21,7 @@ class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
     principal: str
     expires_at: datetime
     number: str = ""
+    is_own: bool = False  # the worker's own wish, which no message asked for
 
 
 class ContractFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +241,12 @@ class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class PushKicked(msgspec.Struct, frozen=True, kw_only=True):
+    """Another client of the login took its push connection; `connection` names the one we had."""
+
+    connection: str
+
+
 class HaltFileSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A person put the local halt file in place, as works without NATS."""
 
@@ -322,6 +329,7 @@ Item = (
     | BalancesSeen
     | RoundCompleted
     | GapNoticed
+    | PushKicked
     | HaltFileSeen
     | CancelJournaled
     | TokenSeen

@@ -9,10 +9,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from core import events, items
 from core.account_state import AccountState
+from core.claims import claim_of
 from core.commands import ModifyOrder
 from core.context import Context
 from core.errors import CommandError
@@ -21,7 +23,7 @@ from core.money import is_multiple, parse_positive
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, Phase
 from core.previewing import tick_at
 from core.refusals import Refusal
-from core.refusing import refused
+from core.refusing import refused, refused_by_key
 from core.submitting import No, arrival_s, shut_gate
 from core.terms import OrderSpec
 
@@ -70,6 +72,8 @@ def decide_modify(
     command = item.command
     if item.command_id in state.handled or not isinstance(command, ModifyOrder):
         return None
+    if (by_key := refused_by_key(state, item)) is not None:
+        return by_key
     if item.expires_at < context.now:
         return refused(item, Refusal.COMMAND_EXPIRED, "the broker's answers came too late")
     no = objection_to(state, command)
@@ -97,6 +101,7 @@ def decide_modify(
         reason=command.reason,
         send_by=send_by,
         arrives_by=send_by + timedelta(seconds=arrival_s(context)),
+        claim=claim_of(command) or msgspec.UNSET,
     )
 
 

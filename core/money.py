@@ -11,6 +11,7 @@ from core.errors import CommandError
 # Tiger sends at most this many digits; more is a mistake of the caller, not precision.
 DIGITS_MAX: Final = 15
 DECIMALS_MAX: Final = 6
+FRACTION_MIN: Final = Decimal(1).scaleb(-DECIMALS_MAX)
 _CURRENCY_LENGTH: Final = 3
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
 

@@ -4,15 +4,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from core import events, items
 from core.account_state import AccountState
+from core.claims import claim_of
 from core.commands import AlgoAsked, LegAsked, PreviewOrder, StopAsked
 from core.context import Context
 from core.errors import CommandError
 from core.events import Check, Event
 from core.ids import derived_id
 from core.money import Money, is_multiple, parse_positive
-from core.refusals import NEXT_STEP, Refusal
+from core.refusals import Refusal
+from core.refusing import refused, refused_by_key
 from core.submitting import shut_gate
 from core.terms import (
     AlgoPlan,
@@ -37,18 +41,22 @@ def decide_preview(
     command = item.command
     if item.command_id in state.handled or not isinstance(command, PreviewOrder):
         return None
+    no = refused_by_key(state, item)
+    if no is not None:
+        return no
     if item.expires_at < context.now:
-        return _no(item, Refusal.COMMAND_EXPIRED, "the broker's answers came too late")
+        return refused(item, Refusal.COMMAND_EXPIRED, "the broker's answers came too late")
     if answer.failed:
-        return _no(item, Refusal.BROKER_UNAVAILABLE, f"the broker did not answer {answer.failed}")
+        detail = f"the broker did not answer {answer.failed}"
+        return refused(item, Refusal.BROKER_UNAVAILABLE, detail)
     if answer.contract is None or answer.contract.symbol != command.symbol:
         detail = f"Tiger knows no {command.security} {command.symbol} of these terms"
-        return _no(item, Refusal.UNKNOWN_SYMBOL, detail)
+        return refused(item, Refusal.UNKNOWN_SYMBOL, detail)
     try:
         spec = spec_of(command, answer.contract)
         Money(amount=spec.quantity, currency=spec.currency)
     except (CommandError, ValueError) as error:
-        return _no(item, Refusal.INVALID_TERMS, str(error))
+        return refused(item, Refusal.INVALID_TERMS, str(error))
     checks = _checks(state, spec, answer, context)
     return events.OrderPreviewed(
         preview_id=derived_id("prv", state.account, item.command_id),
@@ -60,6 +68,7 @@ def decide_preview(
         estimate=_estimate(spec, answer),
         digest=spec.digest(state.account),
         expires_at=context.now + timedelta(seconds=context.timing.preview_life_s),
+        claim=claim_of(command) or msgspec.UNSET,
     )
 
 
@@ -72,8 +81,10 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
     if (command.quantity is None) == (command.cash_amount is None):
         raise CommandError("expected either quantity or cash_amount", field="quantity")
     is_combination = command.security is SecurityType.COMBINATION
+    # A warrant has a strike too, but its symbol alone names it.
+    is_option = command.security is SecurityType.OPTION
     try:
-        return OrderSpec(
+        spec = OrderSpec(
             symbol=contract.symbol,
             market=contract.market,
             currency=contract.currency,
@@ -85,8 +96,8 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
             outside_regular_hours=command.outside_regular_hours,
             security=command.security,
             expiry=None if is_combination else contract.expiry,
-            strike=None if is_combination else contract.strike,
-            right=None if is_combination else contract.right,
+            strike=contract.strike if is_option else None,
+            right=contract.right if is_option else None,
             multiplier=COMBINATION_UNIT if is_combination else contract.multiplier,
             stop_price=_figure(command.stop_price, "stop_price"),
             trailing_amount=_figure(command.trailing_amount, "trailing_amount"),
@@ -103,6 +114,27 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
         )
     except TermsError as error:
         raise CommandError(str(error), field=error.field) from None
+    _check_parts(spec)
+    return spec
+
+
+def _check_parts(spec: OrderSpec) -> None:
+    """Refuse a part of a unit where the broker's own fields have no room for it.
+
+    Raises:
+        CommandError: naming the field.
+    """
+    is_whole_only = bool(spec.legs) or spec.or_stop is not None
+    if is_whole_only and not is_multiple(spec.quantity, Decimal(1)):
+        raise CommandError(
+            f"expected a whole quantity with legs or or_stop, was {spec.quantity}", field="quantity"
+        )
+    shown = spec.display_quantity
+    if shown is not None and (not is_multiple(shown, Decimal(1)) or shown > spec.quantity):
+        raise CommandError(
+            f"expected display_quantity whole and at most {spec.quantity}, was {shown}",
+            field="display_quantity",
+        )
 
 
 def _figure(text: str | None, field: str) -> Decimal | None:
@@ -142,12 +174,6 @@ def _algo(asked: AlgoAsked | None) -> AlgoPlan | None:
         start_at=asked.start_at,
         end_at=asked.end_at,
         participation_rate=_figure(asked.participation_rate, "algo.participation_rate"),
-    )
-
-
-def _no(item: items.CommandItem, code: Refusal, detail: str) -> events.OrderRefused:
-    return events.OrderRefused(
-        command_id=item.command_id, code=code, detail=f"{detail}. {NEXT_STEP[code]}"
     )
 
 

@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     CANCEL_UNDER_WAY = "cancel_under_way"
     POSITION_BROKEN = "position_broken"
     BREAK_UNKNOWN = "break_unknown"
+    KEY_CONFLICT = "key_conflict"
     LOGIN_EXPIRED = "login_expired"
 
 
@@ -61,5 +62,6 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.POSITION_BROKEN: "A person must compare it and type `tiger-mcp adopt`.",
     Refusal.LOGIN_EXPIRED: "A person must put a new token into the login's token file.",
     Refusal.BREAK_UNKNOWN: "Name the break that `tiger-mcp status` shows now.",
+    Refusal.KEY_CONFLICT: "Nothing was done. Repeat the same terms, or give other terms a new key.",
     Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

@@ -30,7 +30,7 @@ class Kind(StrEnum):
     ACCESS = "access"
 
 
-_SYSTEM_KINDS: Final = frozenset({Kind.LOG, Kind.EVENT, Kind.VIEW})
+_SYSTEM_KINDS: Final = frozenset({Kind.LOG, Kind.EVENT, Kind.VIEW, Kind.ACCESS})
 
 
 class Subject(NamedTuple):

@@ -159,11 +159,13 @@ class AlgoPlan(msgspec.Struct, frozen=True, kw_only=True):
     participation_rate: Decimal | None = None
 
 
-_WITH_LIMIT: Final = frozenset(
+_NEEDS_LIMIT: Final = frozenset(
     {OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.AUCTION_LIMIT, OrderType.ICEBERG}
 )
-_WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _ALGOS: Final = frozenset({OrderType.TWAP, OrderType.VWAP})
+# Types that may have a limit price, and those that have a stop price.
+WITH_LIMIT: Final = _NEEDS_LIMIT | _ALGOS
+WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 # What `contract_word` makes of an option.
 _OPTION_WORD: Final = re.compile(r"(.+)\d{6}[CP]\d+(?:\.\d+)?")
 
@@ -230,7 +232,7 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise TermsError("expected cash_amount in place of quantity", field="cash_amount")
         if self.has_children and self.order_type is not OrderType.LIMIT:
             raise TermsError(
-                "expected take_profit, stop_loss and or_stop on a limit order alone",
+                "expected order_type limit for take_profit, stop_loss and or_stop",
                 field="order_type",
             )
         if self.or_stop is not None and self.or_stop.stop_price is None:
@@ -310,12 +312,12 @@ def contract_word(
 
 def _check_prices(spec: OrderSpec) -> None:
     if spec.order_type not in _ALGOS and (spec.limit_price is None) == (
-        spec.order_type in _WITH_LIMIT
+        spec.order_type in _NEEDS_LIMIT
     ):
         raise TermsError(
             "expected limit_price for a limit order and for no other", field="limit_price"
         )
-    if (spec.stop_price is None) == (spec.order_type in _WITH_STOP):
+    if (spec.stop_price is None) == (spec.order_type in WITH_STOP):
         raise TermsError(
             "expected stop_price for a stop or stop_limit order and for no other",
             field="stop_price",

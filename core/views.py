@@ -15,10 +15,12 @@ import msgspec
 from core.events import CashFigure, Environment, Mode, PositionFigure
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
-from core.terms import OrderType, Side, TimeInForce
+from core.terms import OrderSpec, OrderType, SecurityType, Side, TimeInForce
 
 ROWS_MAX: Final = 200
 ROWS_DEFAULT: Final = 50
+# One page of rows, as the projector encodes them: a client's model must be able to take it in.
+PAGE_BYTES_MAX: Final = 48_000
 
 
 class AsOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +46,13 @@ class OrderStatus(StrEnum):
 
 
 class OrdersQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`view.<account>.orders`: newest first."""
+    """`view.<account>.orders`: newest first; begun from `since` on and before `until`."""
 
     status: OrderStatus = OrderStatus.ALL
     symbol: str | None = None
     order_ids: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
     limit: int = ROWS_DEFAULT
     cursor: str | None = None
 
@@ -56,7 +60,7 @@ class OrdersQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One order as the ledger has it; `detail` is the cause of a refusal, doubt or rejection.
 
-    `wanted_…` are the terms of a change that no listing shows yet.
+    `spec` is all of its terms, `wanted` those of a change that no listing shows yet.
     """
 
     order_id: str
@@ -72,8 +76,6 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     cancel: CancelPhase
     modify: ModifyPhase
-    wanted_quantity: Decimal | None
-    wanted_limit_price: Decimal | None
     filled_quantity: Decimal
     average_price: Decimal | None
     reason: str
@@ -81,6 +83,11 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     is_external: bool
     started_at: datetime
     updated_at: datetime
+    spec: OrderSpec
+    wanted: OrderSpec | None = None
+    charges: Decimal = Decimal(0)
+    preview_id: str = ""
+    parent_order_id: str = ""
 
 
 class OrdersAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,16 +99,18 @@ class OrdersAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`view.<account>.executions`: newest first."""
+    """`view.<account>.executions`: newest first; executed from `since` on and before `until`."""
 
     symbol: str | None = None
     order_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     limit: int = ROWS_DEFAULT
     cursor: str | None = None
 
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One fill."""
+    """One fill; `contract` is what was traded as one word, of a stock its symbol."""
 
     execution_id: str
     order_id: str
@@ -110,6 +119,8 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Money
     executed_at: datetime
+    contract: str
+    market: str
 
 
 class ExecutionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,9 +132,13 @@ class ExecutionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PositionsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`view.<account>.positions`: by symbol."""
+    """`view.<account>.positions`: by contract; `symbol` is of an option its underlying's."""
 
     symbol: str | None = None
+    market: str | None = None
+    security: SecurityType | None = None
+    limit: int = ROWS_MAX
+    cursor: str | None = None
 
 
 class PositionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +147,7 @@ class PositionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     as_of: AsOf
     observed_at: datetime | None
     positions: tuple[PositionFigure, ...]
+    cursor: str | None = None
 
 
 class BalancesQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,12 +174,13 @@ class CommandQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored fact; `data` is the event's own JSON object."""
+    """One stored fact; `data` is the event's own JSON object, `actor` whose wish it was."""
 
     type: str
     n: int
     recorded_at: datetime
     data: msgspec.Raw
+    actor: str = ""
 
 
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +188,28 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of: AsOf
     events: tuple[EventRow, ...]
+
+
+class ExplainQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`view.<account>.explain`: every fact about an order, by its id or that of its preview.
+
+    `after_n`: the last fact that an earlier page showed.
+    """
+
+    about: str
+    after_n: int = 0
+
+
+class ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts, oldest first, and the order as it is now, if there is one.
+
+    `more_after` is the `after_n` of the next page, None on the last.
+    """
+
+    as_of: AsOf
+    order: OrderRow | None
+    events: tuple[EventRow, ...]
+    more_after: int | None
 
 
 class AccountsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -188,11 +227,31 @@ class PositionBreakRow(msgspec.Struct, frozen=True, kw_only=True):
     found_at: datetime
 
 
+class CashBreakRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The last cash figure that fills and charges did not explain; it stops nothing."""
+
+    expected: Money
+    observed: Money
+    found_at: datetime
+
+
+class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The login's token as last recorded: `state` is a value of `core.items.TokenFact`."""
+
+    state: str
+    issued_at: datetime | None
+    expires_at: datetime | None
+    detail: str
+    recorded_at: datetime
+
+
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One account: its binding, its mode, and whether it takes orders now.
 
     `state` is `active`, `halted`, `frozen`, `stale` or `starting`; `detail` says why. An account
     that is `active` may have single symbols halted or frozen; `detail` says why they are frozen.
+    `unverified_halts` are the scopes ("" is the account) of halts after which the readings do not
+    yet show that nothing is open; `token` is None for a login that has none.
     """
 
     alias: str
@@ -204,6 +263,10 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     halted_symbols: tuple[str, ...]
     frozen_symbols: tuple[str, ...] = ()
     breaks: tuple[PositionBreakRow, ...] = ()
+    cash_break: CashBreakRow | None = None
+    token: TokenRow | None = None
+    unverified_halts: tuple[str, ...] = ()
+    reconciled_at: datetime | None = None
     open_orders: int
     doubtful_orders: int
     as_of: AsOf

@@ -21,6 +21,7 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.login import Ending, begin, code_of, end
 from adapters.tiger_worker.parts import Ledger
+from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from adapters.tiger_worker.session import LoginAccess, Session
@@ -172,7 +173,10 @@ class _Login:
         gc.freeze()
         sys.stdout.write('{"ready": true}\n')
         sys.stdout.flush()
+        link = self._push_link(session, accounts, world)
+        link.start()
         code = self._ending.wait()
+        link.stop()
         keeper.stop()
         end(
             accounts,
@@ -181,6 +185,18 @@ class _Login:
         )
         self._loop.run(self._leave(nc), STOP_LIMIT_S)
         return code
+
+    def _push_link(self, session: Session, accounts: list[AccountWorker], world: World) -> PushLink:
+        link = PushLink(
+            lambda push: session.new_push_connection(push, clock=world.clock),
+            accounts=accounts if session.push_address else (),
+            name=world.ids.new("push"),
+            clock=world.clock,
+            on_worn=self._ending.worn_out,
+            on_failure=self._ending.fail,
+        )
+        session.on_renewed.append(link.renew)
+        return link
 
     async def _connect(self) -> Client:
         role = worker_role(self._login.name)
@@ -325,6 +341,7 @@ def _access(home: Home, login: LoginSettings) -> LoginAccess:
         environment=Environment.SANDBOX,
         server_url=f"http://127.0.0.1:{ports.http}/gateway",
         gateway_key=file.tiger_public_key,
+        push_port=ports.push,
     )
 
 

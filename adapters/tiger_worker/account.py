@@ -24,7 +24,8 @@ from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace, Reconciler
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog, exit_now
-from core.account_state import AccountState
+from core.account_state import AccountState, is_kick, kick_key
+from core.cancelling import is_halt_carried
 from core.context import Timing
 from core.errors import ConfigError
 from core.events import Environment, Mode
@@ -36,6 +37,7 @@ from core.items import (
     ModifyAnswered,
     Outcome,
     PlaceAnswered,
+    PushKicked,
     TokenSeen,
     WorkerStarts,
 )
@@ -125,7 +127,7 @@ class AccountWorker:
             contracts=world.contracts,
             deadline_s=login.timing.deadline_s,
             is_number_used=world.is_number_used,
-            look_again=self._look_again,
+            look_again=self.look_again,
             on_sending=self._watchdog.sending,
             on_sent=self._watchdog.sent,
             on_exhausted=lambda: exit_now(EXIT_STUCK),
@@ -138,8 +140,9 @@ class AccountWorker:
             halt_file=plan.halt_file,
             journal=self._journal,
             clock=world.clock,
-            is_taken=lambda: self.state.is_halted,
+            is_taken=lambda: is_halt_carried(self.state),
             cancel=self.lanes.cancel_under_file,
+            on_failure=world.on_failure,
         )
         settings = DeskSettings(
             account=plan.alias,
@@ -171,7 +174,7 @@ class AccountWorker:
             name=f"rounds-{plan.alias}",
         )
         self._intake = Intake(plan.alias, desk=self._thread, verifiers=world.verifiers, latch=latch)
-        self.asks = Asks(broker, contracts=world.contracts, budget=world.budget)
+        self.asks = Asks(broker, budget=world.budget)
         # Questions have threads of their own: neither a preview nor another account waits for them.
         self.ask_threads = ThreadPoolExecutor(ASK_THREADS, thread_name_prefix=f"ask-{plan.alias}")
         self._is_silence_told = False
@@ -183,6 +186,11 @@ class AccountWorker:
     def alias(self) -> str:
         """Name of the account."""
         return self._plan.alias
+
+    @property
+    def number(self) -> str:
+        """The broker's number of the account."""
+        return self._plan.number
 
     @property
     def state(self) -> AccountState:
@@ -255,6 +263,27 @@ class AccountWorker:
         """
         self._broker.balances()
 
+    def look_again(self) -> None:
+        """Have a round of readings soon; from any thread, and many calls make one round."""
+        self._reconciler.look_again()
+
+    def note_gap(self, cause: str) -> None:
+        """Open nothing until a round that begins after this call is complete; from any thread."""
+        self._thread.post(Work(self._gaps.note(cause)), Turn.CONTROL)
+        self.look_again()
+
+    def note_kick(self, connection: str) -> None:
+        """Open nothing until a person resumes; from any thread."""
+        self._thread.post(Work(PushKicked(connection=connection)), Turn.CONTROL)
+
+    def awaits_resume(self, kick: str) -> bool:
+        """Say whether this kick, or with "" an earlier one, still waits for a person's resume."""
+        state = self.state
+        if kick and kick_key(kick) not in state.frozen_for:
+            # The desk has not taken it yet.
+            return True
+        return bool(state.frozen_cause) and any(is_kick(key) for key, _ in state.frozen_for.items())
+
     def close_for_commands(self) -> None:
         """Take no command any more, in whatever order the rest ends."""
         self._thread.close_for_commands()
@@ -306,11 +335,8 @@ class AccountWorker:
         waiting = [entry for entry in entries if entry.key not in self.state.handled]
         for entry in waiting:
             self._thread.post(Work(entry), Turn.CONTROL)
-        if entries and not waiting:
+        if not waiting:
             self._journal.clear(entries)
-
-    def _look_again(self) -> None:
-        self._reconciler.look_again()
 
     def _record_doubt(self, order_id: str) -> None:
         doubt: Item = PlaceAnswered(order_id=order_id, outcome=Outcome.UNKNOWN, detail=NO_END)

@@ -1,34 +1,50 @@
 """Answers to `ask.<account>.<what>`: live readings of the broker, on the reads' lane."""
 
-import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
-from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.market_depth import Depth
+from adapters.tiger_worker.market_figures import Figures
+from adapters.tiger_worker.market_history import History
+from adapters.tiger_worker.market_hours import Hours
+from adapters.tiger_worker.market_listings import Listings
+from adapters.tiger_worker.market_lookup import Lookup
+from adapters.tiger_worker.market_options import OptionChains
+from adapters.tiger_worker.market_quotes import Quotes
+from adapters.tiger_worker.market_reads import MarketReads, MarketRefusalError
+from adapters.tiger_worker.market_scan import Scanner
 from adapters.tiger_worker.rates import RateBudget
-from core.asks import SYMBOLS_MAX, AskFault, AskReply, QuotesAnswer, QuotesAsk
-from core.commands import SYMBOL_PATTERN
-from core.errors import BrokerError
+from core import market_asks
+from core.asks import AskFault, AskReply
+from core.market_asks import MarketTable, Question
 
 log = structlog.get_logger()
-TOKEN_WAIT_S: Final = 2.0
-_SYMBOL: Final = re.compile(SYMBOL_PATTERN)
+Q = TypeVar("Q", bound=Question)
+_encoder: Final = msgspec.json.Encoder()
 
 
 class Asks:
     """Answers one account's questions; `answer` blocks and may run in several threads."""
 
-    def __init__(
-        self, broker: AccountBroker, *, contracts: ContractBook, budget: RateBudget
-    ) -> None:
-        self._broker = broker
-        self._contracts = contracts
-        self._budget = budget
-        self._answers: dict[str, Callable[[bytes], object]] = {"quotes": self._quotes}
+    def __init__(self, broker: AccountBroker, *, budget: RateBudget) -> None:
+        reads = MarketReads(broker, budget=budget)
+        listings = Listings(reads)
+        self._answers: dict[str, Callable[[bytes], MarketTable]] = {
+            "quotes": _decoding(market_asks.QuotesAsk, Quotes(reads, listings).answer),
+            "bars": _decoding(market_asks.BarsAsk, History(reads, listings).answer),
+            "depth": _decoding(market_asks.DepthAsk, Depth(reads, listings).answer),
+            "option_chain": _decoding(
+                market_asks.OptionChainAsk, OptionChains(reads, listings).answer
+            ),
+            "contracts": _decoding(market_asks.ContractsAsk, Lookup(reads, listings).answer),
+            "market_status": _decoding(market_asks.MarketStatusAsk, Hours(reads, listings).answer),
+            "fundamentals": _decoding(market_asks.FundamentalsAsk, Figures(reads, listings).answer),
+            "scan": _decoding(market_asks.ScanAsk, Scanner(reads).answer),
+        }
 
     def answer(self, what: str, body: bytes) -> bytes:
         """Return the encoded reply to one question; a failure is a reply too."""
@@ -36,38 +52,20 @@ class Asks:
         if answer is None:
             return _fault("invalid_argument", "there is no such question", field="what")
         try:
-            return msgspec.json.encode(
-                AskReply(data=msgspec.Raw(msgspec.json.encode(answer(body))))
-            )
+            return _encoder.encode(AskReply(data=msgspec.Raw(_encoder.encode(answer(body)))))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return _fault("invalid_argument", "the question does not decode", field="body")
-        except _QuestionError as error:
-            return _fault("invalid_argument", str(error), field=error.field)
+        except MarketRefusalError as error:
+            return _fault(error.code, str(error), field=error.field)
         except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
             log.warning("ask.failed", what=what, reason=repr(error))
             return _fault("broker_unavailable", "the broker did not answer; try again shortly")
 
-    def _quotes(self, body: bytes) -> QuotesAnswer:
-        asked = msgspec.json.decode(body, type=QuotesAsk)
-        symbols = tuple(dict.fromkeys(asked.symbols))
-        if not 0 < len(symbols) <= SYMBOLS_MAX:
-            raise _QuestionError(f"expected 1 to {SYMBOLS_MAX} symbols", field="symbols")
-        if any(_SYMBOL.fullmatch(symbol) is None for symbol in symbols):
-            raise _QuestionError("expected symbols such as AAPL or 00700", field="symbols")
-        for method in ("contracts", "quote_real_time"):
-            if not self._budget.take(method, wait_s=TOKEN_WAIT_S):
-                raise BrokerError(f"the rate budget of {method} is used up")
-        known = self._contracts.find_all(self._broker, symbols)
-        quotes = self._broker.quotes(tuple(known.values()))
-        answered = {quote.symbol for quote in quotes}
-        return QuotesAnswer(quotes=quotes, unknown=tuple(s for s in symbols if s not in answered))
 
-
-class _QuestionError(Exception):
-    def __init__(self, message: str, *, field: str) -> None:
-        super().__init__(message)
-        self.field = field
+def _decoding(kind: type[Q], answer: Callable[[Q], MarketTable]) -> Callable[[bytes], MarketTable]:
+    decoder = msgspec.json.Decoder(kind)
+    return lambda body: answer(decoder.decode(body))
 
 
 def _fault(code: str, message: str, *, field: str = "") -> bytes:
-    return msgspec.json.encode(AskReply(fault=AskFault(code=code, message=message, field=field)))
+    return _encoder.encode(AskReply(fault=AskFault(code=code, message=message, field=field)))

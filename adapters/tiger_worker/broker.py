@@ -16,10 +16,15 @@ from tigeropen.common.request import OpenApiRequest
 from tigeropen.trade.domain.order import Order as SdkOrder
 
 from adapters.tiger_worker import rows, words
-from adapters.tiger_worker.sdk_order import expiry_text, sdk_order_of, to_ms
+from adapters.tiger_worker.sdk_order import (
+    expiry_text,
+    sdk_change_of,
+    sdk_order_of,
+    sdk_preview_of,
+    to_ms,
+)
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.words import Row
-from core.asks import Quote
 from core.errors import BrokerUnavailableError, CorruptRecordError
 from core.events import PositionFigure
 from core.items import (
@@ -105,6 +110,10 @@ class AccountBroker:
     def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> SdkOrder:
         """Return the SDK's own order of these terms; a fresh one, because a call changes it."""
         return sdk_order_of(spec, number=self._number, order_number=order_number, mark=mark)
+
+    def prepare_change(self, spec: OrderSpec, *, order_number: str) -> SdkOrder:
+        """Return what asks for a change of an open order to these terms."""
+        return sdk_change_of(spec, number=self._number, order_number=order_number)
 
     def place(self, order: SdkOrder) -> Ended:
         """Send a prepared order, once; never raises."""
@@ -208,21 +217,9 @@ class AccountBroker:
                 found = self._quote_rows([contract.symbol])
         return rows.quote_facts_of(found[0]) if found else None
 
-    def quotes(self, contracts: Sequence[ContractFacts]) -> tuple[Quote, ...]:
-        """Return the quotes of known stocks."""
-        known = {contract.symbol: contract for contract in contracts}
-        if not known:
-            return ()
-        found = {words.text(row, "symbol"): row for row in self._quote_rows(list(known))}
-        return tuple(
-            rows.quote_of(found[symbol], contract)
-            for symbol, contract in known.items()
-            if symbol in found
-        )
-
     def estimate(self, spec: OrderSpec) -> EstimateFacts:
         """Return the broker's own preview of an order; sends none."""
-        order = self.prepare(spec, order_number="", mark="")
+        order = sdk_preview_of(spec, number=self._number)
         try:
             return rows.estimate_of(self._session.client.preview_order(order))
         except ApiException as error:

@@ -20,7 +20,7 @@ from core import codec, events, items
 from core.account_state import AccountState
 from core.cancelling import must_not_rest
 from core.codec import EMPTY_TAIL, Recorded, Tail
-from core.commands import CancelOrder, HaltAccount, ModifyOrder, SubmitOrder
+from core.commands import CancelOrder, Halt, ModifyOrder, SubmitOrder
 from core.context import Context, Timing
 from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
@@ -227,7 +227,7 @@ class Desk:
             event = decide(self.state, item, context)
         if isinstance(item, items.RoundCompleted):
             self._wish_cancels()
-        if isinstance(item, items.CommandItem) and isinstance(item.command, HaltAccount):
+        if isinstance(item, items.CommandItem) and isinstance(item.command, Halt):
             self._acts.halt_taken(item.command.symbol)
         self._settle(item, work, is_open=is_open)
 
@@ -349,6 +349,7 @@ class Desk:
             command_id=command_id,
             principal=f"worker:{self._settings.login}",
             expires_at=now + timedelta(days=1),
+            is_own=True,
         )
         return Work(cancel, correlation_id=order.correlation_id)
 

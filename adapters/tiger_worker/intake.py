@@ -18,7 +18,7 @@ from core.commands import (
     CONTROL_CLASSES,
     MESSAGE_BYTES_MAX,
     Envelope,
-    HaltAccount,
+    Halt,
     Sealed,
     parse_body,
     signed_bytes,
@@ -81,13 +81,14 @@ class Intake:
             )
             self._desk.post(Work(unreadable, held), Turn.COMMAND)
             return
-        if isinstance(item.command, HaltAccount):
+        is_first = kind is Kind.CONTROL
+        if isinstance(item.command, Halt):
             # Sends stop now; the desk may have much to do before it comes to the halt itself.
             self._latch.set(item.command.symbol)
-        is_control = kind is Kind.CONTROL
-        who = "person" if is_control else "model"
+            is_first = True
+        who = "person" if kind is Kind.CONTROL else "model"
         work = Work(item, held, envelope.correlation_id, f"{who}:{envelope.principal}")
-        self._desk.post(work, Turn.CONTROL if is_control else Turn.COMMAND)
+        self._desk.post(work, Turn.CONTROL if is_first else Turn.COMMAND)
 
     def _read(self, message: CommandMessage) -> tuple[Kind, Envelope, CommandItem]:
         if len(message.body) > MESSAGE_BYTES_MAX:

@@ -240,7 +240,7 @@ class Lanes:
 
     def _modify(self, intent: ModifyIntent) -> None:
         try:
-            order = self._broker.prepare(intent.spec, order_number=intent.order_number, mark="")
+            order = self._broker.prepare_change(intent.spec, order_number=intent.order_number)
             # Nothing may stand between this check and the call.
             objection = self._guard.objection(intent)
             ended = (
@@ -312,14 +312,18 @@ class Lanes:
             )
 
     def _read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
+        with self.readings.reading():
+            prepared = self._modify_facts(item, ref)
+        self._post(work._replace(item=prepared), Turn.ANSWER)
+
+    def _modify_facts(self, item: CommandItem, ref: ContractRef) -> ModifyPrepared:
         try:
             self._spend("contracts")
             contract = self._contracts.find(self._broker, ref)
-            prepared = ModifyPrepared(item=item, contract=contract)
+            return ModifyPrepared(item=item, contract=contract)
         except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
             log.warning("modify.read_failed", symbol=ref.symbol, reason=repr(error))
-            prepared = ModifyPrepared(item=item, contract=None, failed="contracts")
-        self._post(work._replace(item=prepared), Turn.ANSWER)
+            return ModifyPrepared(item=item, contract=None, failed="contracts")
 
     def _reserve(self) -> str:
         self._spend("order_no")

@@ -17,6 +17,8 @@ log = structlog.get_logger()
 EXIT_STOPPED: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_FENCED: Final = 71
+# So many threads of the SDK were left behind by push connections that a new process is better.
+EXIT_WORN: Final = 72
 # A worker is ready when it has reconciled, or has tried for this long: the broker may be away.
 READY_WAIT_S: Final = 10.0
 _LOOK_S: Final = 0.02
@@ -40,6 +42,10 @@ class Ending:
     def lost_link(self) -> None:
         """End because the connection to NATS is gone for good."""
         self._codes.put(EXIT_FAILED)
+
+    def worn_out(self) -> None:
+        """End in order, so that a new process goes on with fresh connections."""
+        self._codes.put(EXIT_WORN)
 
     def wait(self) -> int:
         """Wait for the end and return the exit code."""

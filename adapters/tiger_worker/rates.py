@@ -14,8 +14,9 @@ from typing import Final
 WINDOW_S: Final = 60.0
 _WAIT_STEP_S: Final = 0.05
 TIGER_BUDGETS: Final[Mapping[str, int]] = {
-    # Half of what a paper account allows together, so that a cancel always finds a token.
-    "place_order": 60,
+    # Together what a paper account allows; half of it for cancels, which must find a token.
+    "place_order": 40,
+    "modify_order": 20,
     "cancel_order": 60,
     "order_no": 120,
     "orders": 120,
@@ -26,6 +27,68 @@ TIGER_BUDGETS: Final[Mapping[str, int]] = {
     "contracts": 60,
     "quote_real_time": 120,
     "preview_order": 60,
+    "future_real_time_quote": 120,
+    "future_tick": 120,
+    "option_brief": 120,
+    "option_trade_tick": 120,
+    "timeline": 120,
+    "trade_tick": 120,
+    "contract": 60,
+    "future_current_contract": 60,
+    "future_kline": 60,
+    "future_trading_date": 60,
+    "history_timeline": 60,
+    "kline": 60,
+    "option_analysis": 60,
+    "option_chain": 60,
+    "option_expiration": 60,
+    "option_kline": 60,
+    "quote_contract": 60,
+    "quote_depth": 60,
+    "quote_shortable_stocks": 60,
+    "all_symbol_names": 10,
+    "all_symbols": 10,
+    "future_exchange": 10,
+    "get_quote_permission": 10,
+    "grab_quote_permission": 10,
+    "market_state": 10,
+    "stock_detail": 10,
+    "trade_rank": 10,
+    # Tiger's page says nothing of these: the middle of its three tiers, halved.
+    "all_hk_option_symbols": 30,
+    "broker_hold": 30,
+    "capital_distribution": 30,
+    "capital_flow": 30,
+    "corporate_action": 30,
+    "financial_currency": 30,
+    "financial_daily": 30,
+    "financial_exchange_rate": 30,
+    "financial_report": 30,
+    "fund_all_symbols": 30,
+    "fund_contracts": 30,
+    "fund_history_quote": 30,
+    "fund_quote": 30,
+    "future_continuous_contracts": 30,
+    "future_contract_by_contract_code": 30,
+    "future_contract_by_exchange_code": 30,
+    "future_contracts": 30,
+    "future_depth": 30,
+    "future_history_main_contract": 30,
+    "industry_list": 30,
+    "industry_stocks": 30,
+    "kline_quota": 30,
+    "market_scanner": 30,
+    "market_scanner_tags": 30,
+    "option_depth": 30,
+    "option_timeline": 30,
+    "quote_delay": 30,
+    "quote_overnight": 30,
+    "stock_broker": 30,
+    "stock_fundamental": 30,
+    "stock_industry": 30,
+    "trading_calendar": 30,
+    "warrant_filter": 30,
+    "warrant_real_time_quote": 30,
 }
 NO_BUDGETS: Final[Mapping[str, int]] = {}
 
@@ -43,8 +106,8 @@ class RateBudget:
         """Whether no method has a number, as on the sandbox."""
         return not self._budgets
 
-    def try_take(self, method: str) -> bool:
-        """Take a token if there is one."""
+    def try_take(self, method: str, *, leave: int = 0) -> bool:
+        """Take a token if there is one, and `leave` more of them stay."""
         limit = self._budgets.get(method)
         if limit is None:
             return True
@@ -53,15 +116,15 @@ class RateBudget:
             spent = self._spent[method]
             while spent and spent[0] <= now - WINDOW_S:
                 spent.popleft()
-            if len(spent) >= limit:
+            if len(spent) + leave >= limit:
                 return False
             spent.append(now)
             return True
 
-    def take(self, method: str, *, wait_s: float) -> bool:
-        """Take a token, waiting for one at most `wait_s`."""
+    def take(self, method: str, *, wait_s: float, leave: int = 0) -> bool:
+        """Take a token of which `leave` more stay, waiting for it at most `wait_s`."""
         give_up_at = time.monotonic() + wait_s
-        while not self.try_take(method):
+        while not self.try_take(method, leave=leave):
             if time.monotonic() >= give_up_at:
                 return False
             time.sleep(_WAIT_STEP_S)

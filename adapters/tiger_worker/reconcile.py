@@ -55,8 +55,19 @@ _NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
 
 
-# Quantities by (symbol, market), and cash by currency.
-_Figures = tuple[dict[tuple[str, str], Decimal], dict[str, Decimal]]
+class _Repeats:
+    """Counts how often in a row the same figures were read, without a fill between."""
+
+    def __init__(self) -> None:
+        self._figures: dict[str, Decimal] | None = None
+        self.count = 0
+
+    def note(self, figures: dict[str, Decimal], *, has_news: bool) -> int:
+        """Return the count, this reading included."""
+        is_same = not has_news and figures == self._figures
+        self.count = self.count + 1 if is_same else 1
+        self._figures = figures
+        return self.count
 
 
 class Pace(NamedTuple):
@@ -103,9 +114,9 @@ class Reconciler:
         self._absences: dict[str, tuple[int, datetime]] = {}
         self._unshown: dict[str, tuple[int, datetime]] = {}
         self._figures_at = 0.0
-        # The quantities and the cash last read, and how often in a row without a fill between.
-        self._figures: _Figures | None = None
-        self._quiet_reads = 0
+        # Apart from each other: cash may move all day by interest, and a position must be told of.
+        self._held = _Repeats()
+        self._cash = _Repeats()
         self._failing_since: float | None = None
         self._is_gap_told = False
         self._listed_since: datetime | None = None
@@ -182,10 +193,10 @@ class Reconciler:
             self._spend("active_orders")
             found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
         has_news, unreadable = self._tell_orders(found)
-        is_quiet = self._quiet_reads >= self._timing.quiet_reads_min
+        is_quiet = min(self._held.count, self._cash.count) >= self._timing.quiet_reads_min
         is_old = time.monotonic() - self._figures_at > self._pace.figures_s
         if has_news or not is_quiet or is_old:
-            self._tell_figures(has_news=has_news)
+            self._tell_figures(since, found, has_news=has_news)
         if unreadable:
             raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
@@ -209,10 +220,13 @@ class Reconciler:
         return min(begins) - timedelta(seconds=LOOK_BACK_S + skew_s)
 
     def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, list[str]]:
-        """Tell every order; return whether fills are among it, and what could not be read."""
+        """Tell every order; return whether fills are among it, and what could not be read.
+
+        A fill whose execution is not listed yet is among it too.
+        """
         has_news = False
         unreadable: list[str] = []
-        for row in sorted(found.values(), key=lambda row: words.text(row, "openTime")):
+        for row in sorted(found.values(), key=_age):
             try:
                 seen = self._seen(row)
             except CorruptRecordError as error:
@@ -220,7 +234,7 @@ class Reconciler:
                 unreadable.append(str(error))
                 continue
             if seen is not None:
-                has_news = has_news or bool(seen.executions)
+                has_news = has_news or self._has_fills(seen)
                 self._tell(seen)
                 self._told[seen.tiger_order_id] = row
         self._told = {id_: row for id_, row in self._told.items() if id_ in found}
@@ -241,26 +255,38 @@ class Reconciler:
             return None
         return seen
 
-    def _tell_figures(self, *, has_news: bool) -> None:
+    def _has_fills(self, seen: OrderSeen) -> bool:
+        order = self._state.orders.get(self._state.by_tiger_id.get(seen.tiger_order_id) or "")
+        recorded = order.recorded_quantity if order is not None else 0
+        return bool(seen.executions) or seen.filled_quantity > recorded
+
+    def _tell_figures(self, since: datetime, found: dict[str, Row], *, has_news: bool) -> None:
         for _ in POSITION_CLASSES:
             self._spend("positions")
         positions, observed_at = self._broker.positions(), self._clock.now()
         self._spend("prime_assets")
         balances = self._broker.balances()
-        figures = (
-            {(f.symbol, f.market): f.quantity for f in positions},
-            {f.currency: f.balance for f in balances.cash},
-        )
-        is_same = not has_news and figures == self._figures
-        self._quiet_reads = self._quiet_reads + 1 if is_same else 1
-        self._figures = figures
-        self._tell(
-            PositionsSeen(
-                positions=positions, observed_at=observed_at, quiet_reads=self._quiet_reads
-            )
-        )
-        self._tell(replace(balances, quiet_reads=self._quiet_reads))
+        if self._state.position_figures is None or self._state.balances is None:
+            self._check_no_fill_came(since, found)
+        held = self._held.note({f.key: f.quantity for f in positions}, has_news=has_news)
+        cash = self._cash.note({f.currency: f.balance for f in balances.cash}, has_news=has_news)
+        self._tell(PositionsSeen(positions=positions, observed_at=observed_at, quiet_reads=held))
+        self._tell(replace(balances, quiet_reads=cash))
         self._figures_at = time.monotonic()
+
+    def _check_no_fill_came(self, since: datetime, found: dict[str, Row]) -> None:
+        """Hold the very first figures, with which all later ones are compared, to the listing.
+
+        A fill after the listing would be in them, and would be counted again when it is recorded.
+
+        Raises:
+            BrokerError: there was one; the round is read again.
+        """
+        self._spend("orders")
+        for row in self._broker.orders(since=since).rows:
+            before = found.get(words.text(row, "id"), {"filledQuantity": 0})
+            if words.scaled(row, "filledQuantity") != words.scaled(before, "filledQuantity"):
+                raise BrokerError("an order was filled while the first figures were read")
 
     def _count_absences(self, listing: Listing) -> None:
         state = self._state
@@ -328,3 +354,9 @@ class Reconciler:
 
     def _tell(self, item: Item) -> None:
         self._desk.post(Work(item), Turn.SIGHTING)
+
+
+def _age(row: Row) -> tuple[int, str, str]:
+    """Sort rows by opening, and an order before those that the broker made of it."""
+    tiger_order_id = words.text(row, "id")
+    return len(words.text(row, "openTime")), words.text(row, "openTime"), tiger_order_id.zfill(20)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.tiger_worker import words
 from adapters.tiger_worker.words import Row
-from core.asks import Quote
 from core.errors import CorruptRecordError
 from core.events import CashFigure, PositionFigure
 from core.items import (
@@ -17,8 +19,11 @@ from core.items import (
     OrderSeen,
     QuoteFacts,
 )
-from core.money import Money
+from core.money import FRACTION_MIN, Money
+from core.previewing import COMBINATION_UNIT
 from core.terms import (
+    WITH_LIMIT,
+    WITH_STOP,
     OptionLeg,
     OrderSpec,
     OrderType,
@@ -27,6 +32,8 @@ from core.terms import (
     TimeInForce,
     contract_word,
 )
+
+_COMBINATION_WORD: Final = words.SECURITY_WORDS[SecurityType.COMBINATION]
 
 
 def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
@@ -47,7 +54,7 @@ def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
         tiger_order_id=tiger_order_id,
         order_number=words.text(row, "orderId"),
         mark=words.text(row, "userMark"),
-        symbol=words.text(row, "symbol"),
+        symbol=symbol_in(row),
         market=words.text(row, "market"),
         currency=words.text(row, "currency"),
         side=words.side_of(row.get("action")),
@@ -76,46 +83,79 @@ def _id_or_none(row: Row, name: str) -> str:
 
 
 def _spec_of(row: Row) -> OrderSpec | None:
-    """Return all terms of a listed order, or None where we have no words for some of them."""
-    order_type, force = words.type_of(row.get("orderType")), words.force_of(row.get("timeInForce"))
-    security = words.security_of(row.get("secType"))
-    if order_type is None or force is None or security is None:
-        return None
-    is_combination = security is SecurityType.COMBINATION
-    trailing_percent = words.optional_number(row, "trailingPercent") or None
+    """Return the terms of a listed order, or None where we have no words for its contract.
+
+    An order whose type has no word, or whose prices do not fit its type, stands as a market order
+    of its contract: that is what its fills and a worst case need.
+    """
     try:
-        return OrderSpec(
-            symbol=words.text(row, "symbol"),
-            market=words.text(row, "market"),
-            currency=words.text(row, "currency"),
-            side=words.side_of(row.get("action")),
-            order_type=order_type,
-            quantity=words.scaled(row, "totalQuantity"),
-            limit_price=words.optional_number(row, "limitPrice") or None,
-            time_in_force=force,
-            outside_regular_hours=bool(row.get("outsideRth")),
-            security=security,
-            expiry=None if is_combination else words.expiry_of(row.get("expiry")),
-            strike=None if is_combination else words.optional_number(row, "strike") or None,
-            right=None if is_combination else words.right_of(row.get("right")),
-            multiplier=_multiplier(row),
-            stop_price=_trigger(row, order_type, OrderType.STOP, OrderType.STOP_LIMIT),
-            trailing_amount=None
-            if trailing_percent
-            else _trigger(row, order_type, OrderType.TRAILING_STOP),
-            trailing_percent=trailing_percent,
-            good_till=words.moment(row, "expireTime")
-            if force is TimeInForce.GOOD_TILL_DATE
-            else None,
-            legs=tuple(_leg_of(leg) for leg in _objects(row, "legs")) if is_combination else (),
-            display_quantity=words.optional_number(row, "displaySize"),
-        )
-    except TermsError:
+        contract = _contract_terms(row)
+    except (TermsError, CorruptRecordError):
         return None
+    order_type = words.type_of(row.get("orderType"))
+    if contract is None or order_type is None:
+        return contract
+    try:
+        return replace(contract, order_type=order_type, **_prices(row, order_type))
+    except TermsError:
+        return contract
 
 
-def _trigger(row: Row, order_type: OrderType, *of: OrderType) -> Decimal | None:
-    return words.optional_number(row, "auxPrice") if order_type in of else None
+def _contract_terms(row: Row) -> OrderSpec | None:
+    """Return a market order of a row's contract, side, size and time."""
+    security, force = words.security_of(row.get("secType")), words.force_of(row.get("timeInForce"))
+    if security is None:
+        return None
+    good_till = words.optional_moment(row, "expireTime")
+    if force is not TimeInForce.GOOD_TILL_DATE:
+        good_till = None
+    elif good_till is None:
+        force = None
+    is_combination = security is SecurityType.COMBINATION
+    is_option = security is SecurityType.OPTION
+    cash_amount = words.optional_number(row, "totalCashAmount") or None
+    return OrderSpec(
+        symbol=symbol_in(row),
+        market=words.text(row, "market"),
+        currency=words.text(row, "currency"),
+        side=words.side_of(row.get("action")),
+        order_type=OrderType.MARKET,
+        # Of an order by amount the size is not known before it has filled.
+        quantity=words.scaled(row, "totalQuantity") if cash_amount is None else Decimal(0),
+        limit_price=None,
+        # The longest of them, for a word that we do not know.
+        time_in_force=force or TimeInForce.GOOD_TILL_CANCELLED,
+        outside_regular_hours=bool(row.get("outsideRth")),
+        security=security,
+        expiry=None if is_combination else words.expiry_of(row.get("expiry")),
+        strike=words.optional_number(row, "strike") if is_option else None,
+        right=words.right_of(row.get("right")) if is_option else None,
+        multiplier=_multiplier(row) or (COMBINATION_UNIT if is_combination else None),
+        cash_amount=cash_amount,
+        good_till=good_till,
+        legs=tuple(_leg_of(leg) for leg in _objects(row, "legs")) if is_combination else (),
+    )
+
+
+def _prices(row: Row, order_type: OrderType) -> dict[str, Decimal | None]:
+    """Return the prices that an order of this type has; others are figures of the broker's own."""
+    limit_price = words.optional_number(row, "limitPrice")
+    if not limit_price and words.text(row, "secType") != _COMBINATION_WORD:
+        # Several legs may trade at nothing on balance; one contract never does.
+        limit_price = None
+    trigger = words.optional_number(row, "auxPrice") or None
+    percent = words.optional_number(row, "trailingPercent") or None
+    is_trailing = order_type is OrderType.TRAILING_STOP
+    display_size = row.get("display_size", row.get("displaySize"))
+    return {
+        "limit_price": limit_price if order_type in WITH_LIMIT else None,
+        "stop_price": trigger if order_type in WITH_STOP else None,
+        "trailing_amount": trigger if is_trailing and percent is None else None,
+        "trailing_percent": percent if is_trailing else None,
+        "display_quantity": words.optional_number({"it": display_size}, "it")
+        if order_type is OrderType.ICEBERG
+        else None,
+    }
 
 
 def _multiplier(row: Row) -> Decimal | None:
@@ -124,22 +164,34 @@ def _multiplier(row: Row) -> Decimal | None:
 
 
 def _leg_of(row: Row) -> OptionLeg:
-    right, expiry = words.right_of(row.get("right")), words.expiry_of(row.get("expiry"))
-    if right is None or expiry is None:
-        raise CorruptRecordError("expected right and expiry in a leg's row")
+    right = words.right_of(row.get("right"))
     return OptionLeg(
         right=right,
-        expiry=expiry,
-        strike=words.number(row, "strike"),
+        # A leg of the underlying itself has none of the three.
+        expiry=None if right is None else words.expiry_of(row.get("expiry")),
+        strike=None if right is None else words.number(row, "strike"),
         side=words.side_of(row.get("action")),
         ratio=int(words.optional_number(row, "ratio") or 1),
     )
 
 
+def symbol_in(row: Row) -> str:
+    """Return what we call a row's symbol: of a future its code, which says the month too.
+
+    Tiger's symbol of a future is its family's, the same for every month.
+    """
+    if words.security_of(row.get("secType")) is SecurityType.FUTURE:
+        return words.text(row, "identifier") or words.text(row, "symbol")
+    return words.text(row, "symbol")
+
+
 def contract_in(row: Row) -> str:
     """Return what a row is about as one word; see `OrderSpec.contract`."""
+    if words.security_of(row.get("secType")) not in (None, SecurityType.OPTION):
+        # A warrant has an expiry, a strike and a right too, but its symbol alone names it.
+        return symbol_in(row)
     return contract_word(
-        words.text(row, "symbol"),
+        symbol_in(row),
         words.expiry_of(row.get("expiry")),
         words.right_of(row.get("right")),
         words.optional_number(row, "strike"),
@@ -163,7 +215,7 @@ def execution_of(row: Row) -> ExecutionSeen:
 
 def position_of(row: Row) -> PositionFigure:
     """Return one listed position."""
-    symbol, contract = words.text(row, "symbol"), contract_in(row)
+    symbol, contract = symbol_in(row), contract_in(row)
     return PositionFigure(
         symbol=symbol,
         market=words.text(row, "market"),
@@ -214,10 +266,10 @@ def contract_of(row: Row) -> ContractFacts:
         for tick in _objects(row, "tickSizes")
     )
     return ContractFacts(
-        symbol=words.text(row, "symbol"),
+        symbol=symbol_in(row),
         market=words.text(row, "market"),
         currency=words.text(row, "currency"),
-        lot_size=words.optional_number(row, "lotSize") or Decimal(1),
+        lot_size=_lot_size(row),
         is_tradeable=bool(row.get("tradeable")),
         tick_sizes=tuple(ticks),
         security=words.security_of(row.get("secType")) or SecurityType.STOCK,
@@ -228,6 +280,12 @@ def contract_of(row: Row) -> ContractFacts:
     )
 
 
+def _lot_size(row: Row) -> Decimal:
+    lot = words.optional_number(row, "lotSize") or Decimal(1)
+    # Parts of a share may trade: the least is then what an order can say.
+    return FRACTION_MIN if row.get("supportFractionalShare") and lot == 1 else lot
+
+
 def quote_facts_of(row: Row) -> QuoteFacts:
     """Return what a preview needs of a quote."""
     return QuoteFacts(
@@ -236,24 +294,6 @@ def quote_facts_of(row: Row) -> QuoteFacts:
         ask=words.optional_number(row, "askPrice") or None,
         last=words.optional_number(row, "latestPrice") or None,
         at=words.moment(row, "latestTime" if row.get("latestTime") else "timestamp"),
-    )
-
-
-def quote_of(row: Row, contract: ContractFacts) -> Quote:
-    """Return a quote with the listing it belongs to."""
-    facts = quote_facts_of(row)
-    return Quote(
-        symbol=facts.symbol,
-        market=contract.market,
-        currency=contract.currency,
-        last=facts.last,
-        bid=facts.bid,
-        ask=facts.ask,
-        bid_size=words.optional_number(row, "bidSize"),
-        ask_size=words.optional_number(row, "askSize"),
-        previous_close=words.optional_number(row, "preClose"),
-        volume=words.optional_number(row, "volume"),
-        at=facts.at,
     )
 
 

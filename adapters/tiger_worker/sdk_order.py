@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec.structs import replace
 from tigeropen.trade.domain.contract import Contract as SdkContract
 from tigeropen.trade.domain.contract import ContractLeg
 from tigeropen.trade.domain.order import AlgoParams, OrderLeg
 from tigeropen.trade.domain.order import Order as SdkOrder
 
 from adapters.tiger_worker import words
-from core.terms import OrderSpec, OrderType, SecurityType, StopLoss
+from core.terms import OptionLeg, OrderSpec, OrderType, SecurityType, StopLoss
 
 _OCA: Final = "OCA"
 _CUSTOM_COMBINATION: Final = "CUSTOM"
@@ -51,6 +52,29 @@ def sdk_order_of(spec: OrderSpec, *, number: str, order_number: str, mark: str) 
         order.trading_session_type = words.SESSION_WORDS[spec.session]
     _add_parts(order, spec)
     return order
+
+
+def sdk_change_of(spec: OrderSpec, *, number: str, order_number: str) -> SdkOrder:
+    """Return what changes an open order to these terms; what hangs on it stays as it is.
+
+    With its parts an order that stands beside another would be sent as a new group of two.
+    """
+    alone = replace(spec, take_profit=None, stop_loss=None, or_stop=None)
+    return sdk_order_of(alone, number=number, order_number=order_number, mark="")
+
+
+def sdk_preview_of(spec: OrderSpec, *, number: str) -> SdkOrder:
+    """Return the order whose preview says what one of these terms would cost.
+
+    The SDK's preview has no fields for the slices of an iceberg, and the broker's none for two
+    orders of which one cancels the other: each costs what its limit order alone does.
+
+    Source: tigeropen 3.8.0, `trade/trade_client.py`, `preview_order`.
+    """
+    alone = replace(spec, or_stop=None)
+    if spec.order_type is OrderType.ICEBERG:
+        alone = replace(alone, order_type=OrderType.LIMIT, display_quantity=None)
+    return sdk_order_of(alone, number=number, order_number="", mark="")
 
 
 def contract_of(spec: OrderSpec) -> SdkContract:
@@ -101,22 +125,26 @@ def _add_parts(order: SdkOrder, spec: OrderSpec) -> None:
         order.order_legs = _attached(spec)
     if spec.legs:
         order.combo_type = _CUSTOM_COMBINATION
-        order.contract_legs = [
-            ContractLeg(
-                symbol=spec.symbol,
-                sec_type=words.SECURITY_WORDS[SecurityType.OPTION],
-                expiry=expiry_text(leg.expiry),
-                strike=float(leg.strike),
-                put_call=words.RIGHT_WORDS[leg.right],
-                action=words.SIDE_WORDS[leg.side],
-                ratio=leg.ratio,
-            )
-            for leg in spec.legs
-        ]
+        order.contract_legs = [_leg(spec.symbol, leg) for leg in spec.legs]
     if spec.algo is not None or spec.order_type in (OrderType.TWAP, OrderType.VWAP):
         order.algo_params = _algo(spec)
     if spec.display_quantity is not None:
         order.display_size = int(spec.display_quantity)
+
+
+def _leg(symbol: str, leg: OptionLeg) -> ContractLeg:
+    assert leg.expiry is not None, "a leg that we send is an option"
+    assert leg.strike is not None, "an option has a strike"
+    assert leg.right is not None, "an option is a call or a put"
+    return ContractLeg(
+        symbol=symbol,
+        sec_type=words.SECURITY_WORDS[SecurityType.OPTION],
+        expiry=expiry_text(leg.expiry),
+        strike=float(leg.strike),
+        put_call=words.RIGHT_WORDS[leg.right],
+        action=words.SIDE_WORDS[leg.side],
+        ratio=leg.ratio,
+    )
 
 
 def _attached(spec: OrderSpec) -> list[OrderLeg]:

@@ -5,6 +5,7 @@ order to production, or print a signed request.
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,8 +18,10 @@ from tigeropen.common.util import web_utils
 from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
+from adapters.tiger_worker.push_connection import Push, PushAddress, PushConnection
 from core.errors import BrokerUnavailableError, ConfigError
 from core.events import Environment
+from core.ports import Clock
 
 # Connections kept open: enough for every lane of a login's accounts at once.
 CONNECTIONS_MAX: Final = 32
@@ -29,13 +32,15 @@ class LoginAccess(msgspec.Struct, frozen=True, kw_only=True):
     """How a login reaches its broker.
 
     `server_url` empty means Tiger's common gateway; `gateway_key` checks replies, empty means
-    Tiger's own key.
+    Tiger's own key. `push_port` is that of a sandbox on this machine, without TLS; 0 means what the
+    properties say, Tiger's own by default, and for a sandbox that there is none.
     """
 
     properties: Path
     environment: Environment
     server_url: str = ""
     gateway_key: str = ""
+    push_port: int = 0
 
 
 class Session:
@@ -64,6 +69,14 @@ class Session:
             if access.server_url and url != access.server_url:
                 raise ConfigError(f"expected {name} to stay as configured, the SDK changed it")
             _check_host(url, access.environment)
+        self.push_address = _push_address(access, config)
+        # Called when connections of every kind are to be renewed.
+        self.on_renewed: list[Callable[[], None]] = []
+
+    def new_push_connection(self, push: Push, *, clock: Clock) -> PushConnection:
+        """Return a push connection of this login that is not begun."""
+        assert self.push_address is not None, "a login without push has no connection of it"
+        return PushConnection(push, address=self.push_address, config=self._config, clock=clock)
 
     @property
     def token(self) -> str:
@@ -95,6 +108,8 @@ class Session:
     def renew_connections(self) -> None:
         """Drop every kept connection, as is due after the machine slept."""
         self._replace_pool()
+        for renew in self.on_renewed:
+            renew()
 
     def _replace_pool(self) -> None:
         # The SDK's own pool tries a failed connect three times and re-posts on a 307.
@@ -122,6 +137,15 @@ def _config(access: LoginAccess, *, timeout_s: float) -> TigerOpenClientConfig:
         config.server_url = access.server_url
         config.quote_server_url = access.server_url
     return config
+
+
+def _push_address(access: LoginAccess, config: TigerOpenClientConfig) -> PushAddress | None:
+    if access.environment is Environment.SANDBOX:
+        return PushAddress("127.0.0.1", access.push_port, False) if access.push_port else None
+    protocol, host, port = config.socket_host_port
+    if protocol != "ssl":
+        raise ConfigError(f"expected push in TLS for a real account, was {protocol}")
+    return PushAddress(host, int(port), True)
 
 
 def _check_host(url: str, environment: Environment) -> None:

@@ -98,6 +98,7 @@ _TEXT_MAX: Final = 200
 # No price, quantity or amount of money is larger; a double can be.
 FIGURE_MAX: Final = Decimal(10) ** 18
 SCALE_MAX: Final = 12
+_SAYS_EXPIRED: Final = re.compile(r"\bexpired?\b|过期", re.IGNORECASE)
 _LONG_NUMBER: Final = re.compile(r"[A-Z]?\d{6,}")
 
 
@@ -125,7 +126,7 @@ def seen_phase(word: str, remark: str) -> SeenPhase:
     if word in _LIVE:
         return SeenPhase.LIVE
     phase = _PHASES.get(word, SeenPhase.UNREADABLE)
-    if phase is SeenPhase.EXPIRED and remark:
+    if phase is SeenPhase.EXPIRED and remark and _SAYS_EXPIRED.search(remark) is None:
         return SeenPhase.REJECTED
     return phase
 
@@ -220,6 +221,11 @@ def moment(row: Row, name: str) -> datetime:
         return datetime.fromtimestamp(int(number(row, name)) / 1000, UTC)
     except (OverflowError, OSError, ValueError):
         raise CorruptRecordError(f"expected milliseconds in {name}") from None
+
+
+def optional_moment(row: Row, name: str) -> datetime | None:
+    """Return a time sent in milliseconds, or None for one that Tiger left out or sent as 0."""
+    return moment(row, name) if optional_number(row, name) else None
 
 
 def text(row: Row, name: str) -> str:

@@ -29,7 +29,7 @@ from adapters.tiger_worker.watchdog import EXIT_STUCK
 from core import events
 from core.context import Timing
 from core.errors import BrokerUnavailableError
-from core.items import HaltFileSeen, Outcome, PlaceAnswered
+from core.items import GapNoticed, HaltFileSeen, Outcome, PlaceAnswered, PushKicked
 from core.terms import OrderSpec
 from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
@@ -328,3 +328,39 @@ def test_questions_that_hang_delay_no_preview_and_no_other_accounts_questions(
     may_end.set()
     for future in hanging:
         future.result(WAIT_S)
+
+
+def test_gap_of_push_makes_the_account_stale_and_asks_for_a_round(
+    rig: AccountRig, exits: Exits
+) -> None:
+    account = rig.make()
+    account.note_gap("push was lost: ended")
+    assert rig.posted(account) == [GapNoticed(gap=1, cause="push was lost: ended")]
+    assert account._reconciler._nudge.is_set()
+    assert exits.codes == []
+
+
+def test_kick_awaits_a_resume_from_before_it_is_recorded_until_a_person_gives_it(
+    rig: AccountRig, exits: Exits
+) -> None:
+    account = rig.make()
+    assert not account.awaits_resume("")
+    account.note_kick("push-1:1")
+    assert rig.posted(account) == [PushKicked(connection="push-1:1")]
+    assert account.awaits_resume("push-1:1")
+    account.restore([rig.ledger.write(facts.frozen("kicked", detail="push-1:1"))])
+    # A successor finds it in the ledger.
+    assert account.awaits_resume("push-1:1")
+    assert account.awaits_resume("")
+    resumed = events.AccountResumed(command_id="cmd-r", person="ann", symbol="")
+    account.restore([rig.ledger.write(resumed)])
+    assert not account.awaits_resume("push-1:1")
+    assert not account.awaits_resume("")
+    assert exits.codes == []
+
+
+def test_freeze_for_another_cause_keeps_no_push_away(rig: AccountRig, exits: Exits) -> None:
+    account = rig.make()
+    account.restore([rig.ledger.write(facts.frozen())])
+    assert not account.awaits_resume("")
+    assert exits.codes == []

@@ -1,13 +1,15 @@
 """A call to the broker that does not come back: what passes it, and how it ends."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from adapters.tiger_worker.watchdog import EXIT_STUCK
 from core import events
-from core.asks import AskReply, QuotesAnswer, QuotesAsk
+from core.asks import AskReply
 from core.commands import CancelOrder
+from core.market_asks import MarketTable, QuotesAsk
 from core.subjects import Kind
 from infra.sandbox.wire import faults
 from tests.support import worker_main
@@ -35,8 +37,10 @@ async def _overtake(rig: Rig) -> None:
     asked = msgspec.json.encode(QuotesAsk(symbols=("AAPL",)))
     reply = await rig.client(Kind.COMMAND).request(f"ask.{ACCOUNT}.quotes", asked, timeout=5)
     data = msgspec.json.decode(reply.data, type=AskReply).data
-    (quote,) = msgspec.json.decode(data, type=QuotesAnswer).quotes
-    assert quote.last is not None
+    table = msgspec.json.decode(data, type=MarketTable)
+    (quote,) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert quote["symbol"] == "AAPL"
+    assert Decimal(str(quote["last"])) > 0
     assert control.wait_for("cancel_order", count=cancelled + 1)
     assert rig.seen(events.OrderAccepted, order_id=hanging.order_id) == []
     control.release()

@@ -59,7 +59,7 @@ async def test_changed_order_stands_on_its_new_terms_at_the_broker_and_in_the_le
     assert started.spec.quantity == 10
     replaced = await rig.fact(events.OrderReplaced, order_id=order_id)
     assert replaced.spec.limit_price == Decimal("1.05")
-    assert at_broker(rig, order_id) == (10, Decimal("1.05"))
+    assert at_broker(rig, order_id) == (Decimal(10), Decimal("1.05"))
 
 
 async def test_patch_of_a_price_never_brings_an_old_quantity_back(rig: Rig) -> None:
@@ -73,7 +73,7 @@ async def test_patch_of_a_price_never_brings_an_old_quantity_back(rig: Rig) -> N
             if replaced.spec.limit_price == Decimal("1.10")
         ]
     )
-    assert at_broker(rig, order_id) == (7, Decimal("1.10"))
+    assert at_broker(rig, order_id) == (Decimal(7), Decimal("1.10"))
 
 
 async def test_change_whose_reply_is_lost_is_unknown_then_what_the_listing_shows(rig: Rig) -> None:
@@ -84,7 +84,7 @@ async def test_change_whose_reply_is_lost_is_unknown_then_what_the_listing_shows
     await rig.fact(events.OrderModifyUnknown, order_id=order_id)
     await rig.fact(events.OrderReplaced, order_id=order_id)
     assert rig.sandbox.control.request_count(MODIFY) == before + 1
-    assert at_broker(rig, order_id) == (10, Decimal("1.20"))
+    assert at_broker(rig, order_id) == (Decimal(10), Decimal("1.20"))
 
 
 async def test_change_that_never_arrived_is_unknown_and_then_not_applied(rig: Rig) -> None:
@@ -100,7 +100,7 @@ async def test_change_that_never_arrived_is_unknown_and_then_not_applied(rig: Ri
     )
     assert again.code is Refusal.ORDER_IN_DOUBT
     await rig.fact(events.OrderModifyNotApplied, order_id=order_id, wait_s=30.0)
-    assert at_broker(rig, order_id) == (10, Decimal(LOW))
+    assert at_broker(rig, order_id) == (Decimal(10), Decimal(LOW))
     await rig.send(ACCOUNT, CancelOrder(order_id=order_id))
     await rig.fact(events.OrderCancelled, order_id=order_id)
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,12 +27,14 @@ def settings_of(home: Path) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def served(home: Path, *, mode: Era = "auto") -> AsyncIterator[Client]:
+async def served(
+    home: Path, *, mode: Era = "auto", options: Sequence[str] = ()
+) -> AsyncIterator[Client]:
     """Start `tiger-mcp serve` on a home and connect to it as Claude would."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-P", "-m", "infra.cli", "--home", str(home), "serve"],
+        args=["-P", "-m", "infra.cli", "--home", str(home), "serve", *options],
     )
     with contextlib.ExitStack() as files:
         opened = await asyncio.to_thread((home / "gateway.log").open, "a")

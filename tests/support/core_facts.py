@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from core import events, items
 from core.account_state import AccountState
@@ -14,6 +15,7 @@ from core.commands import (
     CancelOrder,
     Command,
     HaltAccount,
+    ModifyOrder,
     PreviewOrder,
     ReleaseOrder,
     ResumeAccount,
@@ -266,6 +268,22 @@ def positions(*figures: events.PositionFigure) -> events.AccountPositionsObserve
     return events.AccountPositionsObserved(positions=figures, observed_at=NOW)
 
 
+def balances(**cash: str) -> events.AccountBalancesObserved:
+    """Return the figures of an account with so much cash by currency."""
+    return events.AccountBalancesObserved(
+        currency="USD",
+        net_liquidation=None,
+        buying_power=None,
+        initial_margin=None,
+        maintenance_margin=None,
+        cash=tuple(
+            events.CashFigure(currency=currency, balance=Decimal(balance), available=None)
+            for currency, balance in sorted(cash.items())
+        ),
+        observed_at=NOW,
+    )
+
+
 def frozen(
     cause: str = "mark_not_in_ledger", *, detail: str = "d", symbol: str = ""
 ) -> events.AccountFrozen:
@@ -334,6 +352,57 @@ def resume(symbol: str = "", command_id: str = "cmd-resume") -> items.CommandIte
     return command(ResumeAccount(symbol=symbol), command_id, principal="ann")
 
 
+def modify_command(
+    command_id: str = "cmd-modify", *, order_id: str = "", expires_s: float = 60.0, **patch: Any
+) -> items.CommandItem:
+    """Return a wish to change an order; `patch` are the terms that change."""
+    plain: dict[str, Any] = {"quantity": None, "limit_price": None, "reason": "because"}
+    body = ModifyOrder(order_id=order_id or order_id_of(), **(plain | patch))
+    return command(body, command_id, expires_s=expires_s)
+
+
+def modify_prepared(
+    item: items.CommandItem, facts: items.ContractFacts | None = None, *, failed: str = ""
+) -> items.ModifyPrepared:
+    """Return the broker's rules, as read for a wish to change an order of AAPL."""
+    return items.ModifyPrepared(item=item, contract=facts or contract(), failed=failed)
+
+
+def modify_started(
+    name: str = "1",
+    *,
+    tiger: str = "t-1",
+    command_id: str = "cmd-modify",
+    seconds: float = 0.0,
+    terms: OrderSpec | None = None,
+    **wanted: str,
+) -> events.OrderModifyStarted:
+    """Return the intent to change order `name` to its terms with `wanted` in place of some."""
+    new = replace(terms or spec(), **{field: Decimal(value) for field, value in wanted.items()})
+    return events.OrderModifyStarted(
+        order_id=order_id_of(name),
+        command_id=command_id,
+        tiger_order_id=tiger,
+        spec=new,
+        reason="because",
+        send_by=at(seconds + 2),
+        arrives_by=at(seconds + 24),
+    )
+
+
+def modify_answered(
+    outcome: items.Outcome, name: str = "1", *, code: int | None = None
+) -> items.ModifyAnswered:
+    return items.ModifyAnswered(order_id=order_id_of(name), outcome=outcome, code=code, detail="d")
+
+
+def not_shown(*, seconds: float, listings: int = TIMING.absence_listings_min) -> items.Item:
+    """Return that complete listings, the first begun then, show order 1 on its old terms."""
+    return items.ModifyNotShown(
+        order_id=order_id_of(), listings=listings, first_listing_at=at(seconds)
+    )
+
+
 def placed(
     outcome: items.Outcome, name: str = "1", *, tiger: str = "", code: int | None = None
 ) -> items.PlaceAnswered:
@@ -394,6 +463,19 @@ def seen(
         opened_at=NOW,
         executions=executions,
     )
+
+
+def listed(spec: OrderSpec, phase: SeenPhase = SeenPhase.LIVE) -> items.OrderSeen:
+    """Return a row of order 1 that shows all of these terms."""
+    row = seen(
+        phase,
+        symbol=spec.symbol,
+        side=spec.side,
+        quantity=str(spec.quantity),
+        order_type=spec.order_type,
+        limit_price=None if spec.limit_price is None else str(spec.limit_price),
+    )
+    return replace(row, spec=spec)
 
 
 def external(

@@ -1,5 +1,6 @@
 """An engine without a wire, and short words for what is asked of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,9 @@ from infra.sandbox.broker.records import (
     Order,
     OrderChange,
     OrderRequest,
+    PositionMoved,
     Record,
+    Segment,
 )
 from infra.sandbox.settings import Settings
 
@@ -65,12 +68,12 @@ class World:
         """Let time pass."""
         self.at(self.now + timedelta(**span))
 
-    def fund(self, amount: str) -> None:
-        """Pay US dollars into the prime account."""
+    def fund(self, amount: str, *, segment: Segment = "SEC") -> None:
+        """Pay US dollars into a segment of the prime account."""
         entry = CashEntry(
             entry_id=self.engine.book.funds.next_entry_id(),
             account=PRIME,
-            segment="SEC",
+            segment=segment,
             currency="USD",
             amount=Decimal(amount),
             kind="DEPOSIT_WITHDRAW",
@@ -84,13 +87,35 @@ class World:
         position = self.engine.book.accounts[account].positions.get(key)
         return Decimal(0) if position is None else position.quantity
 
-    def cash(self, currency: str = "USD", *, account: str = PRIME) -> Decimal:
-        """Return what an account has."""
-        return self.engine.book.accounts[account].cash[currency]
+    def cash(
+        self, currency: str = "USD", *, account: str = PRIME, segment: Segment = "SEC"
+    ) -> Decimal:
+        """Return what a segment of an account has."""
+        return self.engine.book.accounts[account].cash_of(segment)[currency]
 
-    def replayed(self) -> Engine:
+    def bring(self, key: str, quantity: str, price: str) -> None:
+        """Move a holding into the prime account, or out of it, without a trade."""
+        self.engine.keep(
+            PositionMoved(
+                account=PRIME,
+                key=key,
+                quantity=Decimal(quantity),
+                price=Decimal(price),
+                moved_at=self.now,
+            )
+        )
+
+    def restarted(self) -> "World":
+        """Return a world that has begun again from the records, and keeps its own from now on."""
+        twin = World()
+        twin.records = []
+        twin.engine = self.replayed(save=twin.records.append)
+        twin.engine.settings, twin.now = self.engine.settings, self.now
+        return twin
+
+    def replayed(self, *, save: Callable[[Record], None] = lambda _: None) -> Engine:
         """Return an engine that knows the records alone, as they are stored."""
-        twin = Engine(seed=7, save=lambda _: None)
+        twin = Engine(seed=7, save=save)
         decoder = msgspec.json.Decoder(Record)
         for record in self.records:
             twin.restore(decoder.decode(msgspec.json.encode(record)))

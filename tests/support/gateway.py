@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from core import codec, events, views
 from core.commands import COMMAND_CLASSES, Command, Envelope, Sealed, parse_body, signed_bytes
 from core.errors import LinkError
 from core.events import Environment
+from core.events import Mode as AccountMode
 from core.money import Money
 from core.ports import EventMessage
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
@@ -36,6 +37,9 @@ QUICK: Final = Waits(
     preview_s=0.3,
     submit_s=0.3,
     cancel_s=0.3,
+    modify_s=0.3,
+    halt_s=0.3,
+    replaced_s=0.02,
     publish_s=0.2,
     event_s=0.02,
     view_s=0.2,
@@ -99,6 +103,10 @@ class CountingIds:
         return f"{prefix}-{next(self._numbers):032x}"
 
 
+async def _store(_: str) -> None:
+    """Take a record at once."""
+
+
 class FakeBus:
     """Stands for NATS: stores commands once, answers by script, republishes what is emitted.
 
@@ -112,6 +120,9 @@ class FakeBus:
         self._stored: set[str] = set()
         self._n: dict[str, int] = {}
         self.published: list[Published] = []
+        self.accesses: list[tuple[str, bytes]] = []
+        # Comes back when the stream has the record, raises when it has not.
+        self.on_access: Callable[[str], Awaitable[None]] = _store
         self.arrived = asyncio.Event()
         self.asked: list[tuple[str, bytes]] = []
         self.answers: dict[str, Any] = {}
@@ -121,7 +132,11 @@ class FakeBus:
     async def publish(
         self, subject: str, body: bytes, *, message_id: str, timeout_s: float
     ) -> bool:
-        """Store a command, or fail as scripted."""
+        """Store a command, or fail as scripted; keep an access record beside the commands."""
+        if subject.startswith("access."):
+            await self.on_access(message_id)
+            self.accesses.append((subject, body))
+            return False
         published = self._opened(subject, body, message_id)
         self.published.append(published)
         self.arrived.set()
@@ -155,6 +170,11 @@ class FakeBus:
         for handler in self._handlers.get(f"evt.{account}.>", ()):
             handler(message)
         return recorded
+
+    def emit_soon(self, account: str, event: events.Event, *, caused_by: str = "") -> None:
+        """Republish a fact once whoever runs now waits for something."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: self.emit(account, event, caused_by=caused_by))
 
     def record(self, account: str, event: events.Event, *, caused_by: str = "") -> codec.Recorded:
         """Return a fact as the ledger would have it, without telling anybody."""
@@ -190,6 +210,7 @@ class World:
         self.signer = TestSigner()
         self.bus = FakeBus(self.signer)
         self.accounts: dict[str, Environment] = dict(ACCOUNTS)
+        self.modes: dict[str, AccountMode] = {}
         self.connect_faults: list[Exception] = []
         self.connections: list[Connected] = []
         self.closed = 0
@@ -197,16 +218,16 @@ class World:
         # Cleared: `connect` does not come back.
         self.reachable = asyncio.Event()
         self.reachable.set()
-        self.server = build(
-            Parts(
-                connect=self._connect,
-                accounts=lambda: self.accounts,
-                clock=FakeClock(),
-                ids=CountingIds(),
-                version="1.2.3",
-                waits=waits,
-            )
+        self.parts = Parts(
+            connect=self._connect,
+            accounts=lambda: self.accounts,
+            clock=FakeClock(),
+            ids=CountingIds(),
+            version="1.2.3",
+            waits=waits,
+            modes=lambda: self.modes,
         )
+        self.server = build(self.parts)
 
     @asynccontextmanager
     async def client(self, mode: Mode) -> AsyncIterator[Client]:
@@ -237,6 +258,11 @@ def told(result: CallToolResult) -> dict[str, Any]:
     structured = msgspec.convert(result.structured_content, dict[str, Any])
     assert msgspec.json.decode(text_of(result)) == structured
     return structured
+
+
+def rows_of(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a table by the names of its columns."""
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
 
 def error_of(result: CallToolResult) -> str:

@@ -434,9 +434,14 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Return every cell of every table; a cell begins under its column's first letter."""
+    """Return every cell of every table."""
+    return cells_of(TABLES)
+
+
+def cells_of(tables: tuple[str, ...]) -> list[Case]:
+    """Return every cell of some tables; a cell begins under its column's first letter."""
     found: list[Case] = []
-    for table in TABLES:
+    for table in tables:
         header, *lines = table.strip("\n").splitlines()
         starts = [i for i, c in enumerate(header) if c != " " and header[i - 1] == " "]
         for line in lines:

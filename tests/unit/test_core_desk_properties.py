@@ -36,6 +36,7 @@ _REST: Final[list[items.Item]] = [
     facts.gap_noticed(2),
     items.WorkerStarts(run_id="run-2"),
     items.HaltFileSeen(detail="by hand"),
+    items.PushKicked(connection="push-1:1"),
     items.AccountBegins(
         environment=events.Environment.SANDBOX,
         mode=events.Mode.AUTO,

@@ -3,6 +3,7 @@ of sending; each open gate is shown open beside it."""
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from core import events, items
@@ -386,7 +387,12 @@ def test_halt_file_halts_once_and_its_absence_resumes_nothing() -> None:
     assert desk.state.is_halted
 
 
-def test_cancels_pass_every_gate() -> None:
+@pytest.mark.parametrize(
+    ("mode", "is_own"), [(events.Mode.AUTO, False), (events.Mode.READ_ONLY, True)]
+)
+def test_cancels_pass_every_gate_but_a_models_on_a_read_only_account(
+    mode: events.Mode, is_own: bool
+) -> None:
     desk = facts.TestDesk(
         *facts.ready(
             facts.started(),
@@ -394,10 +400,11 @@ def test_cancels_pass_every_gate() -> None:
             facts.frozen(),
             facts.halted(),
             facts.stale(),
-            mode=events.Mode.READ_ONLY,
+            mode=mode,
         )
     )
-    event = desk.when(facts.cancel(), facts.context(clock_skew_s=99))
+    cancel = msgspec.structs.replace(facts.cancel(), is_own=is_own)
+    event = desk.when(cancel, facts.context(clock_skew_s=99))
     assert event == events.OrderCancelStarted(
         order_id=facts.order_id_of(), command_id="cmd-cancel", tiger_order_id="t-1"
     )

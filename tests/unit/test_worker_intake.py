@@ -16,6 +16,7 @@ from core.commands import (
     Command,
     Envelope,
     HaltAccount,
+    HaltTrading,
     ResumeAccount,
     Sealed,
     parse_body,
@@ -107,6 +108,18 @@ def test_halt_holds_sends_back_before_the_desk_has_it_and_goes_first(symbol: str
     turn, work = rig.take(HALT, sealed(HALT, envelope(halt, principal="ann"), key="ann"))
     assert turn is Turn.CONTROL
     assert work.actor == "person:ann"
+    assert rig.latch.holds("AAPL")
+    assert rig.latch.holds("MSFT") is (symbol == "")
+
+
+@pytest.mark.parametrize("symbol", ["", "AAPL"])
+def test_a_models_halt_holds_sends_back_as_early_as_a_persons(symbol: str) -> None:
+    rig = IntakeRig()
+    where = f"cmd.{facts.ACCOUNT}.account.halt"
+    halt = HaltTrading(symbol=symbol, reason="stop")
+    turn, work = rig.take(where, sealed(where, envelope(halt)))
+    assert turn is Turn.CONTROL
+    assert work.actor == "model:claude"
     assert rig.latch.holds("AAPL")
     assert rig.latch.holds("MSFT") is (symbol == "")
 

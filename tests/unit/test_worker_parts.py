@@ -8,18 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import pytest
 
 from adapters.tiger_worker import rates
-from adapters.tiger_worker.asks import Asks
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import KEEP_S, ContractBook
 from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
 from adapters.tiger_worker.guard import HaltLatch
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
-from core.asks import AskReply, Quote, QuotesAnswer
 from core.errors import BrokerUnavailableError
 from core.items import ContractFacts
 from core.terms import ContractRef
@@ -287,24 +284,6 @@ class Contracts:
             raise BrokerUnavailableError("away")
         return tuple(facts.contract(symbol=s) for s in symbols if s == "AAPL")
 
-    def quotes(self, contracts: tuple[ContractFacts, ...]) -> tuple[Quote, ...]:
-        return tuple(
-            Quote(
-                symbol=c.symbol,
-                market=c.market,
-                currency=c.currency,
-                last=None,
-                bid=None,
-                ask=None,
-                bid_size=None,
-                ask_size=None,
-                previous_close=None,
-                volume=None,
-                at=facts.NOW,
-            )
-            for c in contracts
-        )
-
 
 def as_broker(contracts: Contracts) -> AccountBroker:
     return cast(AccountBroker, contracts)
@@ -341,67 +320,6 @@ def test_contract_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for symbol in ("A", "B", "C"):
         assert book.find(as_broker(Everything()), ContractRef(symbol=symbol)) is not None
     assert len(book._known) <= 2
-
-
-def asks(broker: Contracts, **budgets: int) -> Asks:
-    book = ContractBook(ManualClock())
-    return Asks(as_broker(broker), contracts=book, budget=RateBudget(budgets))
-
-
-def reply(answer: bytes) -> Any:
-    return msgspec.json.decode(answer, type=AskReply)
-
-
-def test_ask_for_quotes_names_what_the_broker_does_not_know() -> None:
-    answer = reply(asks(Contracts()).answer("quotes", b'{"symbols":["AAPL","NOSUCH","AAPL"]}'))
-    assert answer.fault is None
-    data = msgspec.json.decode(answer.data, type=QuotesAnswer)
-    assert ([q.symbol for q in data.quotes], data.unknown) == (["AAPL"], ("NOSUCH",))
-
-
-@pytest.mark.parametrize(
-    ("what", "body", "field"),
-    [
-        ("weather", b"{}", "what"),
-        ("quotes", b"", "body"),
-        ("quotes", b"\xff\xfe", "body"),
-        ("quotes", b'{"symbols":"AAPL"}', "body"),
-        ("quotes", b'{"symbols":["AAPL"],"more":1}', "body"),
-        ("quotes", b'{"symbols":[]}', "symbols"),
-        ("quotes", b'{"symbols":["aapl"]}', "symbols"),
-        ("quotes", b'{"symbols":["AAPL OR 1"]}', "symbols"),
-    ],
-)
-def test_ask_that_is_wrong_is_answered_with_the_field(what: str, body: bytes, field: str) -> None:
-    broker = Contracts()
-    fault = reply(asks(broker).answer(what, body)).fault
-    assert (fault.code, fault.field, broker.asked) == ("invalid_argument", field, [])
-
-
-def test_ask_for_too_many_symbols_is_refused() -> None:
-    body = msgspec.json.encode({"symbols": [f"S{n}" for n in range(51)]})
-    assert reply(asks(Contracts()).answer("quotes", body)).fault.field == "symbols"
-
-
-def test_ask_while_the_broker_is_away_or_the_budget_spent_is_a_clear_fault(
-    monotonic: ManualMonotonic,
-) -> None:
-    broker = Contracts()
-    broker.is_away = True
-    body = b'{"symbols":["AAPL"]}'
-    assert reply(asks(broker).answer("quotes", body)).fault.code == "broker_unavailable"
-    spent = asks(Contracts(), contracts=0)
-    assert reply(spent.answer("quotes", body)).fault.code == "broker_unavailable"
-
-
-@pytest.mark.parametrize("error", [KeyError("x"), AttributeError("x"), RecursionError()], ids=repr)
-def test_ask_that_meets_the_unforeseen_is_a_clear_fault(error: Exception) -> None:
-    class Odd(Contracts):
-        def quotes(self, contracts: tuple[ContractFacts, ...]) -> tuple[Quote, ...]:
-            raise error
-
-    fault = reply(asks(Odd()).answer("quotes", b'{"symbols":["AAPL"]}')).fault
-    assert fault.code == "broker_unavailable"
 
 
 def test_place_of_a_message_is_read_from_both_shapes_of_its_reply() -> None:

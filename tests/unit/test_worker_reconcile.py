@@ -34,9 +34,11 @@ ASSETS = {"segments": [{"category": "S", "currency": "USD", "currencyAssets": []
 class RoundRig:
     """One account's rounds on a scripted broker; each is run by hand."""
 
-    def __init__(self, *given: events.Event, figures_s: float = 1e9) -> None:
+    def __init__(self, *given: events.Event, figures_s: float = 1e9, bare: bool = False) -> None:
         self.failures: list[BaseException] = []
-        self.rig = DeskRig(*facts.ready(*given))
+        # The very first figures are in the ledger, unless the line is `bare`.
+        first = () if bare else (facts.positions(), facts.balances())
+        self.rig = DeskRig(*facts.ready(*first, *given))
         self.client = ScriptedClient()
         self.desk = ListeningDesk(self.rig)
         self.gaps = Gaps(self.rig.clock)
@@ -285,8 +287,8 @@ def test_executions_are_read_for_orders_that_filled_more_than_is_recorded() -> N
 
 def test_order_without_news_reads_no_executions_and_no_figures() -> None:
     rig = doubt()
-    rig.reconciler._figures_at = float("inf")
-    rig.reconciler._quiet_reads = facts.TIMING.quiet_reads_min
+    for _ in range(facts.TIMING.quiet_reads_min):
+        rig.round(order_row())
     told = rig.round(order_row())
     assert [type(item) for item in told] == [items.OrderSeen, items.RoundCompleted]
     assert rig.asked("order_transactions") == []
@@ -415,3 +417,141 @@ def test_skew_is_handed_to_the_desk_even_by_a_round_that_failed() -> None:
     rig.client.answer("orders", {"code": 1, "timestamp": int(facts.at(-45).timestamp() * 1000)})
     rig.run()
     assert rig.rig.desk.clock_skew_s == 45.0
+
+
+# --- figures -------------------------------------------------------------------------------
+
+
+def position_row(**fields: object) -> dict[str, Any]:
+    plain = {
+        "symbol": "AAPL",
+        "market": "US",
+        "currency": "USD",
+        "positionQty": 1,
+        "averageCost": 10.0,
+        "secType": "STK",
+    }
+    return plain | fields
+
+
+def cash_row(balance: float) -> dict[str, Any]:
+    figure = {"currency": "USD", "cashBalance": balance}
+    return {"segments": [{"category": "S", "currency": "USD", "currencyAssets": [figure]}]}
+
+
+def read_figures(
+    rig: RoundRig,
+    *positions: dict[str, Any],
+    cash: float = 0.0,
+    rows: tuple[dict[str, Any], ...] = (),
+    executions: tuple[dict[str, Any], ...] = (),
+) -> tuple[int, int]:
+    """Run a round and return how often the positions and the cash were the same."""
+    client = rig.client
+    client.answers.clear()
+    client.answer("orders", *[ok({"items": list(rows)}) for _ in range(2)])
+    client.answer("active_orders", ok({"items": []}))
+    client.answer("order_transactions", *[ok({"items": list(executions)}) for _ in range(9)])
+    held = [ok({"items": list(positions)}), *[ok({"items": []}) for _ in POSITION_CLASSES[1:]]]
+    client.answer("positions", *held)
+    client.answer("prime_assets", ok(cash_row(cash)))
+    told = rig.run()
+    (positions_seen,) = of(told, items.PositionsSeen)
+    (balances_seen,) = of(told, items.BalancesSeen)
+    return positions_seen.quiet_reads, balances_seen.quiet_reads
+
+
+def test_equal_readings_are_counted_and_a_change_begins_anew() -> None:
+    rig = RoundRig(figures_s=0.0)
+    one, two = position_row(), position_row(positionQty=2)
+    counts = [read_figures(rig, row)[0] for row in (one, one, one, two, two)]
+    assert counts == [1, 2, 3, 1, 2]
+
+
+def test_cash_that_moves_all_the_time_keeps_no_position_from_being_told() -> None:
+    rig = RoundRig(figures_s=0.0)
+    counts = [read_figures(rig, position_row(), cash=float(cash)) for cash in range(3)]
+    assert counts == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_two_options_of_one_symbol_are_two_figures() -> None:
+    rig = RoundRig(figures_s=0.0)
+
+    def option(strike: str, quantity: int) -> dict[str, Any]:
+        terms = {"secType": "OPT", "expiry": "20261218", "right": "CALL", "strike": strike}
+        return position_row(positionQty=quantity, **terms)
+
+    assert read_figures(rig, option("230", 1), option("240", 5))[0] == 1
+    assert read_figures(rig, option("230", 2), option("240", 5))[0] == 1
+
+
+def test_fill_whose_execution_is_not_listed_yet_makes_a_reading_unquiet() -> None:
+    rig = RoundRig(facts.previewed(), facts.started(), facts.accepted(), figures_s=0.0)
+    filled = order_row(id="1", filledQuantity=40)
+    counts = [read_figures(rig, position_row(), rows=(filled,))[0] for _ in range(4)]
+    assert counts == [1, 1, 1, 1]
+
+
+def test_first_figures_with_a_fill_after_the_listing_are_not_taken() -> None:
+    rig = RoundRig(bare=True)
+    row = order_row(userMark="", orderId=0)
+    client = rig.client
+    client.answer("orders", ok({"items": [row]}), ok({"items": [row | {"filledQuantity": 5}]}))
+    client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
+    client.answer("prime_assets", ok(ASSETS))
+    told = rig.run()
+    assert [type(item) for item in told] == [items.OrderSeen]
+
+
+@pytest.mark.parametrize("later", [[], [order_row(id=9, userMark="", orderId=0)]], ids=len)
+def test_first_figures_without_a_fill_meanwhile_are_taken(later: list[dict[str, Any]]) -> None:
+    rig = RoundRig(bare=True)
+    client = rig.client
+    client.answer("orders", ok({"items": []}), ok({"items": later}))
+    client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
+    client.answer("prime_assets", ok(ASSETS))
+    assert of(rig.run(), items.PositionsSeen)
+
+
+def test_order_is_told_before_the_legs_that_were_made_of_it() -> None:
+    rig = RoundRig()
+    parent, leg = (order_row(id=id_, userMark="", orderId=0) for id_ in (9, 10))
+    told = rig.round(leg, parent)
+    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["9", "10"]
+
+
+# --- changes -------------------------------------------------------------------------------
+
+
+def changing(**more: Any) -> RoundRig:
+    given = (facts.previewed(), facts.started(), facts.accepted(tiger="1"))
+    return RoundRig(*given, facts.modify_started(tiger="1", **more))
+
+
+def test_listings_that_go_on_with_the_old_terms_are_counted_once_it_is_too_late() -> None:
+    rig = changing(limit_price="11.00")
+    row = order_row(id="1")
+    assert of(rig.round(row, at_s=10.0), items.ModifyNotShown) == []
+    # A listing is as late as the broker's last reply before it.
+    told = [of(rig.round(row, at_s=LATE_S + i), items.ModifyNotShown) for i in range(4)]
+    first = facts.at(LATE_S - facts.TIMING.skew_s)
+    assert told == [
+        [],
+        [],
+        [],
+        [items.ModifyNotShown(order_id=ORDER, listings=3, first_listing_at=first)],
+    ]
+
+
+@pytest.mark.parametrize(
+    "row", [order_row(id="1", limitPrice=11), order_row(id="1", replaceStatus="RECEIVED")]
+)
+def test_listing_with_the_new_terms_or_a_change_under_way_begins_the_count_anew(
+    row: dict[str, Any],
+) -> None:
+    rig = changing(limit_price="11.00")
+    old = order_row(id="1")
+    rig.round(old, at_s=LATE_S)
+    rounds = [old, old, row, old, old]
+    assert [of(rig.round(r, at_s=LATE_S), items.ModifyNotShown) for r in rounds] == [[]] * 5
+    assert of(rig.round(old, at_s=LATE_S), items.ModifyNotShown)

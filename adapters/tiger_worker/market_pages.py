@@ -1,0 +1,97 @@
+"""Pages of an answer: as many rows as were asked for and as a model can read, and the way on."""
+
+import base64
+import hashlib
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from adapters.tiger_worker.market_reads import wrong
+from adapters.tiger_worker.market_rows import Sheet
+from core.errors import BrokerUnavailableError
+from core.market_asks import CURSOR_LENGTH_MAX, ROWS_MAX, MarketTable, Question
+
+# Well under 20,000 tokens of dense figures, at about two bytes each.
+PAGE_BYTES_MAX: Final = 36_000
+_DIGEST_LENGTH: Final = 10
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a page begins: `token` names the broker's own page, `offset` a row of it.
+
+    `question` binds the place to the question it belongs to.
+    """
+
+    question: str
+    token: str = ""
+    offset: int = 0
+
+
+def place_of(question: Question) -> Place:
+    """Return where the page begins that a question asks for.
+
+    Raises:
+        MarketRefusalError: the cursor is none of this question, or the limit is out of bounds.
+    """
+    if not 0 < question.limit <= ROWS_MAX:
+        raise wrong("limit", f"expected 1 to {ROWS_MAX}, was {question.limit}")
+    digest = _digest(question)
+    if not question.cursor:
+        return Place(question=digest)
+    try:
+        body = base64.urlsafe_b64decode(question.cursor.encode("ascii", "strict"))
+        place = msgspec.json.decode(body, type=Place)
+    except (ValueError, msgspec.MsgspecError):
+        raise wrong("cursor", "expected the cursor of an answer, as it was given") from None
+    if place.question != digest or place.offset < 0:
+        raise wrong("cursor", "expected the cursor of an answer to this very question")
+    return place
+
+
+def page(
+    question: Question, place: Place, whole: Sheet, *, at: datetime, next_token: str = ""
+) -> MarketTable:
+    """Return a page of the rows that were read at a place.
+
+    Args:
+        question: with the limit.
+        place: of this page.
+        whole: the rows of the broker's page that the place's token names.
+        at: the time of the oldest thing told.
+        next_token: of the broker's next page; empty on the last.
+    """
+    rows = whole.rows[place.offset : place.offset + question.limit]
+    shown, size = 0, 0
+    for row in rows:
+        size += len(msgspec.json.encode(row))
+        if shown and size > PAGE_BYTES_MAX:
+            break
+        shown += 1
+    is_cut = shown < len(rows)
+    end = place.offset + shown
+    following = None
+    if end < len(whole.rows):
+        following = msgspec.structs.replace(place, offset=end)
+    elif next_token:
+        following = Place(question=place.question, token=next_token)
+    cursor = "" if following is None else _encoded(following)
+    note = ""
+    if is_cut:
+        note = f"cut after {shown} rows because the answer is long; `cursor` has the rest"
+    return MarketTable(
+        columns=whole.columns, rows=tuple(rows[:shown]), at=at, cursor=cursor, note=note
+    )
+
+
+def _encoded(place: Place) -> str:
+    text = base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+    if len(text) > CURSOR_LENGTH_MAX:
+        raise BrokerUnavailableError("the broker's page token is longer than one can be handed on")
+    return text
+
+
+# The limit may change from page to page.
+def _digest(question: Question) -> str:
+    fixed = msgspec.structs.replace(question, cursor="", limit=1)
+    return hashlib.sha256(msgspec.json.encode(fixed)).hexdigest()[:_DIGEST_LENGTH]

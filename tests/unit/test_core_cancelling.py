@@ -1,0 +1,221 @@
+"""Cancels of many by a filter, a halt's own, its verification, and the journal's imports."""
+
+from typing import Final
+
+import pytest
+from msgspec.structs import replace
+
+from core import events, items
+from core.cancelling import is_halt_carried, must_not_rest
+from core.commands import CancelOrders
+from core.desk import waits
+from core.items import Outcome, SeenPhase
+from core.refusals import Refusal
+from core.terms import Side
+from tests.support import core_facts as facts
+from tests.unit.modify_rows import desk_at
+from tests.unit.test_core_modify_table import settle
+
+ORDER: Final = facts.order_id_of()
+
+
+def many(
+    symbol: str | None = None, side: Side | None = None, *, command_id: str = "cmd-many"
+) -> items.CommandItem:
+    return facts.command(CancelOrders(symbol=symbol, side=side), command_id)
+
+
+def three() -> facts.TestDesk:
+    """Return a desk with a buy of AAPL, a sale of AAPL and a buy of MSFT at the broker."""
+    desk = facts.TestDesk(*facts.ready())
+    terms = (facts.spec(), facts.spec(side=Side.SELL), facts.spec(symbol="MSFT"))
+    for name, spec in zip("123", terms, strict=True):
+        desk.store(facts.previewed(name, spec))
+        desk.store(facts.started(name, spec, number=f"90{name}"))
+        desk.store(facts.accepted(name, tiger=f"t-{name}"))
+    return desk
+
+
+def asked_of(found: list[events.Event]) -> list[str]:
+    """Return for which orders a cancel was started, checked against the last event's list."""
+    *starts, asked = found
+    assert isinstance(asked, events.AccountCancelsAsked)
+    names = [e.order_id for e in starts if isinstance(e, events.OrderCancelStarted)]
+    assert set(names) <= set(asked.order_ids)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("symbol", "side", "names"),
+    [
+        (None, None, "123"),
+        ("AAPL", None, "12"),
+        (None, Side.BUY, "13"),
+        ("AAPL", Side.SELL, "2"),
+    ],
+)
+def test_filter_takes_what_fits_and_nothing_else(
+    symbol: str | None, side: Side | None, names: str
+) -> None:
+    found = settle(three(), many(symbol, side))
+    assert sorted(asked_of(found)) == sorted(facts.order_id_of(name) for name in names)
+
+
+@pytest.mark.parametrize(("symbol", "side"), [("NVDA", None), ("MSFT", Side.SELL)])
+def test_filter_that_nothing_fits_is_refused(symbol: str, side: Side | None) -> None:
+    (refused,) = settle(three(), many(symbol, side))
+    assert isinstance(refused, events.OrderRefused)
+    assert refused.code is Refusal.ORDER_NOT_OPEN
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_crash_between_any_two_of_many_asks_each_once(done: int) -> None:
+    desk = three()
+    for _ in range(done):
+        desk.when(many())
+    successor = facts.TestDesk(*desk.line)
+    settle(successor, many())
+    starts = [e.order_id for e in successor.line if isinstance(e, events.OrderCancelStarted)]
+    assert len(starts) == len(set(starts)) == 3
+    assert settle(successor, many()) == []
+
+
+def test_order_whose_cancel_came_to_nothing_is_asked_again_by_the_next_filter() -> None:
+    desk = three()
+    settle(desk, many())
+    for name in "123":
+        desk.when(facts.cancel_answered(Outcome.DONE, name))
+    assert len(asked_of(settle(desk, many(command_id="cmd-many-2")))) == 3
+
+
+def test_filter_waits_for_nothing_and_wishes_away_what_is_in_doubt() -> None:
+    desk = desk_at("unknown_id/unknown")
+    assert not waits(desk.state, many())
+    wanted, asked = settle(desk, many())
+    assert isinstance(wanted, events.OrderCancelWanted)
+    assert isinstance(asked, events.AccountCancelsAsked)
+
+
+# --- a halt --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ["working/none", "working/started", "working/unknown"])
+@pytest.mark.parametrize("scope", ["", "AAPL"])
+def test_halt_lets_no_order_rest_whatever_becomes_of_its_change(row: str, scope: str) -> None:
+    desk = desk_at(row)
+    assert not must_not_rest(desk.state, desk.state.orders[ORDER])
+    desk.when(facts.halt(scope))
+    assert must_not_rest(desk.state, desk.state.orders[ORDER])
+    assert isinstance(desk.when(facts.cancel()), events.OrderCancelStarted)
+    assert not must_not_rest(desk.state, desk.state.orders[ORDER])
+
+
+def test_halt_of_another_symbol_lets_an_order_rest() -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.halt("MSFT"))
+    assert not must_not_rest(desk.state, desk.state.orders[ORDER])
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.NOT_SENT, Outcome.UNKNOWN])
+def test_halts_cancel_that_came_to_nothing_is_due_again(outcome: Outcome) -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.halt())
+    desk.when(facts.cancel())
+    assert is_halt_carried(desk.state)
+    desk.when(facts.cancel_answered(outcome))
+    assert not is_halt_carried(desk.state)
+
+
+def outside(desk: facts.TestDesk, tiger: str) -> str:
+    desk.settle(facts.external(tiger=tiger))
+    order_id = desk.state.by_tiger_id.get(tiger)
+    assert order_id is not None
+    return order_id
+
+
+def later_round(seconds: float) -> items.RoundCompleted:
+    return replace(facts.round_completed(), begun_at=facts.at(seconds))
+
+
+def test_order_from_elsewhere_that_was_open_at_the_halt_is_cancelled() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    order_id = outside(desk, "t-9")
+    desk.when(facts.halt())
+    assert must_not_rest(desk.state, desk.state.orders[order_id])
+
+
+@pytest.mark.parametrize("scope", ["", "AAPL"])
+def test_person_who_closes_by_hand_after_a_verified_halt_is_left_alone(scope: str) -> None:
+    desk = facts.TestDesk(*facts.ready())
+    desk.when(facts.halt(scope))
+    assert isinstance(desk.when(later_round(1)), events.AccountHaltVerified)
+    by_hand = outside(desk, "t-9")
+    assert not must_not_rest(desk.state, desk.state.orders[by_hand])
+    assert is_halt_carried(desk.state) == (scope == "")
+
+
+@pytest.mark.parametrize(
+    "row", ["unknown_id/none", "not_found_id/none", "working/unknown", "working/none/requested"]
+)
+def test_halt_is_not_verified_while_an_order_may_be_live(row: str) -> None:
+    desk = desk_at(row)
+    desk.when(facts.halt())
+    assert desk.when(later_round(1)) is None
+    desk.settle(facts.seen(SeenPhase.CANCELLED))
+    assert isinstance(desk.when(later_round(2)), events.AccountHaltVerified)
+
+
+def test_halt_is_verified_once_a_person_released_what_nobody_finds() -> None:
+    desk = desk_at("not_found_id/none")
+    desk.when(facts.halt())
+    desk.when(facts.release())
+    assert isinstance(desk.when(later_round(1)), events.AccountHaltVerified)
+    assert desk.when(later_round(2)) is None
+
+
+def test_readings_begun_before_the_halt_verify_nothing() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    desk.when(facts.halt())
+    assert desk.when(later_round(0)) is None
+    assert desk.when(facts.round_completed()) is None
+
+
+def test_each_scope_is_verified_by_itself() -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.halt("MSFT", "cmd-h1"))
+    desk.when(facts.halt("AAPL", "cmd-h2"))
+    verified = desk.when(later_round(1))
+    assert isinstance(verified, events.AccountHaltVerified)
+    assert verified.symbol == "MSFT"
+    assert desk.when(later_round(2)) is None
+
+
+# --- the journal ---------------------------------------------------------------------------
+
+
+def journaled(tiger: str = "t-1", outcome: Outcome = Outcome.DONE) -> items.CancelJournaled:
+    return items.CancelJournaled(
+        tiger_order_id=tiger, asked_at=facts.at(9), outcome=outcome, code=None, detail=""
+    )
+
+
+def test_line_of_the_journal_is_imported_once_and_again_after_no_replay() -> None:
+    desk = desk_at("working/none")
+    assert isinstance(desk.when(journaled()), events.OrderCancelImported)
+    assert desk.when(journaled()) is None
+    assert facts.TestDesk(*desk.line).when(journaled()) is None
+
+
+def test_line_about_an_order_that_no_listing_has_shown_waits_for_it() -> None:
+    desk = desk_at("working/none")
+    assert desk.when(journaled("t-9")) is None
+    desk.settle(facts.external(tiger="t-9"))
+    imported = desk.when(journaled("t-9"))
+    assert isinstance(imported, events.OrderCancelImported)
+
+
+def test_cancel_that_was_made_while_the_order_was_in_doubt_is_imported_at_its_sighting() -> None:
+    desk = facts.TestDesk(*facts.ready(facts.previewed(), facts.started(), facts.unknown()))
+    assert desk.when(journaled()) is None
+    desk.settle(facts.seen(SeenPhase.CANCELLED))
+    assert isinstance(desk.when(journaled()), events.OrderCancelImported)
