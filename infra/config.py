@@ -12,6 +12,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from core.errors import ConfigError
+from infra.system_zone import is_zone
 
 PREFIX: Final = "TIGER_MCP_"
 # Two names are older than this service: other NATS programs use them too.
@@ -20,16 +21,30 @@ NAMES: Final[dict[str, str]] = {
     "TIGER_MCP_LOG_LEVEL": "log_level",
     "TIGER_MCP_SANDBOX_SEED": "sandbox_seed",
     "TIGER_MCP_START_LIMIT_S": "start_limit_s",
+    "TIGER_MCP_TIMEZONE": "timezone",
     "TIGER_MCP_NATS_KEYS": "nats_keys",
     "TIGER_MCP_NATS_MONITOR": "nats_monitor",
+    "TIGER_MCP_STDIO_ERA": "stdio_era",
+    "TIGER_MCP_HTTP_HOST": "http_host",
+    "TIGER_MCP_HTTP_PORT": "http_port",
+    "TIGER_MCP_HTTP_URL": "http_url",
+    "TIGER_MCP_HTTP_ORIGINS": "http_origins",
+    "TIGER_MCP_HTTP_TLS_CERTIFICATE": "http_tls_certificate",
+    "TIGER_MCP_HTTP_TLS_KEY": "http_tls_key",
+    "TIGER_MCP_HTTP_RATE_PER_MIN": "http_rate_per_min",
+    "TIGER_MCP_TOKEN_ISSUER": "token_issuer",
+    "TIGER_MCP_TOKEN_KEYS": "token_keys",
     "NATS_SERVER": "nats_server",
     "NATS_URL": "nats_url",
 }
 _SEED_MAX: Final = 2**63 - 1
 _START_LIMIT_MAX_S: Final = 600.0
 _SCHEMES: Final = ("nats://", "tls://")
+_PORT_MAX: Final = 65_535
+_RATE_MAX: Final = 1_000_000
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+StdioEra = Literal["auto", "legacy", "modern"]
 LOG_LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
 
 
@@ -41,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sandbox_seed: int = 1
     # Longest wait for the whole local cluster to be ready.
     start_limit_s: float = 60.0
+    # Where the person is (IANA name); none: the system's zone.
+    timezone: str | None = None
     # The program to start; none: the one that was installed with this service.
     nats_server: Path | None = None
     # A server that somebody else runs; none: the supervisor starts its own.
@@ -48,6 +65,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     nats_monitor: str | None = None
     # Folder of the roles' seeds and signing keys; none: `keys` in the home.
     nats_keys: Path | None = None
+    # Which revisions of MCP stdio serves: what the client begins with, or one era alone.
+    stdio_era: StdioEra = "auto"
+    http_host: str = "127.0.0.1"
+    http_port: int = 8765
+    # The address that clients use, and that tokens are for; none: made of host and port.
+    http_url: str | None = None
+    # Web pages that may call, with commas between.
+    http_origins: str = ""
+    http_tls_certificate: Path | None = None
+    http_tls_key: Path | None = None
+    # Requests of one principal.
+    http_rate_per_min: int = 1200
+    # Both none: this home issues tokens itself. Keys are a JWKS file or its https address.
+    token_issuer: str | None = None
+    token_keys: str | None = None
 
     def __post_init__(self) -> None:
         if not self.home.is_absolute():
@@ -63,6 +95,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if self.nats_url is not None and not self.nats_url.startswith(_SCHEMES):
             raise ValueError("NATS_URL: expected nats://host:port or tls://host:port")
+        if self.timezone is not None and not is_zone(self.timezone):
+            raise ValueError(
+                "TIGER_MCP_TIMEZONE: expected an IANA name such as Europe/Berlin, "
+                f"was {self.timezone!r}"
+            )
+        if not 1 <= self.http_port <= _PORT_MAX:
+            raise ValueError(f"TIGER_MCP_HTTP_PORT: expected 1 to 65535, was {self.http_port}")
+        if not 1 <= self.http_rate_per_min <= _RATE_MAX:
+            raise ValueError(
+                f"TIGER_MCP_HTTP_RATE_PER_MIN: expected 1 to {_RATE_MAX}, "
+                f"was {self.http_rate_per_min}"
+            )
+        if (self.token_issuer is None) != (self.token_keys is None):
+            raise ValueError(
+                "expected TIGER_MCP_TOKEN_ISSUER and TIGER_MCP_TOKEN_KEYS both or neither"
+            )
         if (self.nats_url is None) != (self.nats_monitor is None):
             raise ValueError("expected NATS_URL and TIGER_MCP_NATS_MONITOR both or neither")
 
@@ -110,7 +158,7 @@ def settings_from(
     given: dict[str, object] = {
         field: environment[name] for name, field in NAMES.items() if environment.get(name)
     }
-    for field in ("home", "nats_keys", "nats_server"):
+    for field in ("home", "nats_keys", "nats_server", "http_tls_certificate", "http_tls_key"):
         if field in given:
             given[field] = str(_expanded(str(given[field]), user_home))
     given["home"] = str(home.absolute() if home else given.get("home", user_home / ".tiger-mcp"))
