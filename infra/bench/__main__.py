@@ -24,7 +24,9 @@ from infra.bench.row import Bench, Row
 from infra.bench.rows_broker import BROKER
 from infra.bench.rows_gateway import MEMORY, READ, START
 from infra.bench.rows_hang import HANG
+from infra.bench.rows_http import HTTP
 from infra.bench.rows_ledger import APPEND, REPLAY
+from infra.bench.rows_push import PUSH
 from infra.bench.rows_sandbox import SANDBOX
 from infra.bench.rows_submit import SUBMIT
 from infra.bench.rows_worker import LOGINS, RESTART
@@ -36,7 +38,9 @@ ROWS: tuple[Row, ...] = (
     SANDBOX,
     SUBMIT,
     READ,
+    HTTP,
     HANG,
+    PUSH,
     MEMORY,
     START,
     APPEND,
@@ -49,7 +53,7 @@ NOT_YET: tuple[Result, ...] = (
         row="alert",
         title="broker push to alert at a subscriber",
         status="not yet",
-        notes=("neither the broker's push nor alerts are built",),
+        notes=("alerts are not built",),
     ),
 )
 

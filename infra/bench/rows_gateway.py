@@ -46,7 +46,7 @@ def _read(bench: Bench) -> Result:
             rounds=READ_ROUNDS,
             warm_up=READ_WARM_UP,
         )
-        shown = len(gateway.call("get_orders", orders)["structuredContent"]["orders"])
+        shown = len(gateway.call("get_orders", orders)["structuredContent"]["orders"]["rows"])
 
     def told(label: str, name: str) -> Figure:
         return figure(label, "ms", values[name], warm_up=READ_WARM_UP)

@@ -59,7 +59,8 @@ class _Desk:
         took_ms, result = self._gateway.timed(
             "cancel_orders", {"account": ACCOUNT, "order_ids": [order_id]}
         )
-        line: dict[str, Any] = result["structuredContent"]["cancels"][0]
+        cancels: dict[str, Any] = result["structuredContent"]["cancels"]
+        line = dict(zip(cancels["columns"], cancels["rows"][0], strict=True))
         assert line["status"] == "requested", line
         return took_ms
 

@@ -1,23 +1,38 @@
-"""`serve`: an MCP server for one client over stdio. It answers before the cluster is up.
+"""`serve`: an MCP server for one client over stdio, or for many over HTTP with tokens.
+
+It answers before the cluster is up.
 
 The cluster is started, or joined, by the gateway's first try to connect, in a thread beside it.
 """
 
 import click
 
-from adapters.mcp.__main__ import run
+from adapters.mcp.__main__ import run, run_http
 from core.errors import ConfigError
 from infra.cli.context import with_settings
-from infra.config import Settings
+from infra.config import Settings, StdioEra
 from infra.home import Home
 
 
 @click.command()
+@click.option("--http", "is_http", is_flag=True, help="Serve over HTTP, with a token each.")
+@click.option(
+    "--era",
+    type=click.Choice(["auto", "legacy", "modern"]),
+    help="Serve these revisions of MCP alone, on stdio [default: TIGER_MCP_STDIO_ERA].",
+)
 @with_settings
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, is_http: bool, era: StdioEra | None) -> None:
     """Serve one MCP client over stdin and stdout (this is what Claude starts)."""
+    prepare = Prepare(settings)
+    if not is_http:
+        run(settings, prepare=prepare, era=era)
+        return
+    if era is not None:
+        raise ConfigError("expected --era for stdio alone: over HTTP each request names its own")
+    from infra.cli.token_store import prepare_tokens
 
-    run(settings, prepare=Prepare(settings))
+    run_http(settings, rules=prepare_tokens(settings), prepare=prepare)
 
 
 class Prepare:

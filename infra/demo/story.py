@@ -39,11 +39,12 @@ class Story:
         tools = await self._client.list_tools()
         self._console.print("  " + ", ".join(tool.name for tool in tools.tools), highlight=False)
         accounts = await self._call("list_accounts", {})
-        self._table(accounts["accounts"], ("account", "environment", "mode", "state"))
+        self._table(_rows(accounts["accounts"]), ("account", "environment", "mode", "state"))
 
         self._chapter("2", "It looks at the market: a live read through the account's worker")
         quotes = await self._call("get_quotes", {"account": ACCOUNT, "symbols": ["AAPL", "00700"]})
-        self._table(quotes["quotes"], ("symbol", "currency", "bid", "ask", "last"))
+        rows = [dict(zip(quotes["columns"], row, strict=True)) for row in quotes["rows"]]
+        self._table(rows, ("symbol", "currency", "bid", "ask", "last"))
 
         self._chapter("3", "It previews an order: nothing is sent, everything is shown")
         filled = await self._submitted(side="buy", order_type="market", quantity="10")
@@ -54,9 +55,13 @@ class Story:
             wait_s=WAIT_S,
         )
         orders = await self._call("get_orders", {"account": ACCOUNT, "status": "done"})
-        self._table(orders["orders"], ("symbol", "side", "quantity", "phase", "average_price"))
+        self._table(
+            _rows(orders["orders"]), ("contract", "side", "quantity", "phase", "average_price")
+        )
         positions = await self._call("get_positions", {"account": ACCOUNT})
-        self._table(positions["positions"], ("symbol", "quantity", "average_cost", "currency"))
+        self._table(
+            _rows(positions["positions"]), ("symbol", "quantity", "average_cost", "currency")
+        )
 
         self._chapter("5", "Another order, far from the market, is cancelled again")
         resting = await self._submitted(
@@ -71,7 +76,7 @@ class Story:
         )
         again = await self._call("get_orders", {"account": ACCOUNT, "order_ids": [resting]})
         self._expect(
-            all(order["phase"] in FINAL_PHASES for order in again["orders"]),
+            all(order["phase"] in FINAL_PHASES for order in _rows(again["orders"])),
             "expected the cancelled order to be done",
         )
 
@@ -80,7 +85,7 @@ class Story:
             "preview_order",
             {"account": ACCOUNT, "symbol": "AAPL", "reason": "the demonstration", **terms},
         )
-        self._table(preview["checks"], ("name", "passed", "detail"))
+        self._table(_rows(preview["checks"]), ("name", "result", "detail"))
         self._expect(preview["can_submit"], "expected every check of the preview to pass")
         chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
         first = await self._call("submit_order", chosen)
@@ -123,3 +128,7 @@ class Story:
     def _expect(self, holds: bool, sentence: str) -> None:
         if not holds:
             raise StoryError(sentence)
+
+
+def _rows(table: dict[str, Any]) -> list[dict[str, Any]]:
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]

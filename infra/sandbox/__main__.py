@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +19,13 @@ from infra.sandbox.store import StoredBookError
 HOME_DEFAULT = Path("~/.tiger-sandbox")
 
 
-def main() -> int:
-    """Read the options, then serve or do one command; return the exit code."""
-    given = _parser().parse_args()
+def main(words: Sequence[str] | None = None) -> int:
+    """Read the options, then serve or do one command; return the exit code.
+
+    Args:
+        words: the options; none: those that the process was started with.
+    """
+    given = _parser().parse_args(words)
     given.home = given.home.expanduser().absolute()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     try:

@@ -7,7 +7,14 @@ is made from the stored records, so it is right whatever the engine keeps beside
 from collections.abc import Callable, Iterable
 
 from infra.sandbox.broker.engine import Engine
-from infra.sandbox.broker.records import OrderTraded, OrderWritten, PricesSet, Record
+from infra.sandbox.broker.records import (
+    ComboTraded,
+    ForexTraded,
+    OrderTraded,
+    OrderWritten,
+    PricesSet,
+    Record,
+)
 
 Save = Callable[[Record], None]
 
@@ -41,15 +48,25 @@ class Replicas:
         """
         twin = self._make(save or _forget)
         for record in self._records():
-            if not (
-                isinstance(record, OrderWritten | OrderTraded) and record.order.global_id in without
-            ):
+            if _order_id(record) not in without:
                 twin.restore(record)
         twin.settings = self._engine.settings
-        prices = self._engine.prices
-        # Prices are stored only now and then.
-        twin.restore(PricesSet(prices=prices.snapshot(), step_count=prices.step_count))
+        # Prices are stored only when something else is.
+        twin.restore(PricesSet(state=self._engine.prices.state()))
         return twin
+
+
+def _order_id(record: Record) -> int | None:
+    match record:
+        case (
+            OrderWritten(order=order)
+            | OrderTraded(order=order)
+            | ComboTraded(order=order)
+            | ForexTraded(order=order)
+        ):
+            return order.global_id
+        case _:
+            return None
 
 
 def _forget(record: Record) -> None:

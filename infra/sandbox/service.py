@@ -229,16 +229,20 @@ class _Service:
             await self._tiger_port.open(self._tiger_port.port)
             await self._open_push(*self._push_ports)
         self._engine.settings = settings
+        # What the old settings held back may go on.
+        self._engine.settle(self._now())
 
 
 def _engine(options: Options, store: BookStore) -> Engine:
-    engine = _empty_engine(options, store.save)
+    engine = _empty_engine(options, store.save, store.commit)
     store.replay(engine.restore)
     return engine
 
 
-def _empty_engine(options: Options, save: Callable[[Record], None]) -> Engine:
-    engine = Engine(seed=options.seed, save=save)
+def _empty_engine(
+    options: Options, save: Callable[[Record], None], commit: Callable[[], None] = lambda: None
+) -> Engine:
+    engine = Engine(seed=options.seed, save=save, commit=commit)
     engine.settings = Settings(price_drift=options.price_drift)
     return engine
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from infra.sandbox.bounds import SKEW_S_MAX, is_plain
 from infra.sandbox.logins.switches import LoginSwitches
 
 # What a second order with the same (account, order number) meets. Tiger documents the 1100 text
@@ -28,5 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         limit = self.fill_quantity_max
-        if limit is not None and not (limit.is_finite() and limit > 0):
+        if limit is not None and not (is_plain(limit) and limit > 0):
             raise ValueError(f"expected fill_quantity_max above 0, was {limit}")
+        if abs(self.clock_skew_ms) > SKEW_S_MAX * 1000:
+            raise ValueError(f"expected at most {SKEW_S_MAX} s, was {self.clock_skew_ms} ms")

@@ -1,11 +1,13 @@
-"""The book on disk: one line of JSON per record, appended and flushed before it is acted upon.
+"""The book on disk: one line of JSON per act of the broker, appended before its caller hears of it.
 
-A flushed line survives the process (kill -9), not the machine: this is a simulator, and an fsync
-per order would cost more than the order. A torn last line is a record that nobody was told of; it
-is cut off at start.
+A line holds a record, or a list of records that became true together: an order with its legs, a
+fill with the cancels that follow from it. A line survives the process (kill -9), not the machine:
+this is a simulator, and an fsync per order would cost more than the order. A torn last line is an
+act that nobody was told of; it is cut off at start.
 """
 
-from collections.abc import Callable, Iterator
+import errno
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +28,8 @@ class BookStore:
         self._path = home / BOOK_FILE
         self._encoder = msgspec.json.Encoder()
         self._file = self._path.open("ab", buffering=0)
+        self._size = self._path.stat().st_size
+        self._act: list[bytes] = []
 
     def replay(self, restore: Callable[[Record], None]) -> None:
         """Hand every stored record to `restore`, oldest first, and cut off a torn last one.
@@ -34,10 +38,12 @@ class BookStore:
             StoredBookError: a whole line does not decode.
         """
         size_good = 0
-        for record, size in self._stored():
-            restore(record)
+        for act, size in self._stored():
+            for record in act:
+                restore(record)
             size_good += size
         self._file.truncate(size_good)
+        self._size = size_good
 
     def records(self) -> Iterator[Record]:
         """Read what was stored so far, oldest first.
@@ -45,24 +51,48 @@ class BookStore:
         Raises:
             StoredBookError: a whole line does not decode.
         """
-        return (record for record, _ in self._stored())
+        return (record for act, _ in self._stored() for record in act)
 
-    def _stored(self) -> Iterator[tuple[Record, int]]:
-        decoder = msgspec.json.Decoder(Record)
+    def _stored(self) -> Iterator[tuple[Sequence[Record], int]]:
+        decoder: msgspec.json.Decoder[Record | list[Record]] = msgspec.json.Decoder(
+            Record | list[Record]
+        )
         with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield decoder.decode(line), len(line)
+                    act = decoder.decode(line)
                 except msgspec.MsgspecError as error:
                     raise StoredBookError(
                         f"expected a record in line {number} of {self._path}, was {error}"
                     ) from None
+                yield act if isinstance(act, list) else (act,), len(line)
 
     def save(self, record: Record) -> None:
-        """Append one record."""
-        self._file.write(self._encoder.encode(record) + b"\n")
+        """Take one record of the running act."""
+        self._act.append(self._encoder.encode(record))
+
+    def commit(self) -> None:
+        """Append the act that has ended.
+
+        Raises:
+            OSError: nothing of it was written; it goes with the next one.
+        """
+        if not self._act:
+            return
+        joined = b",".join(self._act)
+        line = (joined if len(self._act) == 1 else b"[" + joined + b"]") + b"\n"
+        try:
+            written = self._file.write(line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, f"expected to write {len(line)} bytes, was {written}")
+        except OSError:
+            # A part of a line would spoil the next one.
+            self._file.truncate(self._size)
+            raise
+        self._size += len(line)
+        self._act.clear()
 
     def close(self) -> None:
         """Close the file."""

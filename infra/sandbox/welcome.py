@@ -12,6 +12,7 @@ def welcome(home: Path, ports: Ports, logins: Sequence[Login], *, is_signed: boo
     url = f"http://{HOST}:{ports.http}/gateway"
     lines = [
         f"The sandbox broker takes Tiger's requests at {url} (play money),",
+        f"pushes on {HOST}:{ports.push} (TCP) and {HOST}:{ports.push_tls} (TLS),",
         f"and is controlled at http://{HOST}:{ports.control} (Ctrl-C stops it).",
         "",
         "Logins; each folder holds a tiger_openapi_config.properties:",

@@ -13,7 +13,14 @@ from infra.sandbox.broker.book import Position, position_after
 from infra.sandbox.broker.checks import OrderRefusedError
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.fees import fees_due
-from infra.sandbox.broker.records import Order, OrderChange, OrderRequest, Record
+from infra.sandbox.broker.records import (
+    Order,
+    OrderChange,
+    OrderRequest,
+    OrderTraded,
+    OrderWritten,
+    Record,
+)
 from infra.sandbox.market.futures import SPOTS
 from infra.sandbox.market.instruments import CATALOGUE, is_on_tick
 from infra.sandbox.market.prices import Prices
@@ -148,10 +155,14 @@ def test_cash_and_positions_are_the_sum_of_the_fills(story: list[Step]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(steps)
 def test_no_order_fills_beyond_its_quantity_or_outside_its_limit(story: list[Step]) -> None:
-    engine = started([])
+    records: list[Record] = []
+    engine = started(records)
     limits: dict[int, list[Decimal]] = defaultdict(list)
     run(engine, story)
-    for version in engine.book.versions:
+    for record in records:
+        if not isinstance(record, OrderWritten | OrderTraded):
+            continue
+        version = record.order
         assert 0 <= version.filled_quantity <= version.quantity
         assert (version.status == "Filled") == (version.filled_quantity == version.quantity)
         if version.limit_price is not None:

@@ -7,12 +7,12 @@ import pytest
 from infra.sandbox.broker.checks import OrderRefusedError
 from infra.sandbox.broker.fees import charges_due, fees_due
 from infra.sandbox.broker.margin import Funds, funds_of
-from infra.sandbox.broker.records import DividendPaid, Record, SharesSplit
+from infra.sandbox.broker.records import DividendPaid, Record, Segment, SharesSplit
 from tests.support.engine_world import CALL, FUTURE, NOW, PRIME, PUT, World
 
 
-def funds(world: World) -> Funds:
-    return funds_of(world.engine.book.accounts[PRIME], world.engine.prices)
+def funds(world: World, segment: Segment = "SEC") -> Funds:
+    return funds_of(world.engine.book.accounts[PRIME], world.engine.prices, segment)
 
 
 def test_stock_binds_half_of_its_value() -> None:
@@ -56,25 +56,33 @@ def test_resting_short_option_binds_its_margin() -> None:
 
 def test_future_moves_no_cash_but_what_it_wins_and_binds_what_its_exchange_asks() -> None:
     world = World()
-    before = world.cash()
+    world.fund("50000", segment="FUT")
+    securities, before = funds(world), world.cash(segment="FUT")
     order = world.place("BUY", "2", symbol="ES", key=FUTURE)
     assert (order.status, order.multiplier, order.sec_type) == ("Filled", Decimal(50), "FUT")
-    assert before - world.cash() == order.commission
-    assert funds(world).initial_margin == 2 * Decimal(22_000)
+    assert before - world.cash(segment="FUT") == order.commission
+    assert funds(world, "FUT").initial_margin == 2 * Decimal(22_000)
     paid = order.filled_amount / 2
     world.price(str(paid + 10), key=FUTURE)
-    unrealized = funds(world).unrealized_pnl
+    unrealized = funds(world, "FUT").unrealized_pnl
     assert unrealized == 2 * 50 * Decimal(10)
     sale = world.place("SELL", "2", symbol="ES", key=FUTURE)
     won = (sale.filled_amount - order.filled_amount) * 50
     assert sale.realized_pnl == won > 0
-    assert world.cash() == before + won - order.commission - sale.commission
-    assert funds(world).initial_margin == 0
+    assert world.cash(segment="FUT") == before + won - order.commission - sale.commission
+    assert funds(world, "FUT").initial_margin == 0
+    assert funds(world) == securities
 
 
-def test_future_beyond_the_margin_is_refused() -> None:
+def test_futures_and_securities_do_not_answer_for_one_another() -> None:
+    world = World()
     with pytest.raises(OrderRefusedError, match="buying power"):
-        World().place("BUY", "35", symbol="ES", key=FUTURE)
+        world.place("BUY", "1", symbol="ES", key=FUTURE)
+    world.fund("22000", segment="FUT")
+    world.place("BUY", "1", symbol="ES", key=FUTURE)
+    with pytest.raises(OrderRefusedError, match="buying power"):
+        world.place("BUY", "1", symbol="ES", key=FUTURE)
+    assert funds(world).initial_margin == 0
 
 
 def test_option_gain_counts_its_multiplier() -> None:

@@ -61,6 +61,7 @@ def test_marketable_limit_order_fills_in_its_sessions_only(
     now: datetime, terms: dict[str, Any], is_filled: bool
 ) -> None:
     world = world_at(now)
+    world.fund("50000", segment="FUT")
     key = terms.get("key") or terms.get("symbol", "AAPL")
     ask = world.engine.prices.levels(key, "SELL")[0].price
     quantity = "100" if key == "00700" else "1"

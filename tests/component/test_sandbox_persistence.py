@@ -68,6 +68,7 @@ def test_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     first = NumberReserved(tiger_id="1", order_number=1)
     store = BookStore(tmp_path)
     store.save(first)
+    store.commit()
     store.close()
     file = tmp_path / "book.jsonl"
     file.write_bytes(file.read_bytes() + b'{"type":"number.res')
@@ -76,6 +77,7 @@ def test_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     store = BookStore(tmp_path)
     store.replay(seen.append)
     store.save(second)
+    store.commit()
     store.replay(seen.append)
     store.close()
     assert seen == [first, first, second]

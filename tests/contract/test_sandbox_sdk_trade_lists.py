@@ -50,6 +50,12 @@ def client(sandbox: Sandbox) -> Any:
     return sandbox.trade_client()
 
 
+def pay_for_futures(client: Any, account: str) -> None:
+    # The method takes no account: it uses the client's own.
+    client._account = account
+    client.transfer_segment_fund("SEC", "FUT", amount=50_000, currency="USD")
+
+
 def place(client: Any, order: Any) -> int:
     client.place_order(order)
     found: int = order.id
@@ -61,6 +67,7 @@ def test_orders_are_chosen_by_kind_segment_market_and_contract(client: Any, acco
     abroad = place(client, limit_order(account, TENCENT, "BUY", 100, 500.0))
     call = place(client, limit_order(account, CALL, "BUY", 1, 0.05))
     put = place(client, limit_order(account, PUT, "BUY", 1, 0.05))
+    pay_for_futures(client, account)
     future = place(client, limit_order(account, ES, "BUY", 1, 5000.0))
     legs = [
         contract_leg("AAPL", "OPT", "20260320", 230.0, "CALL", "BUY", 1),
@@ -219,6 +226,7 @@ def test_executions_are_chosen_by_day_and_time(sandbox: Sandbox, client: Any, ac
 
 
 def test_positions_are_listed_one_kind_at_a_time(client: Any, account: str) -> None:
+    pay_for_futures(client, account)
     for order in (
         market_order(account, AAPL, "BUY", 5),
         market_order(account, TENCENT, "BUY", 100),

@@ -31,8 +31,10 @@ EXERCISE, EXPIRE = OptionExerciseType.EXERCISE, OptionExerciseType.EXPIRE
 
 
 @pytest.fixture
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    clock = f"virtual:{NOW.isoformat()}"
+def sandbox(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Sandbox]:
+    clock = f"virtual:{getattr(request, 'param', NOW).isoformat()}"
     with running_sandbox(tmp_path_factory.mktemp("sandbox"), "--clock", clock) as started:
         started.control.set_settings(Settings(price_drift=False))
         yield started
@@ -257,6 +259,8 @@ def test_request_can_be_taken_back_until_it_is_done(client: Any, account: str) -
         assert error.value.code == 1200
 
 
+# Every second on the way is a step of the market, so the last day is not far.
+@pytest.mark.parametrize("sandbox", [datetime(2026, 3, 19, 15, 0, tzinfo=UTC)], indirect=True)
 def test_abandoned_option_lapses_on_its_last_day(
     sandbox: Sandbox, client: Any, account: str
 ) -> None:
@@ -268,8 +272,10 @@ def test_abandoned_option_lapses_on_its_last_day(
     (waiting,) = client.get_option_exercise_records(account=account, exercise_type=EXPIRE).items
     assert (waiting.type, waiting.executing_date, waiting.itm_rate) == ("Expire", "20260320", 5)
     assert client.get_option_exercise_records(account=account, exercise_type=EXERCISE).items == []
-    for _ in range(3):
-        sandbox.control.advance_clock(6 * DAY_MS)
+    sandbox.control.advance_clock(DAY_MS)
+    # It is the option's last day; it lapses when that day's trading ends.
+    assert held(client, account, sec_type="OPT") == {CALL_KEY: 2.0}
+    sandbox.control.advance_clock(DAY_MS)
     assert held(client, account, sec_type="OPT") == {}
     assert held(client, account) == {}
     assert sandbox.control.book(account).cash["USD"] == cash

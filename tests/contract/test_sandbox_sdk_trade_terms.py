@@ -51,6 +51,12 @@ def client(sandbox: Sandbox) -> Any:
     return sandbox.trade_client()
 
 
+def pay_for_futures(client: Any, account: str) -> None:
+    # The method takes no account: it uses the client's own.
+    client._account = account
+    client.transfer_segment_fund("SEC", "FUT", amount=50_000, currency="USD")
+
+
 def placed(client: Any, order: Any) -> Any:
     client.place_order(order)
     return client.get_order(account=order.account, id=order.id)
@@ -75,6 +81,7 @@ def test_option_and_future_orders_name_their_contract(client: Any, account: str)
         "230.0",
         "CALL",
     )
+    pay_for_futures(client, account)
     future = placed(client, limit_order(account, ES, "BUY", 1, 5000.0))
     assert (future.contract.identifier, future.contract.sec_type, future.contract.multiplier) == (
         "ES2606",

@@ -235,6 +235,32 @@ def test_accounts_of_one_login_can_be_asked_for_by_number(sandbox: Sandbox, clie
     )
 
 
-def test_futures_are_paid_from_the_same_pool(client: Any, account: str) -> None:
-    client.place_order(market_order(account, future_contract("ES2606", "USD"), "BUY", 1))
-    assert client.get_prime_assets(account=account).segments["S"].init_margin == 22_000.0
+def test_futures_are_paid_from_their_own_segment(
+    sandbox: Sandbox, client: Any, account: str
+) -> None:
+    client.transfer_segment_fund("SEC", "FUT", amount=50_000, currency="USD")
+    before = client.get_prime_assets(account=account).segments["S"]
+    es = future_contract("ES2606", "USD")
+    client.place_order(market_order(account, es, "BUY", 1))
+    fill = client.get_transactions(account=account, sec_type="FUT", symbol="ES")[0]
+    sandbox.control.set_price("ES2606", Decimal(str(fill.filled_price + 10)))
+    securities, futures = (
+        client.get_prime_assets(account=account).segments[name] for name in ("S", "C")
+    )
+    figures, untouched = vars(securities), vars(before)
+    del figures["_currency_assets"], untouched["_currency_assets"]
+    assert figures == untouched
+    assert (futures.cash_balance, futures.unrealized_pl) == (49_998.01, 500.0)
+    assert (futures.net_liquidation, futures.init_margin) == (50_498.01, 22_000.0)
+    assert futures.cash_available_for_trade == 28_498.01
+    client.place_order(market_order(account, es, "SELL", 1))
+    cash = client.get_prime_assets(account=account).segments["C"].cash_balance
+    rows = client.get_fund_details(["FUT"], account=account).to_dict("records")
+    assert [row["type"] for row in rows] == [
+        "Commission",
+        "Trade Sell",
+        "Commission",
+        "Internal Funds Transfer In",
+    ]
+    # Every movement is told, so that together they are what there is.
+    assert sum(row["amount"] for row in rows) == pytest.approx(cash)

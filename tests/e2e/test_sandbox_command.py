@@ -1,5 +1,7 @@
 """The sandbox as a tool: started and controlled from the command line, used by the real SDK."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from tigeropen.common.exceptions import ApiException
 from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.common.util.order_utils import limit_order
 
+from infra.sandbox.__main__ import main
 from tests.support.sandbox import ROOT, Sandbox, running_sandbox
 
 LIMIT_S = 60
@@ -40,10 +43,14 @@ def run(*command: str, home: Path | None = None) -> "subprocess.CompletedProcess
 
 
 def asked(sandbox: Sandbox, *words: str) -> Any:
-    """Run `tiger-mcp sandbox` with words, and return what it answers."""
-    done = run(*OURS, "sandbox", *words, "--home", str(sandbox.home))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Do what `python -m infra.sandbox` does with words, and return what it answers.
+
+    A process for each would take a second; that both commands hand their words on has a test.
+    """
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        assert main(["--home", str(sandbox.home), *words]) == 0
+    return json.loads(told.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,21 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture
 def client(sandbox: Sandbox) -> Any:
     return sandbox.trade_client()
+
+
+@pytest.mark.parametrize("command", [[*OURS, "sandbox"], ALONE], ids=["tiger-mcp", "alone"])
+def test_both_commands_hand_their_words_on(sandbox: Sandbox, command: list[str]) -> None:
+    words = "fault add http_status status=502 --method no_such --account paper --count 3"
+    home = ("--home", str(sandbox.home))
+    done = run(*command, *words.split(), *home)
+    assert done.returncode == 0, done.stderr
+    (listed,) = asked(sandbox, "fault", "list")
+    assert listed["fault_id"] == json.loads(done.stdout)["fault_id"]
+    assert (listed["rule"]["account"], listed["rule"]["count"]) == (sandbox.account("paper"), 3)
+    asked(sandbox, "fault", "clear")
+    refused = run(*command, "fault", "clear", "4711", *home)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("sandbox: ")
 
 
 def test_fault_is_added_listed_met_and_cleared(sandbox: Sandbox, client: Any) -> None:
@@ -144,11 +166,14 @@ def test_clock_is_told_and_moved(sandbox: Sandbox) -> None:
         "clock --set 2001-01-01T00:00:00+00:00",
     ],
 )
-def test_refusal_is_one_line_on_stderr(sandbox: Sandbox, words: str) -> None:
-    done = run(*ALONE, *words.split(), "--home", str(sandbox.home))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("sandbox: ")
-    assert done.stderr.count("\n") == 1
+def test_refusal_is_one_line_on_stderr(
+    sandbox: Sandbox, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words.split(), "--home", str(sandbox.home)]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("sandbox: ")
+    assert told.err.count("\n") == 1
 
 
 def test_command_without_a_sandbox_says_so(tmp_path: Path) -> None:

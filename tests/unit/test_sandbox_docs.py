@@ -7,12 +7,15 @@ import msgspec
 import pytest
 from tigeropen.common.consts import service_types
 
+from infra.sandbox.logins.switches import LoginSwitches
+from infra.sandbox.push.faults import AnyPushEffect
 from infra.sandbox.served import SERVED, SdkMethod, is_served, method_table, with_table
 from infra.sandbox.settings import Settings
 from infra.sandbox.wire.faults import AnyEffect
 from tests.support.sdk_methods import DOCUMENT, document_with_table, sdk_methods
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
+CONTROL = DOCUMENT.parents[1] / "infra" / "sandbox" / "control"
 
 
 def method_called(name: str) -> SdkMethod:
@@ -72,6 +75,31 @@ def test_every_fault_is_documented_with_its_parameters() -> None:
 def test_every_switch_is_documented() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.M)
     assert {field.name for field in msgspec.structs.fields(Settings)} <= set(rows)
+
+
+def test_every_switch_of_logins_is_documented() -> None:
+    section = TEXT.partition("## Logins")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", section, re.M)
+    assert {field.name for field in msgspec.structs.fields(LoginSwitches)} == set(rows)
+
+
+def test_every_push_fault_is_documented_with_its_parameters() -> None:
+    section = TEXT.partition("## Push")[2].partition("\n## ")[0]
+    for effect in get_args(AnyPushEffect):
+        (row,) = [
+            line
+            for line in section.splitlines()
+            if line.startswith(f"| `{effect.__struct_config__.tag}` |")
+        ]
+        for field in msgspec.structs.fields(effect):
+            assert f"`{field.name}`" in row, row
+
+
+def test_every_control_route_is_documented() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in CONTROL.glob("*.py"))
+    routes = set(re.findall(r'\("(?:GET|POST|DELETE)", "(/[\w/]+)"\):', source))
+    assert len(routes) > 30
+    assert [path for path in sorted(routes) if f" {path}`" not in TEXT] == []
 
 
 def test_what_is_served_is_not_empty() -> None:

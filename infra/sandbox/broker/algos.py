@@ -63,5 +63,5 @@ def _planned(
 
 def _share_of_volume(desk: Desk, order: Order, terms: AlgoTerms) -> Decimal:
     share = terms.participation_rate or PARTICIPATION_DEFAULT
-    traded = desk.prices.quote(order.contract_key).volume - (order.volume_mark or 0)
+    traded = desk.prices.volume_ever - (order.volume_mark or 0)
     return max(Decimal(0), share * traded)

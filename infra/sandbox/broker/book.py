@@ -5,19 +5,19 @@ record as true and checks nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import assert_never
 
 import msgspec
 
-from infra.sandbox.broker.fund_book import FundBook
+from infra.sandbox.broker.fund_book import FundBook, paying_segment
 from infra.sandbox.broker.interest import OpenInterest, interest_of, interest_sum
 from infra.sandbox.broker.records import (
     AccountKind,
     AccountOpened,
     ComboTraded,
-    DividendPaid,
+    ContractExpired,
     ExerciseWritten,
     Fill,
     ForexTraded,
@@ -32,8 +32,11 @@ from infra.sandbox.broker.records import (
     PositionsTransferred,
     PricesSet,
     Record,
+    Segment,
     SharesSplit,
 )
+from infra.sandbox.broker.resting import Resting
+from infra.sandbox.market.instruments import instrument_of
 
 COST_STEP = Decimal("0.00000001")
 # Tiger's ids are int64 above 2^53. An odd step makes most of them impossible to hold in a double,
@@ -51,13 +54,6 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal = Decimal(0)
 
 
-class ListingMark(msgspec.Struct, frozen=True, kw_only=True):
-    """A point in the book's past: how many order versions and fills there were."""
-
-    version_count: int
-    fill_count: int
-
-
 class Account:
     """One account's holdings and orders."""
 
@@ -65,11 +61,16 @@ class Account:
         self.tiger_id = tiger_id
         self.account = account
         self.kind = kind
-        self.cash: dict[str, Decimal] = {}
+        self.cash: dict[str, Decimal] = {}  # of the securities segment
+        self._other_cash: dict[Segment, dict[str, Decimal]] = defaultdict(dict)
         self.opening_cash: Mapping[str, Decimal] = {}
         self.positions: dict[str, Position] = {}
         self.open_interest: dict[str, OpenInterest] = defaultdict(OpenInterest)
         self.order_ids: list[int] = []
+
+    def cash_of(self, segment: Segment) -> dict[str, Decimal]:
+        """Return what a segment holds, by currency."""
+        return self.cash if segment == "SEC" else self._other_cash[segment]
 
     def interest(self, key: str) -> OpenInterest:
         """Return what the open orders want of a contract."""
@@ -83,10 +84,9 @@ class Book:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
         self.fills: list[Fill] = []
-        self.versions: list[Order] = []
         self.open_ids: dict[str, dict[int, None]] = defaultdict(dict)  # by symbol, oldest first
         self.numbers: dict[str, int] = defaultdict(int)  # last reserved, by tiger_id
-        self.prices_set: PricesSet | None = None
+        self.resting = Resting()
         self.funds = FundBook()
         self._ids_by_number: dict[tuple[str, int], int] = {}
         self._numbers_used: set[tuple[str, int]] = set()
@@ -117,19 +117,11 @@ class Book:
                 self._write(record.order)
                 for fill in record.fills:
                     self._settle(fill)
-            case DividendPaid():
-                self._pay_dividend(record)
             case SharesSplit():
                 self._split(record)
             case PricesSet():
-                self.prices_set = record
-            case PositionMoved():
-                positions = self.accounts[record.account].positions
-                positions[record.key] = position_after(
-                    positions.get(record.key, Position()),
-                    signed_quantity=record.quantity,
-                    price=record.price,
-                )
+                # Where contracts trade is no part of the book.
+                return
             case IdsSkipped():
                 self._id_last = max(self._id_last, record.id_last)
             case _:
@@ -175,33 +167,23 @@ class Book:
             default=None,
         )
 
-    def mark(self) -> ListingMark:
-        """Return the present, to look back at later."""
-        return ListingMark(version_count=len(self.versions), fill_count=len(self.fills))
+    def orders_of(self, account: str) -> list[Order]:
+        """Return an account's orders, oldest first."""
+        return [self.orders[global_id] for global_id in self.accounts[account].order_ids]
 
-    def orders_of(self, account: str, *, mark: ListingMark | None = None) -> list[Order]:
-        """Return an account's orders as they are, or as they were at a mark."""
-        if mark is None:
-            return [self.orders[global_id] for global_id in self.accounts[account].order_ids]
-        past = {
-            order.global_id: order
-            for order in self.versions[: mark.version_count]
-            if order.account == account
-        }
-        return list(past.values())
-
-    def fills_of(self, account: str, *, mark: ListingMark | None = None) -> list[Fill]:
-        """Return an account's fills, all or those up to a mark."""
-        fills: Iterable[Fill] = self.fills if mark is None else self.fills[: mark.fill_count]
-        return [fill for fill in fills if fill.account == account]
+    def fills_of(self, account: str) -> list[Fill]:
+        """Return an account's fills, oldest first."""
+        return [fill for fill in self.fills if fill.account == account]
 
     def _apply_funds(self, record: FundRecord) -> None:
         if isinstance(record, ForexTraded):
             self._write(record.order)
             self.fills.append(record.fill)
-        if isinstance(record, PositionsTransferred | ExerciseWritten):
+        if isinstance(record, PositionsTransferred | ExerciseWritten | ContractExpired):
             for change in record.changes:
                 self._adjust(change)
+        if isinstance(record, PositionMoved):
+            self._move(record)
         self._id_last = max(self._id_last, self.funds.apply(record, self.accounts))
 
     def _adjust(self, change: PositionChange) -> None:
@@ -213,11 +195,19 @@ class Book:
             realized_pnl=before.realized_pnl + change.realized_pnl,
         )
 
+    def _move(self, record: PositionMoved) -> None:
+        positions = self.accounts[record.account].positions
+        positions[record.key] = position_after(
+            positions.get(record.key, Position()),
+            signed_quantity=record.quantity,
+            price=record.price * instrument_of(record.key).multiplier,
+        )
+
     def _write(self, order: Order) -> None:
         account, before = self.accounts[order.account], self.orders.get(order.global_id)
         self._count_open(account, order if before is None else before, sign=-1, is_new=not before)
         self.orders[order.global_id] = order
-        self.versions.append(order)
+        self.resting.put(before, order)
         if before is None:
             self._enter(account, order)
         if order.oca_group:
@@ -261,15 +251,10 @@ class Book:
         # A future is a promise: only what is won or lost on it moves cash.
         is_future = fill.sec_type == "FUT"
         paid = before.realized_pnl - after.realized_pnl if is_future else sign * fill.amount
-        _add_cash(account, fill.currency, -paid - fill.fee)
+        cash = account.cash_of(paying_segment(fill.sec_type))
+        cash[fill.currency] = cash.get(fill.currency, Decimal(0)) - paid - fill.fee
         self.fills.append(fill)
         self._id_last = max(self._id_last, fill.fill_id)
-
-    def _pay_dividend(self, record: DividendPaid) -> None:
-        for account in self.accounts.values():
-            held = account.positions.get(record.key, Position()).quantity
-            if held:
-                _add_cash(account, record.currency, held * record.amount)
 
     def _split(self, record: SharesSplit) -> None:
         for account in self.accounts.values():
@@ -278,10 +263,6 @@ class Book:
                 account.positions[record.key] = msgspec.structs.replace(
                     position, quantity=position.quantity * record.ratio
                 )
-
-
-def _add_cash(account: Account, currency: str, amount: Decimal) -> None:
-    account.cash[currency] = account.cash.get(currency, Decimal(0)) + amount
 
 
 def position_after(position: Position, *, signed_quantity: Decimal, price: Decimal) -> Position:

@@ -14,6 +14,7 @@ import msgspec
 from infra.sandbox.broker.book import Account, Position
 from infra.sandbox.broker.combos import net_price
 from infra.sandbox.broker.desk import UNCOVERED, Desk
+from infra.sandbox.broker.fund_book import paying_segment
 from infra.sandbox.broker.hours import ALGO_TYPES, AUCTION_TYPES, REGULAR_ONLY_TYPES, is_fractional
 from infra.sandbox.broker.interest import OpenInterest, interest_of_legs, interest_sum
 from infra.sandbox.broker.margin import NOTHING, funds_of, margin_bound
@@ -28,6 +29,7 @@ from infra.sandbox.broker.rules import (
     refuse_terms,
 )
 from infra.sandbox.broker.triggers import adjusted
+from infra.sandbox.market.expiry import is_over
 from infra.sandbox.market.instruments import (
     USD_PER_UNIT,
     Instrument,
@@ -68,12 +70,12 @@ def refuse_order(request: OrderTerms, desk: Desk, now: datetime) -> None:
     account = desk.book.accounts[request.account]
     is_paper = account.kind == "paper"
     item = contract_of(request)
-    if item is None or not is_tradable(item, now.date()):
+    if item is None or not _is_traded(item, now):
         raise bad(NOT_TRADED)
     if is_paper and item.sec_type in ("WAR", "IOPT"):
         raise bad("Paper accounts do not support warrants and callable bull/bear contracts")
     if request.legs:
-        _refuse_legs(request)
+        _refuse_legs(request, now)
     refuse_terms(request, item, now, is_paper=is_paper)
     _refuse_quantity(request, account, item)
     if not desk.settings.always_open:
@@ -144,10 +146,18 @@ def without_interest(account: Account, interest: Interest) -> Iterator[None]:
         account.open_interest.update(before)
 
 
-def _refuse_legs(request: OrderTerms) -> None:
+def _is_traded(item: Instrument, now: datetime) -> bool:
+    return is_tradable(item, now.date()) and not is_over(item, now)
+
+
+def _refuse_legs(request: OrderTerms, now: datetime) -> None:
     items = [find(leg.key) for leg in request.legs]
-    if any(item is None for item in items) or any(leg.ratio < 1 for leg in request.legs):
+    if any(item is None or not _is_traded(item, now) for item in items):
         raise bad(NOT_TRADED)
+    if any(leg.ratio < 1 for leg in request.legs):
+        raise bad(NOT_TRADED)
+    if any(item.sec_type not in ("OPT", "STK") for item in items if item is not None):
+        raise bad("The legs of the order are invalid")
     keys = {leg.key for leg in request.legs}
     if not LEGS_MIN <= len(request.legs) <= LEGS_MAX or len(keys) != len(request.legs):
         raise bad("The legs of the order are invalid")
@@ -223,9 +233,10 @@ def _refuse_unaffordable(
         position, before = account.positions.get(key, Position()), account.interest(key)
         needed += margin_bound(key, interest_sum(before, wanted), position, prices)
         needed -= margin_bound(key, before, position, prices)
-    if needed > 0 and needed > funds_of(account, prices).available:
-        item = contract_of(request)
-        assert item is not None, "the contract of an order was checked before"
+    item = contract_of(request)
+    assert item is not None, "the contract of an order was checked before"
+    segment = paying_segment(item.sec_type)
+    if needed > 0 and needed > funds_of(account, prices, segment).available:
         amount = request.cash_amount or request.quantity * price * item.multiplier
         usd = amount * USD_PER_UNIT[item.currency]
         raise bad(f"Insufficient buying power for an order of {usd:.2f} USD")

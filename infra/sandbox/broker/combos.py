@@ -14,8 +14,8 @@ from infra.sandbox.broker.desk import Desk, as_filled
 from infra.sandbox.broker.fees import fees_due
 from infra.sandbox.broker.interest import leg_side
 from infra.sandbox.broker.liquidity import Taken, is_within
-from infra.sandbox.broker.margin import instrument_of
 from infra.sandbox.broker.records import ComboTraded, Fill, Order, OrderLeg, OrderTerms, Side
+from infra.sandbox.market.instruments import instrument_of
 from infra.sandbox.market.prices import Prices
 
 
@@ -86,8 +86,9 @@ def _fill(
         taken = Taken(price=trade.best.price, quantity=quantity * trade.leg.ratio)
         desk.liquidity.use(trade.leg.key, trade.side, taken)
         fill = _leg_fill(desk, order, trade, taken, number=number, now=now)
+        fill = msgspec.structs.replace(fill, realized_pnl=_gain(desk, fill))
         fills.append(fill)
-        fees, realized = fees + fill.fee, realized + _gain(desk, fill)
+        fees, realized = fees + fill.fee, realized + fill.realized_pnl
     filled = msgspec.structs.replace(
         order,
         filled_quantity=filled_quantity,

@@ -3,13 +3,16 @@
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from infra.sandbox.broker.desk import Desk
-from infra.sandbox.broker.records import CorporateAction, DividendPaid
+from infra.sandbox.broker.records import CashEntry, CorporateAction, DividendPaid
 from infra.sandbox.broker.rules import bad, is_within
 from infra.sandbox.market.instruments import Instrument, find, rounded_to_tick, tick_at
 
 SPLIT_REMARK = "The order was ended by a corporate action"
 RATIO_MAX = Decimal(1000)
+DIVIDEND_LABEL = "Cash Dividend"
 
 
 def apply_action(desk: Desk, action: CorporateAction, now: datetime) -> None:
@@ -25,7 +28,7 @@ def apply_action(desk: Desk, action: CorporateAction, now: datetime) -> None:
     if isinstance(action, DividendPaid):
         if not is_within(action.amount, last / 2) or action.currency != item.currency:
             raise bad(f"no dividend of {action.amount} {action.currency}")
-        desk.record(action)
+        desk.record(msgspec.structs.replace(action, entries=_dividends(desk, action)))
         _move(desk, item, last - action.amount)
         return
     if not is_within(action.ratio, RATIO_MAX):
@@ -36,6 +39,30 @@ def apply_action(desk: Desk, action: CorporateAction, now: datetime) -> None:
             desk.close(order, "Inactive", now, remark=SPLIT_REMARK)
     desk.record(action)
     _move(desk, item, last / action.ratio)
+
+
+def _dividends(desk: Desk, action: DividendPaid) -> tuple[CashEntry, ...]:
+    # Who is short pays what the holder gets.
+    first = desk.book.funds.next_entry_id()
+    held = [
+        (account.account, position.quantity)
+        for account in desk.book.accounts.values()
+        if (position := account.positions.get(action.key)) is not None and position.quantity
+    ]
+    return tuple(
+        CashEntry(
+            entry_id=first + at,
+            account=account,
+            segment="SEC",
+            currency=action.currency,
+            amount=quantity * action.amount,
+            kind="CORPORATE_ACTION",
+            label=DIVIDEND_LABEL,
+            booked_at=action.paid_at,
+            key=action.key,
+        )
+        for at, (account, quantity) in enumerate(held)
+    )
 
 
 def _move(desk: Desk, item: Instrument, price: Decimal) -> None:

@@ -3,7 +3,8 @@
 Every change leaves as a record, is kept, and then becomes true; listeners hear of it last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,17 +14,17 @@ from infra.sandbox.broker.book import Book, Position, position_after
 from infra.sandbox.broker.fees import fees_due
 from infra.sandbox.broker.hours import AUCTION_TYPES, Hours, TradingTime, trading_time
 from infra.sandbox.broker.liquidity import Liquidity, Taken
-from infra.sandbox.broker.margin import instrument_of
 from infra.sandbox.broker.records import (
     Fill,
     NumberReserved,
     Order,
     OrderTraded,
     OrderWritten,
+    PricesSet,
     Record,
     Status,
 )
-from infra.sandbox.market.instruments import CATALOGUE, Instrument
+from infra.sandbox.market.instruments import CATALOGUE, Instrument, instrument_of
 from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings
 
@@ -36,21 +37,60 @@ class Desk:
 
     Args:
         seed: of the price process.
-        save: called with each record before it is applied; when it returns, the record is kept.
+        save: called with each record before it is applied.
+        commit: called at the end of each act; when it returns, what was saved since is kept.
     """
 
-    def __init__(self, *, seed: int, save: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        save: Callable[[Record], None],
+        commit: Callable[[], None],
+    ) -> None:
         self.book = Book()
         self.prices = Prices(seed=seed, catalogue=CATALOGUE)
+        self._version_kept = self.prices.version
         self.settings = Settings()
         self.hours = Hours()
         self.liquidity = Liquidity(self.prices)
         self.listeners: list[Callable[[Record], None]] = []
         self._save = save
-        self._moments: dict[tuple[str, str], tuple[str, str]] = {}  # last seen, by market
+        self._commit = commit
+        self._depth = 0
+        self.matched_at: datetime | None = None  # when all orders were
+        self._turn_at: tuple[datetime, datetime] | None = None
+
+    @contextmanager
+    def act(self) -> Iterator[None]:
+        """Keep all records of an act together: after a crash all of them are there, or none."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._commit()
 
     def record(self, record: Record) -> None:
         """Keep a record, make it true, and tell the listeners."""
+        self.keep_prices()
+        self._make_true(record)
+
+    def keep_prices(self) -> None:
+        """Keep where everything trades, if that has changed since it was last kept."""
+        if self.prices.version != self._version_kept:
+            self._version_kept = self.prices.version
+            self._make_true(PricesSet(state=self.prices.state()))
+
+    def restore(self, record: Record) -> None:
+        """Make a stored record true again."""
+        self.book.apply(record)
+        if isinstance(record, PricesSet):
+            self.prices.restore(record.state)
+            self._version_kept = self.prices.version
+
+    def _make_true(self, record: Record) -> None:
         self._save(record)
         self.book.apply(record)
         for listener in self.listeners:
@@ -84,19 +124,39 @@ class Desk:
         self.liquidity.refresh()
 
     def see_day(self, now: datetime) -> None:
-        """Let options be priced as of today."""
+        """Let options be priced as of today, and each exchange's day begin when it does."""
         if self.prices.day != now.date():
             self.prices.set_day(now.date())
+        if self._turn_at is not None and self._turn_at[0] <= now < self._turn_at[1]:
+            return
+        sessions = {
+            place: self.hours.session(item, now) for place, item in self.prices.places.items()
+        }
+        for place, session in sessions.items():
+            self.prices.see_session(place, session.kind, session.trading_day)
+        self._turn_at = (
+            max(session.begins_at for session in sessions.values()),
+            min(session.ends_at for session in sessions.values()),
+        )
 
-    def has_begun(self, item: Instrument, now: datetime) -> bool:
-        """Say whether a contract's market does something else than when this was last asked."""
+    def begun(self, now: datetime) -> frozenset[tuple[str, str]]:
+        """Return the markets (and kinds of contract) with open orders that do something else than
+        when all orders were last matched; after a restart every one counts."""
+        before, self.matched_at = self.matched_at, now
         if self.settings.always_open:
-            return False
-        place = (item.market, item.sec_type)
-        moment = (self.hours.session(item, now).kind, self.hours.auction_phase(item, now))
-        before = self._moments.get(place)
-        self._moments[place] = moment
-        return moment != before
+            return frozenset()
+        resting = self.book.resting
+        items = [instrument_of(key) for key in resting.contracts()]
+        items += [home_of(self.book.orders[order_id]) for order_id in resting.watched()]
+        places = {(item.market, item.sec_type): item for item in items}
+        return frozenset(
+            place
+            for place, item in places.items()
+            if before is None or self._moment(item, before) != self._moment(item, now)
+        )
+
+    def _moment(self, item: Instrument, now: datetime) -> tuple[str, str]:
+        return self.hours.session(item, now).kind, self.hours.auction_phase(item, now)
 
     def is_fixed(self, order: Order, now: datetime) -> bool:
         """Say whether an order stands in an auction that no longer lets it go."""
@@ -127,7 +187,30 @@ class Desk:
         return closed
 
     def fill(self, order: Order, taken: Taken, now: datetime) -> Order:
-        """Fill an order with what the market gave, and draw the consequences."""
+        """Fill an order with what the market gave, and draw the consequences.
+
+        No fill turns a holding from one side to the other: what closes and what opens are two, and
+        an order that may only close ends where there is nothing more to close.
+        """
+        closed = self.closable(order)
+        if 0 < closed < taken.quantity:
+            first = Taken(price=taken.price, quantity=closed)
+            order = self._fill_part(order, first, now)
+            taken = Taken(price=taken.price, quantity=taken.quantity - closed)
+            closed = Decimal(0)
+        if not order.is_live:
+            return order
+        if not closed and only_closes(order):
+            return self.close(order, "Invalid", now, remark=UNCOVERED)
+        return self._fill_part(order, taken, now)
+
+    def closable(self, order: Order) -> Decimal:
+        """Return how much an order could close of what its account holds."""
+        positions = self.book.accounts[order.account].positions
+        held = positions.get(order.contract_key, Position()).quantity
+        return max(Decimal(0), held if order.side == "SELL" else -held)
+
+    def _fill_part(self, order: Order, taken: Taken, now: datetime) -> Order:
         instrument = instrument_of(order.contract_key)
         position = self.book.accounts[order.account].positions.get(order.contract_key, Position())
         after = position_after(
@@ -168,6 +251,7 @@ class Desk:
             key=order.key,
             sec_type=order.sec_type,
             multiplier=order.multiplier,
+            realized_pnl=after.realized_pnl - position.realized_pnl,
         )
         self.record(OrderTraded(order=filled, fill=fill))
         self.after_fill(filled, now, is_full=is_full)
@@ -222,6 +306,11 @@ class Desk:
 UNCOVERED = "The order quantity you entered exceeds your currently available position"
 # Shares of an order by amount are cut to this step.
 SHARE_STEP = Decimal("0.00001")
+
+
+def only_closes(order: Order) -> bool:
+    """Say whether an order must not open a holding: a sale of what is held, an attached leg."""
+    return bool(order.parent_id) or (order.side == "SELL" and order.is_closing)
 
 
 def home_of(order: Order) -> Instrument:

@@ -22,6 +22,7 @@ from infra.sandbox.broker.checks import (
 )
 from infra.sandbox.broker.corporate import apply_action
 from infra.sandbox.broker.desk import Desk
+from infra.sandbox.broker.due import settle_due
 from infra.sandbox.broker.groups import refuse_group
 from infra.sandbox.broker.liquidity import Taken
 from infra.sandbox.broker.matching import work
@@ -34,7 +35,6 @@ from infra.sandbox.broker.records import (
     OrderRequest,
     OrderTerms,
     OrderWritten,
-    PricesSet,
     Record,
     Status,
 )
@@ -57,11 +57,18 @@ class Engine:
 
     Args:
         seed: of the price process.
-        save: called with each record before it is applied; when it returns, the record is kept.
+        save: called with each record before it is applied.
+        commit: called at the end of each call that saved something; when it returns, that is kept.
     """
 
-    def __init__(self, *, seed: int, save: Callable[[Record], None]) -> None:
-        self._desk = Desk(seed=seed, save=save)
+    def __init__(
+        self,
+        *,
+        seed: int,
+        save: Callable[[Record], None],
+        commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._desk = Desk(seed=seed, save=save, commit=commit)
         self.listeners = self._desk.listeners
 
     @property
@@ -85,15 +92,12 @@ class Engine:
 
     def restore(self, record: Record) -> None:
         """Make a stored record true again, at start."""
-        self.book.apply(record)
-        if isinstance(record, PricesSet):
-            self.prices.set_all(record.prices, step_count=record.step_count)
-            self._desk.liquidity.refresh()
+        self._desk.restore(record)
 
     def open_account(self, *, tiger_id: str, account: str, kind: AccountKind) -> None:
         """Open an account with its opening cash, once."""
         if account not in self.book.accounts:
-            self._desk.record(
+            self.keep(
                 AccountOpened(
                     tiger_id=tiger_id, account=account, kind=kind, cash=OPENING_CASH[kind]
                 )
@@ -101,7 +105,8 @@ class Engine:
 
     def reserve_number(self, tiger_id: str) -> int:
         """Hand out the user's next order number."""
-        return self._desk.reserve_number(tiger_id)
+        with self._desk.act():
+            return self._desk.reserve_number(tiger_id)
 
     def check(self, request: OrderRequest, now: datetime) -> str | None:
         """Return why an order would be refused or rejected, or none; nothing is done."""
@@ -126,10 +131,11 @@ class Engine:
         self._refuse_duplicate(request)
         request = with_adjusted_limit(request)
         refuse_order(request, self._desk, now)
-        order = self._take(request, now, oca_group=0)
-        if order.attached:
-            attach(self._desk, order, now)
-        return self._start(order, now, reject=reject)
+        with self._desk.act():
+            order = self._take(request, now, oca_group=0)
+            if order.attached:
+                attach(self._desk, order, now)
+            return self._start(order, now, reject=reject)
 
     def place_oca(self, requests: Sequence[OrderRequest], now: datetime) -> tuple[Order, ...]:
         """Take orders of which the first to fill cancels the others, in the order given.
@@ -144,10 +150,11 @@ class Engine:
             self._refuse_duplicate(request)
             refuse_order(request, self._desk, now)
         group, taken = self.book.next_id(), []
-        for request in adjusted:
-            taken.append(self._take(request, now, oca_group=group))
-        for order in taken:
-            self._start(self.book.orders[order.global_id], now, reject=None)
+        with self._desk.act():
+            for request in adjusted:
+                taken.append(self._take(request, now, oca_group=group))
+            for order in taken:
+                self._start(self.book.orders[order.global_id], now, reject=None)
         return tuple(self.book.orders[order.global_id] for order in taken)
 
     def cancel(self, order: Order, now: datetime) -> Order:
@@ -160,10 +167,11 @@ class Engine:
             return order
         if not order.is_open or self._desk.is_fixed(order, now):
             raise OrderRefusedError("bad_request", "The order can not be cancelled now")
-        asked = self._desk.write(msgspec.structs.replace(order, cancel_status="RECEIVED"), now)
-        if self.settings.defer_cancels:
-            return asked
-        return self._desk.close(asked, "Cancelled", now)
+        with self._desk.act():
+            asked = self._desk.write(msgspec.structs.replace(order, cancel_status="RECEIVED"), now)
+            if self.settings.defer_cancels:
+                return asked
+            return self._desk.close(asked, "Cancelled", now)
 
     def modify(self, order: Order, now: datetime, change: OrderChange) -> Order:
         """Take new terms for an open order.
@@ -172,24 +180,35 @@ class Engine:
             OrderRefusedError: the order stays as it was.
         """
         refuse_change(self._desk, order, change, now)
-        asked = self._desk.write(
-            msgspec.structs.replace(order, replace_status="RECEIVED", change=change), now
-        )
-        return asked if self.settings.defer_modifies else apply_change(self._desk, asked, now)
+        with self._desk.act():
+            asked = self._desk.write(
+                msgspec.structs.replace(order, replace_status="RECEIVED", change=change), now
+            )
+            return asked if self.settings.defer_modifies else apply_change(self._desk, asked, now)
 
     def advance(self, now: datetime, *, step_count: int) -> None:
         """Move prices this many steps; after each, match and settle what was deferred. 0 steps
         only match and settle."""
-        for _ in range(step_count):
-            moved = self.prices.next_prices()
-            self.prices.set_all(moved, step_count=self.prices.step_count + 1)
-            run_round(self._desk, now)
-        if step_count == 0:
-            run_round(self._desk, now)
+        with self._desk.act():
+            self._desk.see_day(now)
+            for _ in range(step_count):
+                moved = self.prices.next_prices()
+                self.prices.set_all(moved, step_count=self.prices.step_count + 1)
+                run_round(self._desk, now)
+            if step_count == 0:
+                run_round(self._desk, now)
+            settle_due(self._desk, now)
 
     def tick(self, now: datetime) -> None:
         """Let time pass without a move of prices: orders lapse, slices come due, sessions open."""
-        run_tick(self._desk, now)
+        with self._desk.act():
+            run_tick(self._desk, now)
+            settle_due(self._desk, now)
+
+    def settle(self, now: datetime) -> None:
+        """Do what falls due by the clock: transfers arrive, options are used, contracts end."""
+        with self._desk.act():
+            settle_due(self._desk, now)
 
     def set_price(self, symbol: str, price: Decimal, now: datetime) -> None:
         """Put one contract at a price, keep it over restarts, and match what depends on it.
@@ -202,9 +221,11 @@ class Engine:
         """
         if find(symbol) is None or not self.prices.is_valid(symbol, price):
             raise OrderRefusedError("bad_request", f"no price {price} for {symbol}")
-        self.prices.set_all({symbol: price}, step_count=self.prices.step_count)
-        self.keep_prices()
-        run_round(self._desk, now, key=symbol)
+        with self._desk.act():
+            self._desk.see_day(now)
+            self.prices.set_all({symbol: price}, step_count=self.prices.step_count)
+            self._desk.keep_prices()
+            run_round(self._desk, now, key=symbol)
 
     def apply_corporate_action(self, action: CorporateAction, now: datetime) -> None:
         """Pay a dividend, or split a stock: holdings, cash and price follow; open orders end.
@@ -212,8 +233,9 @@ class Engine:
         Raises:
             OrderRefusedError: no such stock, or no such ratio or amount.
         """
-        apply_action(self._desk, action, now)
-        self.keep_prices()
+        with self._desk.act():
+            apply_action(self._desk, action, now)
+            self._desk.keep_prices()
 
     def fill(self, order: Order, now: datetime, *, quantity: Decimal, price: Decimal) -> Order:
         """Fill a part of an open order, or all of it, whatever the market says.
@@ -223,7 +245,8 @@ class Engine:
         """
         if not order.is_live or order.legs or not 0 < quantity <= order.remaining_quantity:
             raise OrderRefusedError("bad_request", f"can not fill {quantity} of the order")
-        return self._desk.fill(order, Taken(price=price, quantity=quantity), now)
+        with self._desk.act():
+            return self._desk.fill(order, Taken(price=price, quantity=quantity), now)
 
     def end(self, order: Order, status: Status, now: datetime, *, remark: str = "") -> Order:
         """End an open order from the broker's side.
@@ -233,17 +256,18 @@ class Engine:
         """
         if not order.is_open:
             raise OrderRefusedError("bad_request", "The order is over")
-        return self._desk.close(order, status, now, remark=remark)
+        with self._desk.act():
+            return self._desk.close(order, status, now, remark=remark)
 
     def keep(self, record: Record) -> None:
         """Store a fact that came from outside, and make it true."""
-        self._desk.record(record)
+        with self._desk.act():
+            self._desk.record(record)
 
     def keep_prices(self) -> None:
-        """Store the prices, so that a restart goes on from them."""
-        self._desk.record(
-            PricesSet(prices=self.prices.snapshot(), step_count=self.prices.step_count)
-        )
+        """Store where everything trades, so that a restart goes on from there."""
+        with self._desk.act():
+            self._desk.keep_prices()
 
     def _refuse_duplicate(self, request: OrderRequest) -> None:
         if not request.order_number or self.settings.duplicate_orders == "accept":
@@ -305,7 +329,7 @@ class Engine:
     def _volume_mark(self, request: OrderRequest) -> int | None:
         if request.order_type != "VWAP":
             return None
-        return self.prices.quote(request.contract_key).volume
+        return self.prices.volume_ever
 
 
 TERM_NAMES = OrderTerms.__struct_fields__

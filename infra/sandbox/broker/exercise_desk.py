@@ -1,31 +1,22 @@
 """The desk for options that are used early or left to lapse.
 
-A request waits until its day in the option's own market; then what is still held of it is settled.
-To exercise trades the underlying at the strike; to lapse costs what the option was bought for.
+A request waits until it is due (`exercises` says when); then what is still held of it is settled.
 """
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.broker.book import COST_STEP, Account, Position, position_after
+from infra.sandbox.broker.book import Account, Position
 from infra.sandbox.broker.desk_refusals import DeskRefusedError
 from infra.sandbox.broker.engine import Engine
+from infra.sandbox.broker.expirations import share_change
 from infra.sandbox.broker.interest import OpenInterest
-from infra.sandbox.broker.margin import instrument_of
-from infra.sandbox.broker.records import (
-    CashEntry,
-    ExerciseKind,
-    ExerciseStatus,
-    ExerciseWritten,
-    OptionExercise,
-    PositionChange,
-)
+from infra.sandbox.broker.records import ExerciseKind, ExerciseWritten, OptionExercise
 from infra.sandbox.market.calendars import zone_of
+from infra.sandbox.market.expiry import is_over
 from infra.sandbox.market.instruments import Instrument, find
-
-ENTRY_LABEL = "Option Exercise"
 
 
 def held_options(account: Account) -> list[tuple[Instrument, Decimal]]:
@@ -66,17 +57,14 @@ def waiting_requests(engine: Engine, account: Account) -> list[OptionExercise]:
     """Return the account's requests that are not settled, oldest first."""
     return [
         item
-        for item in engine.book.funds.exercises.values()
-        if item.account == account.account and item.status == "New"
+        for item in engine.book.funds.waiting_exercises.values()
+        if item.account == account.account
     ]
 
 
-def share_change(instrument: Instrument, kind: ExerciseKind, quantity: Decimal) -> Decimal:
+def requested_change(instrument: Instrument, kind: ExerciseKind, quantity: Decimal) -> Decimal:
     """Return by how much a request changes the holding of the underlying."""
-    if kind == "Expire":
-        return Decimal(0)
-    shares = quantity * instrument.multiplier
-    return shares if instrument.right == "CALL" else -shares
+    return Decimal(0) if kind == "Expire" else share_change(instrument, quantity)
 
 
 def submit(
@@ -98,6 +86,8 @@ def submit(
     """
     if quantity > free_quantity(engine, account, instrument.key):
         raise DeskRefusedError("fail", "The quantity exceeds the available quantity")
+    if is_over(instrument, now):
+        raise DeskRefusedError("fail", "The option has expired")
     if not _today(instrument, now) <= executing_on <= (instrument.expiry or executing_on):
         raise DeskRefusedError("fail", "The executing date is invalid")
     request = OptionExercise(
@@ -111,7 +101,7 @@ def submit(
         is_force=is_force,
     )
     engine.keep(ExerciseWritten(exercise=request))
-    settle_due(engine, account, now)
+    engine.settle(now)
     return engine.book.funds.exercises[request.exercise_id]
 
 
@@ -127,89 +117,6 @@ def cancel(engine: Engine, account: Account, exercise_id: int) -> None:
     if request.status != "New":
         raise DeskRefusedError("fail", "The request cannot be cancelled now")
     engine.keep(ExerciseWritten(exercise=msgspec.structs.replace(request, status="Cancel")))
-
-
-def settle_due(engine: Engine, account: Account, now: datetime) -> None:
-    """Settle the account's requests whose day has come."""
-    for request in waiting_requests(engine, account):
-        instrument = instrument_of(request.key)
-        if _today(instrument, now) >= request.executing_on:
-            _settle(engine, account, request, instrument, now)
-
-
-def _settle(
-    engine: Engine,
-    account: Account,
-    request: OptionExercise,
-    instrument: Instrument,
-    now: datetime,
-) -> None:
-    held = account.positions.get(request.key, Position())
-    quantity = min(request.quantity, max(Decimal(0), held.quantity))
-    if quantity == 0:
-        _write(engine, request, "Fail", reason="The option position does not exist")
-        return
-    # Rounded (half even, to COST_STEP) unless all of it goes, so that nothing is left over.
-    cost = (
-        held.cost
-        if quantity == held.quantity
-        else (held.cost * quantity / held.quantity).quantize(COST_STEP, ROUND_HALF_EVEN)
-    )
-    changes = [
-        PositionChange(
-            account=account.account,
-            key=request.key,
-            quantity=-quantity,
-            cost=-cost,
-            realized_pnl=-cost,
-        )
-    ]
-    entries: tuple[CashEntry, ...] = ()
-    if shares := share_change(instrument, request.kind, quantity):
-        changes.append(_delivered(account, instrument, shares))
-        entries = (_paid(engine, account, instrument, shares, now),)
-    done = msgspec.structs.replace(request, status="Success", done_quantity=quantity)
-    engine.keep(ExerciseWritten(exercise=done, changes=tuple(changes), entries=entries))
-
-
-def _write(engine: Engine, request: OptionExercise, status: ExerciseStatus, *, reason: str) -> None:
-    ended = msgspec.structs.replace(request, status=status, reason=reason)
-    engine.keep(ExerciseWritten(exercise=ended))
-
-
-def _delivered(account: Account, instrument: Instrument, shares: Decimal) -> PositionChange:
-    underlying, strike = _delivery(instrument)
-    before = account.positions.get(underlying, Position())
-    after = position_after(before, signed_quantity=shares, price=strike)
-    return PositionChange(
-        account=account.account,
-        key=underlying,
-        quantity=shares,
-        cost=after.cost - before.cost,
-        realized_pnl=after.realized_pnl - before.realized_pnl,
-    )
-
-
-def _paid(
-    engine: Engine, account: Account, instrument: Instrument, shares: Decimal, now: datetime
-) -> CashEntry:
-    _, strike = _delivery(instrument)
-    return CashEntry(
-        entry_id=engine.book.funds.next_entry_id(),
-        account=account.account,
-        segment="SEC",
-        currency=instrument.currency,
-        amount=-shares * strike,
-        kind="TRADE",
-        label=ENTRY_LABEL,
-        booked_at=now,
-    )
-
-
-def _delivery(instrument: Instrument) -> tuple[str, Decimal]:
-    assert instrument.underlying is not None, "an option has an underlying"
-    assert instrument.strike is not None, "an option has a strike"
-    return instrument.underlying, instrument.strike
 
 
 def _today(instrument: Instrument, now: datetime) -> date:

@@ -9,14 +9,13 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 import msgspec
 
 from infra.sandbox.broker.book import Account
+from infra.sandbox.broker.cash_entries import cash_entries, transfer_entries
 from infra.sandbox.broker.desk_refusals import DeskRefusedError
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.margin import funds_of
 from infra.sandbox.broker.records import (
-    CashEntry,
     Fill,
     ForexTraded,
-    FundKind,
     Order,
     Segment,
     SegmentTransfer,
@@ -34,10 +33,10 @@ FOREX_FILL = "FOREX"
 
 def available(engine: Engine, account: Account, segment: Segment, currency: str) -> Decimal:
     """Return how much cash of a currency may leave a segment: none that margin needs."""
-    cash = engine.book.funds.cash_of(account, segment).get(currency, Decimal(0))
-    if segment != "FUT":
-        free = funds_of(account, engine.prices).available / USD_PER_UNIT[currency]
-        cash = min(cash, free)
+    cash = account.cash_of(segment).get(currency, Decimal(0))
+    # Securities and funds answer for one another.
+    funds = funds_of(account, engine.prices, "FUT" if segment == "FUT" else "SEC")
+    cash = min(cash, funds.available / USD_PER_UNIT[currency])
     return max(Decimal(0), cash).quantize(CENT, ROUND_DOWN)
 
 
@@ -70,27 +69,18 @@ def submit_transfer(
         created_at=now,
         updated_at=now,
     )
-    out = _moved(engine, account, transfer, from_segment, -amount, now)
+    out = transfer_entries(engine.book, account.account, transfer, from_segment, -amount, now)
     engine.keep(SegmentTransferWritten(transfer=transfer, entries=out))
+    engine.settle(now)
     return transfer
-
-
-def settle_transfers(engine: Engine, account: Account, now: datetime) -> None:
-    """Let the account's cash that is on its way arrive, unless the settings hold it."""
-    if engine.settings.defer_transfers:
-        return
-    for transfer in open_transfers(engine, account):
-        done = msgspec.structs.replace(transfer, status="SUCC", updated_at=now, settled_at=now)
-        arrived = _moved(engine, account, transfer, transfer.to_segment, transfer.amount, now)
-        engine.keep(SegmentTransferWritten(transfer=done, entries=arrived))
 
 
 def open_transfers(engine: Engine, account: Account) -> list[SegmentTransfer]:
     """Return the account's transfers that have not arrived, oldest first."""
     return [
         item
-        for item in engine.book.funds.segment_transfers.values()
-        if item.account == account.account and item.status == "NEW"
+        for item in engine.book.funds.waiting_transfers.values()
+        if item.account == account.account
     ]
 
 
@@ -109,7 +99,9 @@ def cancel_transfer(
         # Source: Tiger's example of a refused cancel (page "accounts-java").
         raise _failed("The transfer cannot be cancelled now")
     back = msgspec.structs.replace(transfer, status="CANC", updated_at=now)
-    entries = _moved(engine, account, transfer, transfer.from_segment, transfer.amount, now)
+    entries = transfer_entries(
+        engine.book, account.account, transfer, transfer.from_segment, transfer.amount, now
+    )
     engine.keep(SegmentTransferWritten(transfer=back, entries=entries))
     return back
 
@@ -145,9 +137,9 @@ def exchange(
     received = (amount * price).quantize(CENT, ROUND_DOWN) if side == "SELL" else quantity
     if received <= 0:
         raise _failed("The amount is too small")
-    entries = _entries(
-        engine,
-        account,
+    entries = cash_entries(
+        engine.book,
+        account.account,
         segment,
         now,
         "FOREX",
@@ -214,44 +206,6 @@ def _forex_label(currency: str, base: str) -> str:
     # Source: Tiger's example of cash movements (page "accounts-java").
     side = "Base Currency" if currency == base else "Quotation Currency"
     return f"Currency Exchange - {side}"
-
-
-def _moved(
-    engine: Engine,
-    account: Account,
-    transfer: SegmentTransfer,
-    segment: Segment,
-    amount: Decimal,
-    now: datetime,
-) -> tuple[CashEntry, ...]:
-    label = f"Internal Funds Transfer {'In' if amount > 0 else 'Out'}"
-    return _entries(
-        engine, account, segment, now, "FUNDS_TRANSFER", (label, transfer.currency, amount)
-    )
-
-
-def _entries(
-    engine: Engine,
-    account: Account,
-    segment: Segment,
-    now: datetime,
-    kind: FundKind,
-    *moves: tuple[str, str, Decimal],
-) -> tuple[CashEntry, ...]:
-    first = engine.book.funds.next_entry_id()
-    return tuple(
-        CashEntry(
-            entry_id=first + at,
-            account=account.account,
-            segment=segment,
-            currency=currency,
-            amount=amount,
-            kind=kind,
-            label=label,
-            booked_at=now,
-        )
-        for at, (label, currency, amount) in enumerate(moves)
-    )
 
 
 def _check_currency(currency: str) -> None:

@@ -4,13 +4,14 @@ The calendar is the market's; this module adds what an order makes of it. The sw
 `always_open` puts every market into its regular session at all hours.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from infra.sandbox.broker.records import OrderTerms
 from infra.sandbox.market.calendars import SessionKind
+from infra.sandbox.market.expiry import expires_at
 from infra.sandbox.market.instruments import Instrument
 from infra.sandbox.market.sessions import Session, session_at, session_end
 
@@ -78,11 +79,8 @@ class Hours:
             case _:
                 is_extended = windows(terms, instrument) != REGULAR
                 end = self.day_end(instrument, now, outside_rth=is_extended)
-        if instrument.expiry is None:
-            return end
-        # A contract's last day is over everywhere when the next one ends in UTC.
-        last = datetime.combine(instrument.expiry, datetime.min.time(), UTC) + timedelta(days=2)
-        return min(end, last)
+        last = expires_at(instrument)
+        return end if last is None else min(end, last)
 
     def _next_open(self, instrument: Instrument, now: datetime) -> datetime:
         return session_at(instrument.market, now, sec_type=instrument.sec_type).next_open

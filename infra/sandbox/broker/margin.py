@@ -1,8 +1,9 @@
 """What an account is worth and what it may still buy, in US dollars.
 
-One pooled margin account. Of stocks half the value of every position and of every opening order is
-bound; long options and warrants are paid in full; short options bind what a fall or a rise of the
-underlying would cost, futures what their exchange asks.
+A margin account of two parts that do not answer for one another: futures, and all else. Of stocks
+half the value of every position and of every opening order is bound; long options and warrants are
+paid in full; short options bind what a fall or a rise of the underlying would cost, futures what
+their exchange asks.
 """
 
 from decimal import Decimal
@@ -10,9 +11,11 @@ from decimal import Decimal
 import msgspec
 
 from infra.sandbox.broker.book import Account, Position
+from infra.sandbox.broker.fund_book import paying_segment
 from infra.sandbox.broker.interest import OpenInterest
+from infra.sandbox.broker.records import Segment
 from infra.sandbox.market.futures import family_of
-from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument, find
+from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument, instrument_of
 from infra.sandbox.market.prices import Prices
 
 INITIAL_MARGIN = Decimal("0.5")
@@ -54,11 +57,13 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
         return max(Decimal(0), self.available / INITIAL_MARGIN)
 
 
-def funds_of(account: Account, prices: Prices) -> Funds:
-    """Add up an account at the last prices."""
+def funds_of(account: Account, prices: Prices, segment: Segment = "SEC") -> Funds:
+    """Add up a segment of an account at the last prices: FUT its futures, SEC all else."""
     value = gross = unrealized = realized = initial = maintenance = Decimal(0)
     for key, position in account.positions.items():
         instrument = instrument_of(key)
+        if paying_segment(instrument.sec_type) != segment:
+            continue
         rate = USD_PER_UNIT[instrument.currency]
         realized += position.realized_pnl * rate
         if not position.quantity:
@@ -72,7 +77,7 @@ def funds_of(account: Account, prices: Prices) -> Funds:
         initial, maintenance = initial + bound.initial, maintenance + bound.maintenance
     return Funds(
         cash=sum(
-            (amount * USD_PER_UNIT[currency] for currency, amount in account.cash.items()),
+            (amount * USD_PER_UNIT[name] for name, amount in account.cash_of(segment).items()),
             Decimal(0),
         ),
         position_value=value,
@@ -83,6 +88,7 @@ def funds_of(account: Account, prices: Prices) -> Funds:
             (
                 margin_bound(key, interest, account.positions.get(key, Position()), prices)
                 for key, interest in account.open_interest.items()
+                if interest != NOTHING and paying_segment(instrument_of(key).sec_type) == segment
             ),
             Decimal(0),
         ),
@@ -149,13 +155,6 @@ def margin_bound(key: str, interest: OpenInterest, position: Position, prices: P
     share = Decimal(1) if instrument.sec_type in PAID_IN_FULL else INITIAL_MARGIN
     sum_of_opening = paid + interest.cash_amount * rate + interest.sell_amount * sold * rate
     return sum_of_opening * share
-
-
-def instrument_of(key: str) -> Instrument:
-    """Return the contract of something that the book holds."""
-    instrument = find(key)
-    assert instrument is not None, f"the book holds a contract that does not exist: {key}"
-    return instrument
 
 
 def _opening(quantity: Decimal, *, covered: Decimal) -> Decimal:

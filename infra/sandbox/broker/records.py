@@ -23,6 +23,7 @@ from infra.sandbox.broker.terms import (
     SessionType,
     Side,
 )
+from infra.sandbox.market.prices import PriceState
 
 # The terms of orders are part of what the records say, and are found here as well.
 __all__ = [
@@ -76,7 +77,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     lapses_at: datetime | None = None  # when its time in force ends
     sliced_at: datetime | None = None  # when an ICEBERG last showed a new slice
     slice_price: Decimal | None = None  # where that slice of an ICEBERG stands
-    volume_mark: int | None = None  # the day's volume when a VWAP began
+    volume_mark: int | None = None  # what had ever traded when a VWAP began
     is_closing: bool = False  # when it was taken, it would have made a holding smaller
 
     @property
@@ -128,6 +129,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""  # of the contract; empty: the stock called `symbol`
     sec_type: str = "STK"
     multiplier: Decimal = Decimal(1)
+    realized_pnl: Decimal = Decimal(0)  # won by what it closed, before fees
 
     @property
     def contract_key(self) -> str:
@@ -199,6 +201,7 @@ class DividendPaid(msgspec.Struct, frozen=True, kw_only=True, tag="dividend.paid
     currency: str
     amount: Decimal  # per share
     paid_at: datetime
+    entries: tuple["CashEntry", ...] = ()  # what each account got or paid
 
 
 class SharesSplit(msgspec.Struct, frozen=True, kw_only=True, tag="shares.split"):
@@ -212,14 +215,21 @@ class SharesSplit(msgspec.Struct, frozen=True, kw_only=True, tag="shares.split")
 class PricesSet(msgspec.Struct, frozen=True, kw_only=True, tag="prices.set"):
     """Prices to start from after a restart."""
 
-    prices: Mapping[str, Decimal]  # by the contract's key
-    step_count: int
+    state: PriceState
 
 
 # The parts of an account's cash; the securities segment pays for all but futures.
 Segment = Literal["SEC", "FUT", "FUND"]
 # Tiger's kinds of cash movement. Source: its list of `fund_type` (read 2026-11-23).
-FundKind = Literal["DEPOSIT_WITHDRAW", "TRADE", "FEE", "FUNDS_TRANSFER", "FOREX", "OTHER"]
+FundKind = Literal[
+    "DEPOSIT_WITHDRAW",
+    "TRADE",
+    "FEE",
+    "FUNDS_TRANSFER",
+    "FOREX",
+    "CORPORATE_ACTION",
+    "OTHER",
+]
 TransferStatus = Literal["NEW", "SUCC", "CANC"]
 ExerciseKind = Literal["Exercise", "Expire"]
 ExerciseStatus = Literal["New", "Success", "Fail", "Cancel"]
@@ -236,6 +246,7 @@ class CashEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: FundKind
     label: str  # Tiger's word for it
     booked_at: datetime
+    key: str = ""  # of the contract it is about, if there is one
 
 
 class PositionChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,9 +346,26 @@ class ExerciseWritten(msgspec.Struct, frozen=True, kw_only=True, tag="exercise.w
     entries: tuple[CashEntry, ...] = ()
 
 
+class ContractExpired(msgspec.Struct, frozen=True, kw_only=True, tag="contract.expired"):
+    """A contract came to its end: every holding of it was delivered, paid out, or lapsed."""
+
+    key: str
+    price: Decimal  # at which it was settled: of an option its underlying's
+    expired_at: datetime
+    changes: tuple[PositionChange, ...]
+    entries: tuple[CashEntry, ...] = ()
+
+
 CorporateAction = DividendPaid | SharesSplit
 FundRecord = (
-    CashPaid | SegmentTransferWritten | ForexTraded | PositionsTransferred | ExerciseWritten
+    CashPaid
+    | SegmentTransferWritten
+    | ForexTraded
+    | PositionsTransferred
+    | ExerciseWritten
+    | DividendPaid
+    | ContractExpired
+    | PositionMoved
 )
 Record = (
     AccountOpened
@@ -345,10 +373,8 @@ Record = (
     | OrderWritten
     | OrderTraded
     | ComboTraded
-    | DividendPaid
     | SharesSplit
     | PricesSet
     | FundRecord
-    | PositionMoved
     | IdsSkipped
 )

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from infra.sandbox.bounds import is_plain
 from infra.sandbox.broker.book import Account
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.records import (
@@ -29,7 +30,7 @@ from infra.sandbox.control.views import (
 from infra.sandbox.market.instruments import PRICE_MAX, USD_PER_UNIT, find
 
 APP_SOURCE: Final = "android"
-AMOUNT_MAX: Final = Decimal(10) ** 12
+SPLIT_RATIO_MIN, SPLIT_RATIO_MAX = Decimal("0.0001"), Decimal(10_000)
 
 
 def app_order(engine: Engine, command: ExternalOrder, now: datetime) -> Order:
@@ -93,6 +94,8 @@ def fill(engine: Engine, command: OutsideFill, now: datetime) -> Order:
         OrderRefusedError: the order is over, or wants less.
     """
     order = _order(engine, command.account, command.global_id)
+    if command.quantity is not None and not is_plain(command.quantity):
+        raise ValueError(f"expected a quantity above 0, was {command.quantity}")
     price = order.limit_price if command.price is None else command.price
     if price is None:
         price = engine.prices.last(order.key or order.symbol)
@@ -113,7 +116,7 @@ def pay(engine: Engine, command: OutsideCash, now: datetime) -> None:
     account = account_called(engine, command.account)
     if command.currency not in USD_PER_UNIT:
         raise ValueError(f"expected one of {sorted(USD_PER_UNIT)}, was {command.currency}")
-    if not command.amount.is_finite() or not 0 < abs(command.amount) <= AMOUNT_MAX:
+    if not is_plain(command.amount) or not command.amount:
         raise ValueError(f"expected an amount other than 0, was {command.amount}")
     engine.keep(
         CashPaid(
@@ -140,7 +143,7 @@ def move_position(engine: Engine, command: OutsidePosition, now: datetime) -> No
     account = account_called(engine, command.account)
     if find(command.key) is None:
         raise ValueError(f"expected the key of a contract, was {command.key}")
-    if not command.quantity.is_finite() or not 0 < abs(command.quantity) <= AMOUNT_MAX:
+    if not is_plain(command.quantity) or not command.quantity:
         raise ValueError(f"expected a quantity other than 0, was {command.quantity}")
     engine.keep(
         PositionMoved(
@@ -157,9 +160,11 @@ def pay_dividend(engine: Engine, command: DividendCommand, now: datetime) -> Non
     """Pay a dividend to every holder of a stock, in its currency.
 
     Raises:
-        ValueError: no such stock.
+        ValueError: no such stock, or no amount of money.
         OrderRefusedError: no such amount.
     """
+    if not is_plain(command.amount):
+        raise ValueError(f"expected an amount above 0, was {command.amount}")
     item = find(command.symbol)
     if item is None:
         raise ValueError(f"expected the symbol of a stock, was {command.symbol}")
@@ -173,8 +178,13 @@ def split(engine: Engine, command: SplitCommand, now: datetime) -> None:
     """Split a stock.
 
     Raises:
+        ValueError: no ratio of whole shares is like that.
         OrderRefusedError: no such stock or ratio.
     """
+    if not is_plain(command.ratio) or not SPLIT_RATIO_MIN <= command.ratio <= SPLIT_RATIO_MAX:
+        raise ValueError(
+            f"expected a ratio from {SPLIT_RATIO_MIN} to {SPLIT_RATIO_MAX}, was {command.ratio}"
+        )
     action = SharesSplit(key=command.symbol, ratio=command.ratio, split_at=now)
     engine.apply_corporate_action(action, now)
 
@@ -200,6 +210,6 @@ def _order(engine: Engine, account: str, global_id: int) -> Order:
 
 
 def _checked_price(price: Decimal) -> Decimal:
-    if not price.is_finite() or not 0 < price <= PRICE_MAX:
+    if not is_plain(price) or not 0 < price <= PRICE_MAX:
         raise ValueError(f"expected a price above 0, was {price}")
     return price

@@ -117,8 +117,10 @@ class Control:
             return _reply(409, ErrorView(error=error.text))
         except (ClockError, OSError) as error:
             return _reply(409, ErrorView(error=str(error)))
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, OverflowError) as error:
             return _reply(400, ErrorView(error=str(error)))
+        except RecursionError:
+            return _reply(400, ErrorView(error="expected a body that is less deeply nested"))
 
     async def _health(self, _request: HttpRequest) -> object:
         accounts = tuple(self._engine.book.accounts)
@@ -217,6 +219,7 @@ class Control:
         if not 0 <= command.step_count <= STEP_COUNT_MAX:
             raise ValueError(f"expected step_count from 0 to {STEP_COUNT_MAX}")
         self._engine.advance(self._now(), step_count=command.step_count)
+        self._engine.keep_prices()
         return Count(count=self._engine.prices.step_count)
 
     async def _tell_time(self, _request: HttpRequest) -> object:

@@ -35,6 +35,7 @@ __all__ = [
     "TickBand",
     "Venue",
     "find",
+    "instrument_of",
     "is_on_tick",
     "is_tradable",
     "is_whole_lot",
@@ -50,6 +51,13 @@ __all__ = [
 def find(key: str) -> Instrument | None:
     """Return the contract with a key, listed or derived, expired or not; none if there is none."""
     return CATALOGUE.get(key) or find_option(key) or find_future(key)
+
+
+def instrument_of(key: str) -> Instrument:
+    """Return the contract of something that the book holds."""
+    instrument = find(key)
+    assert instrument is not None, f"the book holds a contract that does not exist: {key}"
+    return instrument
 
 
 def resolve(

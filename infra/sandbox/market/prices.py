@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
+from infra.sandbox.market.calendars import SessionKind
 from infra.sandbox.market.depth import Level, Side, levels_from
 from infra.sandbox.market.futures import SPOTS, carried
 from infra.sandbox.market.instruments import (
@@ -34,6 +35,8 @@ QUOTE_SIZE = 500
 VOLUME_PER_STEP = 1000
 # What options are priced as of until somebody says which day it is.
 FIRST_DAY = date(2026, 1, 1)
+# From the opening to the close of a day's regular trading.
+TRADED_KINDS: frozenset[SessionKind] = frozenset({"regular", "auction", "lunch", "break"})
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,40 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     ask_size: int = QUOTE_SIZE
 
 
+class DayFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract's day at its exchange so far."""
+
+    previous_close: Decimal
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal | None = None  # once regular trading has ended
+
+    @classmethod
+    def begun(cls, price: Decimal) -> "DayFigures":
+        """Return a day that knows one price."""
+        return cls(previous_close=price, open=price, high=price, low=price)
+
+
+class RunningDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a market is doing, on which of its trading days."""
+
+    day: date
+    kind: SessionKind
+    step: int  # of the process, at which the day began
+
+
+class PriceState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a process has come to; it goes on from there as if it had never stopped."""
+
+    prices: Mapping[str, Decimal]  # of what moves by itself, by key
+    step_count: int
+    offsets: Mapping[str, Decimal] = {}  # how far derived contracts were set from their value
+    day: date = FIRST_DAY
+    figures: Mapping[str, DayFigures] = {}
+    running: Mapping[str, RunningDay] = {}  # by place
+
+
 class Prices:
     """The current price of every contract."""
 
@@ -67,14 +104,17 @@ class Prices:
         } | dict(SPOTS)
         self._base = {key: item.base_price for key, item in self._moving.items()}
         self._last = dict(self._base)
-        self._high = dict(self._last)
-        self._low = dict(self._last)
+        self._days = {key: DayFigures.begun(price) for key, price in self._base.items()}
+        self._running: dict[str, RunningDay] = {}  # by place
+        # One contract of each market and kind that has hours of its own.
+        self.places = {
+            f"{item.market} {item.sec_type}": item for item in reversed(self._moving.values())
+        }
         # How far a derived contract was set from its value.
         self._offsets: dict[str, Decimal] = {}
-        # Prices of derived contracts that were set before anybody said which day it is.
-        self._waiting: dict[str, Decimal] = {}
-        self._day: date | None = None
+        self._day = FIRST_DAY
         self.step_count = 0
+        self.version = 0  # changes with everything that `state` tells
         self.listeners: list[Callable[[], None]] = []  # told after prices have been set
 
     @property
@@ -85,13 +125,57 @@ class Prices:
     @property
     def day(self) -> date:
         """Return the day as of which options are priced."""
-        return FIRST_DAY if self._day is None else self._day
+        return self._day
 
     def set_day(self, day: date) -> None:
         """Say as of which day options are priced; prices of stocks do not depend on it."""
         self._day = day
-        waiting, self._waiting = self._waiting, {}
-        self._set_derived(waiting)
+
+    def see_session(self, place: str, kind: SessionKind, day: date) -> None:
+        """Say what a market is doing: with a new day of its own the day's figures begin anew.
+
+        Args:
+            place: a key of `places`.
+            day: the exchange's trading day; one that is past is left unheard.
+        """
+        before = self._running.get(place)
+        running = RunningDay(day=day, kind=kind, step=0 if before is None else before.step)
+        if before is None:
+            self._run(place, running)
+            return
+        if day < before.day or running == before:
+            return
+        if before.kind in TRADED_KINDS and kind not in TRADED_KINDS:
+            self._note_close(place)
+        if day > before.day:
+            self._begin_day(place)
+            running = msgspec.structs.replace(running, step=self.step_count)
+        self._run(place, running)
+
+    def state(self) -> PriceState:
+        """Return all that the process has come to."""
+        return PriceState(
+            prices=dict(self._last),
+            step_count=self.step_count,
+            offsets=dict(self._offsets),
+            day=self._day,
+            figures=dict(self._days),
+            running=dict(self._running),
+        )
+
+    def restore(self, state: PriceState) -> None:
+        """Go on from where a process had come to."""
+        self._last |= state.prices
+        self._days |= state.figures
+        self._offsets = dict(state.offsets)
+        self._running = dict(state.running)
+        self._day, self.step_count = state.day, state.step_count
+        self._tell()
+
+    @property
+    def volume_ever(self) -> int:
+        """How much of each contract was traded since the process began."""
+        return VOLUME_PER_STEP * (self.step_count + 1)
 
     def quote(self, key: str) -> Quote:
         """Return the quote of a contract.
@@ -100,18 +184,19 @@ class Prices:
             KeyError: there is no such contract.
         """
         instrument, last = self._instrument(key), self.last(key)
-        high, low, opened = self._range(instrument, last)
+        day = self._figures(instrument, last)
+        step = self._running_step(instrument)
         bids, asks = self._levels(key, "BUY", 1), self._levels(key, "SELL", 1)
         return Quote(
             symbol=key,
             last=last,
             bid=bids[0].price if bids else Decimal(0),
             ask=asks[0].price,
-            open=opened,
-            high=high,
-            low=low,
-            previous_close=opened,
-            volume=VOLUME_PER_STEP * (self.step_count + 1),
+            open=day.open,
+            high=day.high,
+            low=day.low,
+            previous_close=day.previous_close,
+            volume=VOLUME_PER_STEP * (self.step_count - step + 1),
             bid_size=bids[0].volume if bids else 0,
             ask_size=asks[0].volume,
         )
@@ -132,15 +217,13 @@ class Prices:
         """
         if key in self._last:
             return self._last[key]
-        if key in self._waiting:
-            return self._waiting[key]
         instrument = self._instrument(key)
         offset = self._offsets.get(key, Decimal(0))
         return self._on_tick(instrument, self._value(instrument) + offset)
 
     def snapshot(self) -> dict[str, Decimal]:
         """Return every price that is kept, by key: of what moves by itself, or was set by hand."""
-        return self._last | self._waiting | {key: self.last(key) for key in self._offsets}
+        return self._last | {key: self.last(key) for key in self._offsets}
 
     def next_prices(self) -> dict[str, Decimal]:
         """Return every price that moves by itself one step on, without going there."""
@@ -149,13 +232,9 @@ class Prices:
     def set_all(self, prices: Mapping[str, Decimal], *, step_count: int) -> None:
         """Go to these prices; a key that stands for no contract is left out."""
         self.step_count = step_count
-        derived = self._move(prices)
-        if self._day is None:
-            self._waiting |= derived
-        else:
-            self._set_derived(derived)
-        for told in self.listeners:
-            told()
+        for key, price in self._move(prices).items():
+            self._offsets[key] = price - self._value(self._instrument(key))
+        self._tell()
 
     def is_valid(self, key: str, price: Decimal) -> bool:
         """Say whether a price may be set: on the tick, and with room for a bid below it."""
@@ -173,15 +252,44 @@ class Prices:
         for key, price in prices.items():
             if key in self._last:
                 self._last[key] = price
-                self._high[key] = max(self._high[key], price)
-                self._low[key] = min(self._low[key], price)
+                day = self._days[key]
+                if not day.low <= price <= day.high:
+                    self._days[key] = msgspec.structs.replace(
+                        day, high=max(day.high, price), low=min(day.low, price)
+                    )
             elif find(key) is not None:
                 derived[key] = price
         return derived
 
-    def _set_derived(self, prices: Mapping[str, Decimal]) -> None:
-        for key, price in prices.items():
-            self._offsets[key] = price - self._value(self._instrument(key))
+    def _tell(self) -> None:
+        self.version += 1
+        for told in self.listeners:
+            told()
+
+    def _run(self, place: str, running: RunningDay) -> None:
+        self._running[place] = running
+        self.version += 1
+
+    def _note_close(self, place: str) -> None:
+        for key in self._keys_at(place):
+            self._days[key] = msgspec.structs.replace(self._days[key], close=self._last[key])
+
+    def _begin_day(self, place: str) -> None:
+        for key in self._keys_at(place):
+            last, before = self._last[key], self._days[key]
+            close = last if before.close is None else before.close
+            self._days[key] = DayFigures(previous_close=close, open=last, high=last, low=last)
+
+    def _keys_at(self, place: str) -> list[str]:
+        return [
+            key for key, item in self._moving.items() if f"{item.market} {item.sec_type}" == place
+        ]
+
+    def _running_step(self, instrument: Instrument) -> int:
+        # A derived contract keeps its underlying's days; a future its family's.
+        kind = "FUT" if instrument.sec_type == "FUT" else "STK"
+        running = self._running.get(f"{instrument.market} {kind}")
+        return 0 if running is None else running.step
 
     def _instrument(self, key: str) -> Instrument:
         instrument = self._catalogue.get(key) or find(key)
@@ -213,20 +321,25 @@ class Prices:
         lowest = tick_at(instrument, Decimal(0))
         return max(lowest, rounded_to_tick(instrument, price))
 
-    def _range(self, instrument: Instrument, last: Decimal) -> tuple[Decimal, Decimal, Decimal]:
-        """Return the highest, the lowest and the first price."""
-        if instrument.key in self._last:
-            return (
-                self._high[instrument.key],
-                self._low[instrument.key],
-                self._base[instrument.key],
-            )
-        opened = self._on_tick(instrument, self._value(instrument, at=self._base))
-        ends = [
-            self._on_tick(instrument, self._value(instrument, at=at))
-            for at in (self._high, self._low)
-        ]
-        return max(opened, last, *ends), min(opened, last, *ends), opened
+    def _figures(self, instrument: Instrument, last: Decimal) -> DayFigures:
+        """Return a contract's day; of a derived one what its underlying's day comes to."""
+        own = self._days.get(instrument.key)
+        if own is not None:
+            return own
+        spot = instrument.symbol if instrument.sec_type == "FUT" else instrument.underlying
+        assert spot is not None, "what has no process follows from another"
+        day = self._days[spot]
+
+        def worth(price: Decimal) -> Decimal:
+            return self._on_tick(instrument, self._value(instrument, at={spot: price}))
+
+        opened, ends = worth(day.open), (worth(day.high), worth(day.low))
+        return DayFigures(
+            previous_close=worth(day.previous_close),
+            open=opened,
+            high=max(opened, last, *ends),
+            low=min(opened, last, *ends),
+        )
 
     def _moved(self, key: str) -> Decimal:
         last, base, instrument = self._last[key], self._base[key], self._moving[key]

@@ -20,6 +20,7 @@ from infra.sandbox.methods.figures import AVERAGE_STEP, Json, average, double, p
 
 CENT = Decimal("0.01")
 CAPABILITY = "RegTMargin"
+BASE_CURRENCY = "USD"
 # Tiger's letters for the parts of an account.
 CATEGORIES: Mapping[Segment, str] = {"SEC": "S", "FUT": "C", "FUND": "F"}
 # Securities and funds are one pool for margin; futures have their own.
@@ -107,9 +108,9 @@ def position_json(holding: Holding, *, updated_at_ms: int) -> Json:
 
 def prime_assets_json(
     account: Account,
-    funds: Funds,
     *,
-    other_cash: Mapping[Segment, Mapping[str, Decimal]],
+    funds: Funds,
+    futures: Funds,
     in_transit: Mapping[Segment, Decimal],
     base_currency: str,
     updated_at_ms: int,
@@ -118,26 +119,33 @@ def prime_assets_json(
 
     Args:
         funds: of the securities segment.
-        other_cash: of the other segments, by currency.
+        futures: of the segment of futures.
         in_transit: what is on its way into a segment (unit: US dollars).
         base_currency: what the sums are told in.
     """
     rate = USD_PER_UNIT[base_currency]
-    segments = [_securities(account, funds, rate) | _uncollected(in_transit, "SEC", rate)]
-    for segment, cash in other_cash.items():
-        pooled = funds if segment == "FUND" else None
-        segments.append(
-            _cash_segment(segment, cash, pooled, rate) | _uncollected(in_transit, segment, rate)
-        )
+    segments = {
+        "SEC": _traded(funds) | _pool(funds),
+        # What is left for futures is told as cash to trade with; stock could not be bought for it.
+        "FUT": _traded(futures) | _pool(futures) | {"buyingPower": Decimal(0)},
+        "FUND": _cash_alone(worth_in_usd(account.cash_of("FUND"))) | _pool(funds),
+    }
+    worths: Mapping[Segment, Funds] = {"SEC": funds, "FUT": futures, "FUND": funds}
     return {
         "accountId": account.account,
-        "segments": [item | {"currency": base_currency} for item in segments],
+        "segments": [
+            _segment(segment, segments[segment], _with_base(account.cash_of(segment)), rate)
+            | _leverage(worth)
+            | {"uncollected": money(in_transit.get(segment, Decimal(0)), rate)}
+            | {"currency": base_currency}
+            for segment, worth in worths.items()
+        ],
         "updateTimestamp": updated_at_ms,
     }
 
 
-def _securities(account: Account, funds: Funds, rate: Decimal) -> Json:
-    figures = {
+def _traded(funds: Funds) -> dict[str, Decimal]:
+    return {
         "cashBalance": funds.cash,
         "grossPositionValue": funds.position_value,
         "netLiquidation": funds.net_liquidation,
@@ -146,41 +154,21 @@ def _securities(account: Account, funds: Funds, rate: Decimal) -> Json:
         "realizedPL": funds.realized_pnl,
         "totalTodayPL": funds.unrealized_pnl,
     }
-    return _segment("SEC", figures | _pool(funds), account.cash, rate) | _leverage(funds)
 
 
-def _cash_segment(
-    segment: Segment, cash: Mapping[str, Decimal], pooled: Funds | None, rate: Decimal
-) -> Json:
-    total = worth_in_usd(cash)
-    figures = {
-        "cashBalance": total,
-        "netLiquidation": total,
-        "cashAvailableForTrade": total,
-        "equityWithLoan": total,
-        "excessLiquidation": total,
-        "overnightLiquidation": total,
-    }
+def _cash_alone(total: Decimal) -> dict[str, Decimal]:
     nothing = (
         "grossPositionValue",
         "unrealizedPL",
         "unrealizedPLByCostOfCarry",
         "realizedPL",
         "totalTodayPL",
-        "initMargin",
-        "maintainMargin",
-        "overnightMargin",
-        "buyingPower",
-        "lockedFunds",
     )
-    figures |= dict.fromkeys(nothing, Decimal(0))
-    if pooled is None:
-        return _segment(segment, figures, cash, rate) | {"leverage": 0.0}
-    return _segment(segment, figures | _pool(pooled), cash, rate) | _leverage(pooled)
+    return {"cashBalance": total, "netLiquidation": total} | dict.fromkeys(nothing, Decimal(0))
 
 
 def _pool(funds: Funds) -> dict[str, Decimal]:
-    # What securities and funds answer for together; Tiger tells it in both segments.
+    # Securities and funds answer for it together, and Tiger tells it in both segments.
     excess = funds.net_liquidation - funds.maintenance_margin
     return {
         "cashAvailableForTrade": max(Decimal(0), funds.available),
@@ -199,8 +187,9 @@ def _leverage(funds: Funds) -> Json:
     return {"leverage": double(average(funds.gross_position_value, funds.net_liquidation))}
 
 
-def _uncollected(in_transit: Mapping[Segment, Decimal], segment: Segment, rate: Decimal) -> Json:
-    return {"uncollected": money(in_transit.get(segment, Decimal(0)), rate)}
+def _with_base(cash: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+    # A segment without cash is told in the account's own currency.
+    return cash or {BASE_CURRENCY: Decimal(0)}
 
 
 def _segment(

@@ -15,12 +15,11 @@ from infra.sandbox.broker.margin import Funds, funds_of
 from infra.sandbox.broker.records import Segment
 from infra.sandbox.market.calendars import trading_days, zone_of
 from infra.sandbox.market.instruments import USD_PER_UNIT
-from infra.sandbox.methods.account_answers import CAPABILITY, money, worth_in_usd
-from infra.sandbox.methods.calls import Call, parameters
-from infra.sandbox.methods.desks import settled_account
+from infra.sandbox.methods.account_answers import BASE_CURRENCY, CAPABILITY, money, worth_in_usd
+from infra.sandbox.methods.calls import Call, account_of, parameters
 from infra.sandbox.methods.figures import Json, average, double
 from infra.sandbox.methods.funds import OPENED_AT
-from infra.sandbox.methods.holdings import BASE_CURRENCY, base_currency_of, holdings_of
+from infra.sandbox.methods.holdings import base_currency_of, holdings_of
 from infra.sandbox.methods.parameter_values import date_of, invalid, word
 from infra.sandbox.methods.past_worth import PastDay, days_of
 from infra.sandbox.wire.envelope import to_ms
@@ -58,7 +57,7 @@ class AnalyticsParameters(msgspec.Struct, frozen=True, kw_only=True):
 def assets(call: Call) -> object:
     """Return an account in the shape of a global one, in US dollars."""
     asked = parameters(call, GlobalAssetsParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     funds, updated_at_ms = funds_of(account, call.engine.prices), to_ms(call.now)
     item = {
         "account": account.account,
@@ -72,7 +71,7 @@ def assets(call: Call) -> object:
         "updateTime": updated_at_ms,
     } | _global_figures(funds)
     if asked.segment:
-        futures = worth_in_usd(call.engine.book.funds.cash_of(account, "FUT"))
+        futures = _funds(call, account, "FUT")
         item["segments"] = [
             {
                 "account": account.account,
@@ -88,7 +87,7 @@ def assets(call: Call) -> object:
                 "title": "Commodities",
                 "updateTime": updated_at_ms,
             }
-            | _global_figures(_only_cash(futures)),
+            | _global_figures(futures),
         ]
     return {"items": [item]}
 
@@ -96,7 +95,7 @@ def assets(call: Call) -> object:
 def aggregate_assets(call: Call) -> object:
     """Return an account's sums in one currency."""
     asked = parameters(call, AggregateParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     segment: Segment = word(asked.seg_type, Segment, "seg_type") or "SEC"
     currency = base_currency_of(asked.base_currency)
     funds = _funds(call, account, segment)
@@ -131,7 +130,7 @@ def aggregate_assets(call: Call) -> object:
 def analytics_asset(call: Call) -> object:
     """Return what an account was worth at the end of each US trading day, and what it won."""
     asked = parameters(call, AnalyticsParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     segment: Segment = word(asked.seg_type, Segment, "seg_type") or "SEC"
     rate = USD_PER_UNIT[base_currency_of(asked.currency)]
     today = call.now.astimezone(zone_of("US")).date()
@@ -176,9 +175,9 @@ def _midnight_ms(day: date) -> int:
 
 
 def _funds(call: Call, account: Account, segment: Segment) -> Funds:
-    if segment == "SEC":
-        return funds_of(account, call.engine.prices)
-    return _only_cash(worth_in_usd(call.engine.book.funds.cash_of(account, segment)))
+    if segment != "FUND":
+        return funds_of(account, call.engine.prices, segment)
+    return _only_cash(worth_in_usd(account.cash_of(segment)))
 
 
 def _only_cash(cash: Decimal) -> Funds:

@@ -1,25 +1,11 @@
-"""How the methods beside trading reach an account: its due business is settled first."""
+"""How what a desk beside trading refuses is answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.sandbox.broker import exercise_desk, fund_desk
 from infra.sandbox.broker.book import Account
 from infra.sandbox.broker.desk_refusals import DeskRefusedError
-from infra.sandbox.methods.calls import Call, account_of
 from infra.sandbox.wire.envelope import account_error
-
-
-def settled_account(call: Call, number: str) -> Account:
-    """Return an account that the caller may use, with what was due until now done.
-
-    Raises:
-        GatewayError: 1010 without an account; 1200 for one that is not the login's.
-    """
-    account = account_of(call, number)
-    fund_desk.settle_transfers(call.engine, account, call.now)
-    exercise_desk.settle_due(call.engine, account, call.now)
-    return account
 
 
 @contextmanager

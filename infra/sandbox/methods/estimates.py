@@ -11,8 +11,7 @@ from infra.sandbox.broker.margin import funds_of, margin_of
 from infra.sandbox.broker.records import Segment, Side
 from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument
 from infra.sandbox.methods.account_answers import Holding
-from infra.sandbox.methods.calls import Call, parameters
-from infra.sandbox.methods.desks import settled_account
+from infra.sandbox.methods.calls import Call, account_of, parameters
 from infra.sandbox.methods.figures import double
 from infra.sandbox.methods.parameter_values import (
     UNTRADED,
@@ -40,7 +39,7 @@ class EstimateParameters(NamedContract, frozen=True, kw_only=True):
 def estimate_tradable_quantity(call: Call) -> object:
     """Say how much of a contract could be bought or sold, with cash and with margin."""
     asked = parameters(call, EstimateParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     if not asked.symbol:
         raise business_error("field 'symbol' cannot be empty")
     if not asked.order_type:

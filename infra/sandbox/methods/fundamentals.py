@@ -248,7 +248,7 @@ def _window(asked: FinancialParameters, market: Venue, call: Call) -> tuple[date
     end = min(today, day_of(asked.end_date, market, "end_date") or today)
     if begin is None:
         raise business_error("field 'begin_date' cannot be empty")
-    if (end - begin).days >= DAYS_MAX:
+    if begin > end or (end - begin).days >= DAYS_MAX:
         raise invalid("begin_date")
     return begin, end
 
@@ -353,7 +353,8 @@ def _industry_json(item: Industry) -> Json:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # OSError: the name of a folder of zones, as "US".
         raise invalid("timezone") from None
 
 

@@ -12,11 +12,12 @@ import msgspec
 
 from infra.sandbox.broker import fund_desk
 from infra.sandbox.broker.book import Account
+from infra.sandbox.broker.fund_book import paying_segment
 from infra.sandbox.broker.records import FundKind, Segment, SegmentTransfer, TransferStatus
-from infra.sandbox.market.instruments import find
+from infra.sandbox.market.instruments import find, instrument_of
 from infra.sandbox.methods.answers import BROKER_ZONE, order_json
-from infra.sandbox.methods.calls import Call, parameters
-from infra.sandbox.methods.desks import refusals_of, settled_account
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.methods.desks import refusals_of
 from infra.sandbox.methods.figures import Json, double, present
 from infra.sandbox.methods.listings import ALL, limit_of
 from infra.sandbox.methods.parameter_values import date_of, finite, invalid, word
@@ -95,7 +96,7 @@ class DetailsParameters(msgspec.Struct, frozen=True, kw_only=True):
 def segment_fund_available(call: Call) -> object:
     """List what can be moved out of a segment, by currency."""
     asked = parameters(call, SegmentParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     only: Movable | None = word(asked.from_segment, Movable, "from_segment")
     segments: tuple[Movable, ...] = ("SEC", "FUT") if only is None else (only,)
     return [
@@ -105,7 +106,7 @@ def segment_fund_available(call: Call) -> object:
             "amount": double(fund_desk.available(call.engine, account, segment, currency)),
         }
         for segment in segments
-        for currency in sorted(call.engine.book.funds.cash_of(account, segment))
+        for currency in sorted(account.cash_of(segment))
         if asked.currency in (*ALL, currency)
     ]
 
@@ -113,7 +114,7 @@ def segment_fund_available(call: Call) -> object:
 def segment_fund_history(call: Call) -> object:
     """List an account's transfers between segments, newest first."""
     asked = parameters(call, SegmentParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     transfers = [
         item
         for item in reversed(call.engine.book.funds.segment_transfers.values())
@@ -125,7 +126,7 @@ def segment_fund_history(call: Call) -> object:
 def transfer_segment_fund(call: Call) -> object:
     """Send cash from one segment to another; it arrives after the reply."""
     asked = parameters(call, SegmentParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     source, target = _segment(asked, "from_segment"), _segment(asked, "to_segment")
     if source == target:
         raise invalid("to_segment")
@@ -139,14 +140,13 @@ def transfer_segment_fund(call: Call) -> object:
             amount=amount_of(asked.amount, "amount"),
             now=call.now,
         )
-    fund_desk.settle_transfers(call.engine, account, call.now)
     return _transfer_json(transfer)
 
 
 def cancel_segment_fund(call: Call) -> object:
     """Take cash back that is on its way."""
     asked = parameters(call, SegmentParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     if not asked.id:
         raise business_error("field 'id' cannot be empty")
     with refusals_of(account):
@@ -156,7 +156,7 @@ def cancel_segment_fund(call: Call) -> object:
 def place_forex_order(call: Call) -> object:
     """Change one currency into another, at once."""
     asked = parameters(call, ForexParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     segment: Segment | None = word(asked.seg_type, Segment, "seg_type")
     if segment is None:
         raise business_error("field 'seg_type' cannot be empty")
@@ -176,7 +176,7 @@ def place_forex_order(call: Call) -> object:
 def transfer_fund(call: Call) -> object:
     """List what was paid in and out, oldest first."""
     asked = parameters(call, FundingParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     if asked.seg_type not in (*ALL, "SEC"):
         return []
     return [_funding_json(move) for move in moves_of(call, account) if move.funding_id]
@@ -185,7 +185,7 @@ def transfer_fund(call: Call) -> object:
 def fund_details(call: Call) -> object:
     """List every movement of cash, newest first, by page."""
     asked = parameters(call, DetailsParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     if not asked.seg_types:
         raise business_error("field 'seg_types' cannot be empty")
     if asked.start < 0:
@@ -257,6 +257,7 @@ def _booked(call: Call, account: Account) -> list[CashMove]:
             amount=entry.amount,
             kind=entry.kind,
             label=entry.label,
+            contract=instrument_of(entry.key).name if entry.key else None,
             moved_at=entry.booked_at,
             funding_id=entry.entry_id if entry.kind == "DEPOSIT_WITHDRAW" else 0,
         )
@@ -273,14 +274,13 @@ def _traded(call: Call, account: Account) -> list[CashMove]:
             continue
         sign = -1 if fill.side == "BUY" else 1
         parts: list[tuple[FundKind, str, Decimal]] = [("FEE", "Commission", -fill.fee)]
-        if fill.sec_type != "FUT":
-            parts.insert(0, ("TRADE", f"Trade {fill.side.capitalize()}", sign * fill.amount))
+        paid = fill.realized_pnl if fill.sec_type == "FUT" else sign * fill.amount
+        parts.insert(0, ("TRADE", f"Trade {fill.side.capitalize()}", paid))
         moves += [
             CashMove(
                 # The ids behind an execution's own are nobody's.
                 move_id=fill.fill_id + at,
-                # One pool of cash pays for every kind of contract.
-                segment="SEC",
+                segment=paying_segment(fill.sec_type),
                 currency=fill.currency,
                 amount=amount,
                 kind=kind,

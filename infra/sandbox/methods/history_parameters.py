@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from infra.sandbox.market.calendars import zone_of
 from infra.sandbox.market.instruments import Venue
 from infra.sandbox.market.stretches import TradedKind
 from infra.sandbox.methods.calls import Call
-from infra.sandbox.methods.parameter_values import MS_MAX, invalid
+from infra.sandbox.methods.parameter_values import DAY_MAX, MS_MAX, invalid
 from infra.sandbox.wire.envelope import GatewayError, business_error, to_ms
 
 SYMBOLS_MAX = 50
@@ -37,6 +37,10 @@ SHORT_MINUTES_MAX = 10
 SHORT_REACH, LONG_REACH = timedelta(days=31), timedelta(days=366)
 # Neither changes what a page token continues; the SDK asks for less on its last page.
 UNBOUND_FIELDS = ("page_token", "limit", "lang", "version")
+
+# A later time is as good as this one, and one before 1970 as 1970: there are many ways to write
+# "ever".
+TIME_MS_MAX = to_ms(datetime(DAY_MAX.year, DAY_MAX.month, DAY_MAX.day, tzinfo=UTC))
 
 Time = int | str
 
@@ -99,14 +103,14 @@ def time_ms_of(value: Time | None, market: Venue, field: str) -> int | None:
     if isinstance(value, int):
         if not 0 <= value <= MS_MAX:
             raise invalid(field)
-        return value
+        return min(value, TIME_MS_MAX)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise invalid(field) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone_of(market))
-    return to_ms(moment)
+    return max(0, min(to_ms(moment), TIME_MS_MAX))
 
 
 def before_of(end_ms: int | None, place_ms: int | None, now_ms: int) -> int | None:

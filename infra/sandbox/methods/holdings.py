@@ -11,19 +11,17 @@ from infra.sandbox.broker.margin import funds_of
 from infra.sandbox.broker.records import Segment
 from infra.sandbox.market.instruments import USD_PER_UNIT, find
 from infra.sandbox.methods.account_answers import (
+    BASE_CURRENCY,
     CAPABILITY,
     Holding,
     position_json,
     prime_assets_json,
 )
 from infra.sandbox.methods.calls import Call, account_of, parameters
-from infra.sandbox.methods.desks import settled_account
 from infra.sandbox.methods.listings import ALL, DerivativeFilter, contract_filter
 from infra.sandbox.methods.parameter_values import PLAIN_TYPE, invalid
 from infra.sandbox.methods.trading import AccountParameters
 from infra.sandbox.wire.envelope import to_ms
-
-BASE_CURRENCY = "USD"
 
 
 class PositionsParameters(DerivativeFilter, frozen=True, kw_only=True):
@@ -63,7 +61,7 @@ def accounts(call: Call) -> object:
 def positions(call: Call) -> object:
     """List what an account holds of one kind of contract, stocks unless another is named."""
     asked = parameters(call, PositionsParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     is_wanted, sec_type = contract_filter(asked), asked.sec_type or PLAIN_TYPE
     updated_at_ms = to_ms(call.now)
     return {
@@ -81,13 +79,11 @@ def positions(call: Call) -> object:
 def prime_assets(call: Call) -> object:
     """Return an account's figures by segment."""
     asked = parameters(call, AssetsParameters)
-    account = settled_account(call, asked.account)
-    funds = call.engine.book.funds
-    others: tuple[Segment, ...] = ("FUT", "FUND")
+    account = account_of(call, asked.account)
     return prime_assets_json(
         account,
-        funds_of(account, call.engine.prices),
-        other_cash={item: _with_base(funds.cash_of(account, item)) for item in others},
+        funds=funds_of(account, call.engine.prices),
+        futures=funds_of(account, call.engine.prices, "FUT"),
         in_transit=_in_transit(call, account),
         base_currency=base_currency_of(asked.base_currency),
         updated_at_ms=to_ms(call.now),
@@ -128,8 +124,3 @@ def _in_transit(call: Call, account: Account) -> dict[Segment, Decimal]:
         worth = item.amount * USD_PER_UNIT[item.currency]
         on_the_way[item.to_segment] = on_the_way.get(item.to_segment, Decimal(0)) + worth
     return on_the_way
-
-
-def _with_base(cash: dict[str, Decimal]) -> dict[str, Decimal]:
-    # A segment without cash is told in the account's own currency.
-    return cash or {BASE_CURRENCY: Decimal(0)}

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from infra.sandbox.broker.fees import charges_due
-from infra.sandbox.broker.records import Fill, Order, Segment
+from infra.sandbox.broker.fund_book import segment_of
+from infra.sandbox.broker.records import Fill, Order
 from infra.sandbox.market.instruments import Instrument, find
 from infra.sandbox.methods.answers import BROKER_ZONE, charges_json, fill_json, order_json
 from infra.sandbox.methods.calls import Call, account_of, parameters
@@ -111,28 +112,13 @@ def order_transactions(call: Call) -> object:
         raise business_error("field 'order_id' or 'symbol' cannot be empty")
     is_wanted = _fill_filter(asked)
     page, token = page_of(
-        [
-            fill
-            for fill in call.engine.book.fills_of(account.account, mark=call.stale)
-            if is_wanted(fill)
-        ],
+        [fill for fill in call.engine.book.fills_of(account.account) if is_wanted(fill)],
         key=lambda fill: (to_ms(fill.filled_at), fill.fill_id),
         limit=limit_of(asked.limit, FILLS_LIMIT_MAX),
         token=asked.page_token,
         business=call.business,
     )
     return {"items": [fill_json(fill) for fill in page], "nextPageToken": token}
-
-
-def segment_of(sec_type: str) -> Segment:
-    """Return the part of an account that a kind of contract belongs to."""
-    match sec_type:
-        case "FUT" | "FOP":
-            return "FUT"
-        case "FUND":
-            return "FUND"
-        case _:
-            return "SEC"
 
 
 def contract_filter(asked: DerivativeFilter) -> Callable[[str, Instrument | None], bool]:
@@ -195,7 +181,7 @@ def _orders(call: Call, asked: OrdersParameters, is_wanted: Callable[[Order], bo
     page, token = page_of(
         [
             order
-            for order in call.engine.book.orders_of(account.account, mark=call.stale)
+            for order in call.engine.book.orders_of(account.account)
             if is_wanted(order) and is_in_scope(order) and _is_within(time_ms(order), begin, end)
         ],
         key=lambda order: (time_ms(order), order.global_id),
@@ -218,7 +204,7 @@ def _fills_by_order(call: Call, account: str, orders_shown: list[Order]) -> list
     wanted = {order.global_id for order in orders_shown if order.legs}
     if not wanted:
         return []
-    fills = call.engine.book.fills_of(account, mark=call.stale)
+    fills = call.engine.book.fills_of(account)
     return [fill for fill in fills if fill.global_id in wanted]
 
 

@@ -11,11 +11,10 @@ import msgspec
 
 from infra.sandbox.broker import exercise_desk
 from infra.sandbox.broker.book import Account, Position
-from infra.sandbox.broker.margin import instrument_of
 from infra.sandbox.broker.records import ExerciseKind, OptionExercise
-from infra.sandbox.market.instruments import Instrument
-from infra.sandbox.methods.calls import Call, parameters
-from infra.sandbox.methods.desks import refusals_of, settled_account
+from infra.sandbox.market.instruments import Instrument, instrument_of
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.methods.desks import refusals_of
 from infra.sandbox.methods.figures import Json, double, strike_text
 from infra.sandbox.methods.listings import ALL
 from infra.sandbox.methods.parameter_values import date_of, finite, invalid, word
@@ -55,7 +54,7 @@ class ExercisePageParameters(msgspec.Struct, frozen=True, kw_only=True):
 def option_exercise_submit(call: Call) -> object:
     """Take a request; the reply has no data."""
     asked = parameters(call, ExerciseParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     kind = _kind(asked.type)
     with refusals_of(account):
         instrument = _instrument(account, asked)
@@ -86,7 +85,7 @@ def option_exercise_submit(call: Call) -> object:
 def option_exercise_check(call: Call) -> object:
     """Say what a request would do to the holding of the underlying."""
     asked = parameters(call, ExerciseParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     kind = _kind(asked.type)
     with refusals_of(account):
         instrument = _instrument(account, asked)
@@ -94,7 +93,7 @@ def option_exercise_check(call: Call) -> object:
     free = exercise_desk.free_quantity(call.engine, account, instrument.key)
     wanted = free if asked.quantity is None else _quantity(asked)
     before = account.positions.get(instrument.underlying, Position()).quantity
-    change = exercise_desk.share_change(instrument, kind, wanted)
+    change = exercise_desk.requested_change(instrument, kind, wanted)
     return {
         "availableQuantity": double(free),
         "position": double(account.positions[instrument.key].quantity),
@@ -109,7 +108,7 @@ def option_exercise_check(call: Call) -> object:
 def option_exercise_record(call: Call) -> object:
     """List requests, newest first unless another order is asked for, by page."""
     asked = parameters(call, ExercisePageParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     kind: str | None = word(asked.type, ExerciseKind, "type")
     order_by: OrderBy | None = word(asked.order_by, OrderBy, "order_by")
     if asked.page < 1 or not 1 <= asked.size <= PAGE_SIZE_MAX:
@@ -139,7 +138,7 @@ def option_exercise_record(call: Call) -> object:
 def option_exercise_position(call: Call) -> object:
     """List the options that a request can be made for, on one page."""
     asked = parameters(call, ExercisePageParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     _kind(asked.type)
     held = exercise_desk.held_options(account)
     return {
@@ -164,7 +163,7 @@ def option_exercise_position(call: Call) -> object:
 def option_exercise_cancel(call: Call) -> object:
     """Take a request back; the reply has no data."""
     asked = parameters(call, ExercisePageParameters)
-    account = settled_account(call, asked.account)
+    account = account_of(call, asked.account)
     if not asked.id:
         raise business_error("field 'id' cannot be empty")
     with refusals_of(account):

@@ -36,6 +36,7 @@ from infra.sandbox.wire.envelope import business_error
 USER_MARK_LENGTH_MAX = 200
 ORDER_NUMBER_MAX = 2**31 - 1
 QUANTITY_SCALE_MAX = 9
+QUANTITY_MAX = Decimal(10) ** 12
 LEG_COUNT_MAX = 4
 OCA_COUNT_MIN = 2
 ALGO_TYPES = frozenset({"TWAP", "VWAP"})
@@ -170,10 +171,12 @@ def quantity_of(asked: TermsParameters) -> Decimal:
         raise business_error("field 'total_quantity' cannot be empty")
     if not quantity.is_finite() or not 0 <= scale <= QUANTITY_SCALE_MAX:
         raise invalid("total_quantity")
+    if not -QUANTITY_MAX < quantity < QUANTITY_MAX:
+        raise invalid("total_quantity")
     with localcontext() as context:
         context.prec = 60
         exact = quantity.scaleb(-scale)
-        if abs(quantity) >= Decimal(10) ** 12 or exact != round(exact, QUANTITY_SCALE_MAX):
+        if exact != round(exact, QUANTITY_SCALE_MAX):
             raise invalid("total_quantity")
         return exact
 

@@ -15,6 +15,8 @@ from infra.sandbox.market.instruments import PRICE_MAX, Instrument, Right, SecTy
 from infra.sandbox.wire.envelope import GatewayError, business_error
 
 MS_MAX = 253_402_300_799_000  # the last second of the year 9999
+# Calendars are reckoned this far; a day beyond is a slip of the caller's.
+DAY_MIN, DAY_MAX = date(1900, 1, 1), date(2100, 1, 1)
 # Tiger's default when a request names no security type.
 PLAIN_TYPE: SecType = "STK"
 UNTRADED = "We don't support trading of this stock now"
@@ -96,14 +98,17 @@ def date_of(text: str | None, field: str) -> date | None:
     """Return a date from `yyyyMMdd` or `yyyy-MM-dd`.
 
     Raises:
-        GatewayError: 1010.
+        GatewayError: 1010, also for a day beyond DAY_MIN and DAY_MAX.
     """
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise invalid(field) from None
+    if not DAY_MIN <= found <= DAY_MAX:
+        raise invalid(field)
+    return found
 
 
 def finite(value: Decimal | None, field: str) -> Decimal | None:
@@ -112,7 +117,8 @@ def finite(value: Decimal | None, field: str) -> Decimal | None:
     Raises:
         GatewayError: 1010.
     """
-    if value is not None and not (value.is_finite() and abs(value) <= PRICE_MAX):
+    # Compared, not reckoned with: the `abs` of 1E+1000000 overflows.
+    if value is not None and not (value.is_finite() and -PRICE_MAX <= value <= PRICE_MAX):
         raise invalid(field)
     return value
 

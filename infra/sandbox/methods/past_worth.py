@@ -11,13 +11,13 @@ from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.broker.book import Account
-from infra.sandbox.broker.exercise_desk import share_change
-from infra.sandbox.broker.margin import instrument_of
+from infra.sandbox.broker.book import Account, Position, position_after
+from infra.sandbox.broker.exercise_desk import requested_change
+from infra.sandbox.broker.fund_book import paying_segment
 from infra.sandbox.broker.records import Segment
 from infra.sandbox.market.calendars import zone_of
 from infra.sandbox.market.history import series_of
-from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument
+from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument, find, instrument_of
 from infra.sandbox.market.noise import MILLION
 from infra.sandbox.methods.calls import Call
 from infra.sandbox.methods.funds import moves_of
@@ -37,8 +37,12 @@ class PastDay(msgspec.Struct, frozen=True, kw_only=True):
 
 def days_of(call: Call, account: Account, segment: Segment, days: Sequence[date]) -> list[PastDay]:
     """Return a segment of an account at the end of these days, in their order."""
-    quantities = {key: item.quantity for key, item in account.positions.items() if item.quantity}
-    cash = dict(call.engine.book.funds.cash_of(account, segment))
+    quantities = {
+        key: item.quantity
+        for key, item in account.positions.items()
+        if item.quantity and _segment_of(key) == "SEC"
+    }
+    cash = dict(account.cash_of(segment))
     moves = [move for move in moves_of(call, account) if move.segment == segment]
     trades = sorted(_trades(call, account), reverse=True) if segment == "SEC" else []
     found = []
@@ -54,8 +58,11 @@ def days_of(call: Call, account: Account, segment: Segment, days: Sequence[date]
             if move.funding_id and _us_day(move.moved_at) == day:
                 paid[move.amount > 0] += abs(move.amount) * USD_PER_UNIT[move.currency]
         worth = sum((amount * USD_PER_UNIT[name] for name, amount in cash.items()), Decimal(0))
-        held = quantities if segment == "SEC" else {}
-        value = sum((_value(call, key, item, day) for key, item in held.items()), Decimal(0))
+        value = Decimal(0)
+        if segment == "SEC":
+            value = sum((_value(call, *item, day) for item in quantities.items()), value)
+        elif segment == "FUT":
+            value = _won_by_futures(call, account, day)
         found.append(
             PastDay(
                 day=day,
@@ -73,7 +80,7 @@ def _trades(call: Call, account: Account) -> Iterator[tuple[date, str, Decimal]]
     book = call.engine.book
     for fill in book.fills_of(account.account):
         sign = 1 if fill.side == "BUY" else -1
-        if fill.contract_key in account.positions:
+        if fill.contract_key in account.positions and _segment_of(fill.contract_key) == "SEC":
             yield _us_day(fill.filled_at), fill.contract_key, sign * fill.quantity
     for done in book.funds.position_transfers.values():
         if account.account in (done.from_account, done.to_account):
@@ -85,8 +92,50 @@ def _trades(call: Call, account: Account) -> Iterator[tuple[date, str, Decimal]]
             option = instrument_of(request.key)
             assert option.underlying is not None, "an option has an underlying"
             yield request.executing_on, request.key, -request.done_quantity
-            shares = share_change(option, request.kind, request.done_quantity)
+            shares = requested_change(option, request.kind, request.done_quantity)
             yield request.executing_on, option.underlying, shares
+
+    for move in book.funds.position_moves:
+        if move.account == account.account and _segment_of(move.key) == "SEC":
+            yield _us_day(move.moved_at), move.key, move.quantity
+    for end in book.funds.expirations:
+        for change in end.changes:
+            if change.account == account.account and _segment_of(change.key) == "SEC":
+                yield _us_day(end.expired_at), change.key, change.quantity
+
+
+def _won_by_futures(call: Call, account: Account, day: date) -> Decimal:
+    """Return what the futures held at the end of a day had won or lost by then."""
+    book, moves = call.engine.book, []
+    for fill in book.fills_of(account.account):
+        sign = 1 if fill.side == "BUY" else -1
+        moves.append((fill.filled_at, fill.contract_key, sign * fill.quantity, fill.price))
+    for move in book.funds.position_moves:
+        if move.account == account.account:
+            moves.append((move.moved_at, move.key, move.quantity, move.price))
+    for end in book.funds.expirations:
+        for change in end.changes:
+            if change.account == account.account:
+                moves.append((end.expired_at, change.key, change.quantity, end.price))
+    held: dict[str, Position] = defaultdict(Position)
+    for at, key, quantity, price in sorted(moves, key=lambda item: item[0]):
+        if _segment_of(key) == "FUT" and _us_day(at) <= day:
+            worth = price * instrument_of(key).multiplier
+            held[key] = position_after(held[key], signed_quantity=quantity, price=worth)
+    return sum(
+        (
+            _value(call, key, item.quantity, day)
+            - item.cost * USD_PER_UNIT[instrument_of(key).currency]
+            for key, item in held.items()
+        ),
+        Decimal(0),
+    )
+
+
+def _segment_of(key: str) -> Segment:
+    found = find(key)
+    # A currency pair is no contract, and is paid from the securities segment's cash.
+    return "SEC" if found is None else paying_segment(found.sec_type)
 
 
 def _value(call: Call, key: str, quantity: Decimal, day: date) -> Decimal:

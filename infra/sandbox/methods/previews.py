@@ -6,21 +6,20 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from infra.sandbox.broker.book import Account
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.fees import fees_due
-from infra.sandbox.broker.margin import funds_of, instrument_of, margin_of
+from infra.sandbox.broker.fund_book import paying_segment
+from infra.sandbox.broker.margin import funds_of, margin_of
 from infra.sandbox.broker.records import OrderRequest
-from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument
+from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument, instrument_of
 from infra.sandbox.methods.figures import Json, double
 
 QUANTITY_STEP = Decimal("0.0001")
 
 
-def preview_json(
-    engine: Engine, account: Account, request: OrderRequest, now: datetime
-) -> Json:
+def preview_json(engine: Engine, account: Account, request: OrderRequest, now: datetime) -> Json:
     """Return the verdict on an order and the account's figures before and after it."""
     reason = engine.check(request, now)
-    funds = funds_of(account, engine.prices)
     parts = _parts(engine, request)
+    funds = funds_of(account, engine.prices, paying_segment(parts[0][0].sec_type))
     initial = maintenance = fees = Decimal(0)
     for instrument, quantity, price in parts:
         amount = abs(quantity) * price * instrument.multiplier

@@ -14,7 +14,7 @@ from infra.sandbox.market.sessions import Session, session_at
 from infra.sandbox.market.short_interest import short_reports
 from infra.sandbox.methods.calls import Call, parameters
 from infra.sandbox.methods.figures import Json
-from infra.sandbox.methods.parameter_values import date_of, invalid
+from infra.sandbox.methods.parameter_values import DAY_MAX, date_of, invalid
 from infra.sandbox.methods.quote_answers import (
     brief_json,
     delayed_quote_json,
@@ -37,7 +37,7 @@ DELAY = timedelta(minutes=15)
 MARKETS_OF_ALL: tuple[Venue, ...] = ("US", "HK", "CN")
 MARKETS: tuple[Venue, ...] = get_args(Venue)
 CALENDAR_DAYS_MAX = 366
-DAY_MIN, DAY_MAX = date(1990, 1, 1), date(2100, 1, 1)
+CALENDAR_DAY_MIN = date(1990, 1, 1)
 MS_DIGITS_MAX = 13
 CALENDAR_DAYS_DEFAULT = 30
 HOUR_TAGS = ("Pre-Mkt", "Post-Mkt")
@@ -228,7 +228,7 @@ def day_of(given: str | int | None, market: Venue, field: str) -> date | None:
     """Return an exchange's day from "2026-11-23", a time on it, or milliseconds; none for nothing.
 
     Raises:
-        GatewayError: 1010, also for a day beyond DAY_MIN and DAY_MAX.
+        GatewayError: 1010, also for a day beyond CALENDAR_DAY_MIN and DAY_MAX.
     """
     if given is None or given == "":
         return None
@@ -236,7 +236,7 @@ def day_of(given: str | int | None, market: Venue, field: str) -> date | None:
         found = date_of(given.split(" ")[0], field)
     else:
         found = _day_at(str(given), market, field)
-    if found is None or not DAY_MIN <= found <= DAY_MAX:
+    if found is None or not CALENDAR_DAY_MIN <= found <= DAY_MAX:
         raise invalid(field)
     return found
 

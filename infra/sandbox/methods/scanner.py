@@ -167,6 +167,8 @@ def _condition(kind: FieldKind, asked: Filter) -> Condition:
         raise invalid("period")
     if asked.financial_period not in (None, "LTM"):
         raise invalid("financial_period")
+    if any(bound is not None and bound.is_nan() for bound in (asked.filter_min, asked.filter_max)):
+        raise invalid("filter_min")
     return Condition(
         field=field,
         least=asked.filter_min,

@@ -17,8 +17,8 @@ from infra.sandbox.broker.book import Account
 from infra.sandbox.broker.records import PositionTransfer, TransferredItem
 from infra.sandbox.market.instruments import find
 from infra.sandbox.methods.answers import BROKER_ZONE
-from infra.sandbox.methods.calls import Call, parameters
-from infra.sandbox.methods.desks import refusals_of, settled_account
+from infra.sandbox.methods.calls import Call, account_of, parameters
+from infra.sandbox.methods.desks import refusals_of
 from infra.sandbox.methods.figures import Json, double
 from infra.sandbox.methods.listings import ALL
 from infra.sandbox.methods.parameter_values import (
@@ -75,8 +75,8 @@ def position_transfer(call: Call) -> object:
     for field, number in (("from_account", asked.from_account), ("to_account", asked.to_account)):
         if not number:
             raise business_error(f"field '{field}' cannot be empty")
-    source = settled_account(call, asked.from_account)
-    target = settled_account(call, asked.to_account)
+    source = account_of(call, asked.from_account)
+    target = account_of(call, asked.to_account)
     items, market = _items(asked, source)
     with refusals_of(source):
         done = transfer_desk.transfer(
@@ -88,7 +88,7 @@ def position_transfer(call: Call) -> object:
 def position_transfer_records(call: Call) -> object:
     """List the transfers out of an account and into it, newest first."""
     asked = parameters(call, RecordsParameters)
-    account = settled_account(call, asked.account_id)
+    account = account_of(call, asked.account_id)
     is_wanted = _filter(asked)
     return [
         _record_json(item, account, call)
@@ -100,7 +100,7 @@ def position_transfer_records(call: Call) -> object:
 def position_transfer_detail(call: Call) -> object:
     """Return one transfer with what it moved."""
     asked = parameters(call, DetailParameters)
-    account = settled_account(call, asked.account_id)
+    account = account_of(call, asked.account_id)
     if not asked.id:
         raise business_error("field 'id' cannot be empty")
     transfers = call.engine.book.funds.position_transfers
@@ -115,7 +115,7 @@ def position_transfer_detail(call: Call) -> object:
 def position_transfer_external_records(call: Call) -> object:
     """List the transfers from and to other brokers, of which there are none."""
     asked = parameters(call, RecordsParameters)
-    settled_account(call, asked.account_id)
+    account_of(call, asked.account_id)
     _filter(asked)
     return []
 

@@ -51,8 +51,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def business(self) -> bytes:
-        """The method's own parameters, as JSON; an empty object if the request has none."""
-        return self.text("biz_content").encode() or b"{}"
+        """The method's own parameters, as JSON; an empty object if the request has none.
+
+        By protocol they are a text; anything else is none that could be parsed.
+        """
+        value = self.fields.get("biz_content")
+        if value is None or value == "":
+            return b"{}"
+        return value.encode() if isinstance(value, str) else b""
 
 
 def open_envelope(body: bytes) -> Envelope:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from infra.sandbox.bounds import SKEW_S_MAX, is_plain
 from infra.sandbox.broker.engine import Engine
 
 DELAY_S_MAX = 600.0
-SKEW_S_MAX = 366 * 86_400
 RULE_COUNT_MAX = 1000
 
 ORDER_LISTINGS = frozenset({"orders", "active_orders", "inactive_orders", "filled_orders"})
@@ -195,7 +195,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.count is not None and self.count < 1:
             raise ValueError(f"expected a count of at least 1, was {self.count}")
         chance = self.probability
-        if chance is not None and not (chance.is_finite() and 0 <= chance <= 1):
+        if chance is not None and not (is_plain(chance) and 0 <= chance <= 1):
             raise ValueError(f"expected a probability from 0 to 1, was {chance}")
         match self.effect:
             case DelayBefore(delay_s=wait_s) | DelayAfter(delay_s=wait_s) | Drip(interval_s=wait_s):
@@ -212,7 +212,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 if listing_count < 1:
                     raise ValueError(f"expected at least 1 listing, was {listing_count}")
             case PartialThenCancel(quantity=quantity):
-                if not (quantity.is_finite() and quantity > 0):
+                if not (is_plain(quantity) and quantity > 0):
                     raise ValueError(f"expected a quantity above 0, was {quantity}")
             case _:
                 pass

@@ -46,7 +46,7 @@ WRONG_SIGN = "d3Jvbmc="
 
 
 class _WithAccount(msgspec.Struct, frozen=True, kw_only=True):
-    account: str = ""
+    account: str | int | None = None
 
 
 class Gateway:
@@ -225,6 +225,7 @@ class Gateway:
 
 def _account_in(envelope: Envelope) -> str:
     try:
-        return msgspec.json.decode(envelope.business, type=_WithAccount).account
+        account = msgspec.json.decode(envelope.business, type=_WithAccount).account
     except (msgspec.MsgspecError, RecursionError):
         return ""
+    return "" if account is None else str(account)

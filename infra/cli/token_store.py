@@ -1,0 +1,181 @@
+"""The local issuer of tokens: its key, what it issued, and what is revoked.
+
+All of it lies in `tokens` of the home, for its owner alone. The tokens themselves are shown once
+and kept nowhere.
+"""
+
+import base64
+import hashlib
+import stat
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from adapters.mcp.http_service import MCP_PATH
+from adapters.mcp.tokens import TokenRules, is_revoked, revocation_name
+from core.errors import ConfigError
+from infra.config import Settings
+from infra.home import write_private
+
+_ALGORITHM: Final = "EdDSA"
+_OTHERS: Final = 0o077
+_KEY_ID_LENGTH: Final = 16
+
+
+class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a token that was issued."""
+
+    token_id: str
+    principal: str
+    scopes: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime
+
+
+class TokenStore:
+    """The folder of one home's tokens."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "tokens"
+        self._key_file = self._folder / "issuer.pem"
+        self._issued = self._folder / "issued"
+        self.keys_file = self._folder / "keys.json"
+        self.revoked = self._folder / "revoked"
+
+    def make(self) -> None:
+        """Make the folders, the key and its public half, where they are missing."""
+        for folder in (self._folder, self._issued, self.revoked):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._key_file.exists():
+            key = Ed25519PrivateKey.generate()
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            write_private(self._key_file, pem)
+        key = self._key()
+        public = msgspec.json.encode({"keys": [_public(key)]})
+        if not self.keys_file.exists() or self.keys_file.read_bytes() != public:
+            write_private(self.keys_file, public)
+
+    def issue(self, issued: IssuedToken, *, issuer: str, audience: str) -> str:
+        """Return a signed token, and keep all but the token.
+
+        Raises:
+            ConfigError: the key is damaged, or others may read it.
+        """
+        self.make()
+        key = self._key()
+        claims: Mapping[str, Any] = {
+            "iss": issuer,
+            "aud": audience,
+            "sub": issued.principal,
+            "jti": issued.token_id,
+            "scope": " ".join(issued.scopes),
+            "iat": int(issued.issued_at.timestamp()),
+            "exp": int(issued.expires_at.timestamp()),
+        }
+        headers = {"kid": _key_id(key), "typ": "at+jwt"}
+        token = jwt.encode(dict(claims), key, algorithm=_ALGORITHM, headers=headers)
+        write_private(self._issued / f"{issued.token_id}.json", msgspec.json.encode(issued))
+        return token
+
+    def issued(self) -> list[IssuedToken]:
+        """Return what was issued, oldest first.
+
+        Raises:
+            ConfigError: a file is damaged.
+        """
+        found = []
+        for file in self._issued.glob("*.json"):
+            try:
+                found.append(msgspec.json.decode(file.read_bytes(), type=IssuedToken))
+            except msgspec.DecodeError:
+                raise ConfigError(f"expected a token's record in {file}, was damaged") from None
+        return sorted(found, key=lambda each: each.issued_at)
+
+    def is_revoked(self, token_id: str) -> bool:
+        """Say whether a token is revoked."""
+        return is_revoked(self.revoked, token_id)
+
+    def revoke(self, token_id: str) -> None:
+        """Revoke a token; from now on every server of this home refuses it."""
+        self.make()
+        told = f"{datetime.now(UTC).isoformat()}\n"
+        write_private(self.revoked / revocation_name(token_id), told.encode())
+
+    def _key(self) -> Ed25519PrivateKey:
+        if sys.platform != "win32":
+            mode = stat.S_IMODE(self._key_file.stat().st_mode)
+            if mode & _OTHERS:
+                raise ConfigError(
+                    f"expected {self._key_file} readable by its owner alone, was mode {mode:o}"
+                )
+        try:
+            key = load_pem_private_key(self._key_file.read_bytes(), password=None)
+        except ValueError:
+            key = None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigError(f"expected an Ed25519 key in {self._key_file}, was something else")
+        return key
+
+
+def prepare_tokens(settings: Settings) -> TokenRules:
+    """Return which tokens count on this home, whose own issuer is made ready if it is the one.
+
+    Raises:
+        ConfigError: a setting or the key is wrong.
+    """
+    store = TokenStore(settings.home)
+    store.make()
+    keys = settings.token_keys or str(store.keys_file)
+    return TokenRules(
+        issuer=issuer_of(settings),
+        audience=url_of(settings),
+        keys=keys,
+        revoked=store.revoked,
+    )
+
+
+def url_of(settings: Settings) -> str:
+    """Return the address that clients use."""
+    if settings.http_url is not None:
+        return settings.http_url
+    scheme = "http" if settings.http_tls_certificate is None else "https"
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    return f"{scheme}://{host}:{settings.http_port}{MCP_PATH}"
+
+
+def issuer_of(settings: Settings) -> str:
+    """Return who issues tokens: the one that is set, or this service under its own address."""
+    if settings.token_issuer is not None:
+        return settings.token_issuer
+    parts = urlsplit(url_of(settings))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _public(key: Ed25519PrivateKey) -> dict[str, str]:
+    raw = key.public_key().public_bytes_raw()
+    x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": x,
+        "kid": _key_id(key),
+        "alg": _ALGORITHM,
+        "use": "sig",
+    }
+
+
+def _key_id(key: Ed25519PrivateKey) -> str:
+    return hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:_KEY_ID_LENGTH]

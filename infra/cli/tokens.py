@@ -1,0 +1,113 @@
+"""`token`: who may use this service over HTTP. A token is shown once, and kept nowhere."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import click
+
+from adapters.mcp.callers import EVERY_ACCOUNT, SCOPE_PREFIX, SERVICE_SCOPE, Role
+from core.errors import ConfigError
+from infra.cli.context import with_settings
+from infra.cli.token_store import IssuedToken, TokenStore, issuer_of, url_of
+from infra.clock import RandomIds
+from infra.config import Settings
+from infra.home import Home
+
+_DAYS: Final = 30
+_DAYS_MAX: Final = 365
+_PRINCIPAL_LENGTH_MAX: Final = 64
+_ROLES: Final = ", ".join(role.value for role in Role)
+
+
+@click.group()
+def token() -> None:
+    """Tokens of clients that come over HTTP."""
+
+
+@token.command()
+@click.argument("principal")
+@click.option(
+    "--grant",
+    "grants",
+    multiple=True,
+    required=True,
+    metavar="ACCOUNT=ROLE",
+    help=f"What it may do where; ACCOUNT may be '*', ROLE is one of {_ROLES}. Repeatable.",
+)
+@click.option("--days", default=_DAYS, show_default=True, type=click.IntRange(1, _DAYS_MAX))
+@with_settings
+def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int) -> None:
+    """Make a token for PRINCIPAL and print it, this once."""
+    if settings.token_issuer is not None:
+        raise ConfigError(f"the tokens of this home come from {settings.token_issuer}")
+    _check_principal(principal)
+    now = datetime.now(UTC)
+    issued = IssuedToken(
+        token_id=RandomIds().new("tok"),
+        principal=principal,
+        scopes=(SERVICE_SCOPE, *_scopes(settings, grants)),
+        issued_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    text = TokenStore(settings.home).issue(
+        issued, issuer=issuer_of(settings), audience=url_of(settings)
+    )
+    click.echo(f"{issued.token_id} for {principal}, until {_shown(issued.expires_at)}:", err=True)
+    click.echo(text)
+
+
+@token.command("list")
+@with_settings
+def list_(settings: Settings) -> None:
+    """Show each token's id, principal and times; never the token."""
+    store = TokenStore(settings.home)
+    now = datetime.now(UTC)
+    for each in store.issued():
+        if store.is_revoked(each.token_id):
+            state = "revoked"
+        else:
+            state = "expired" if each.expires_at <= now else "good"
+        click.echo(
+            f"{each.token_id}  {each.principal}  issued {_shown(each.issued_at)}  "
+            f"until {_shown(each.expires_at)}  {state}"
+        )
+
+
+@token.command()
+@click.argument("token_id")
+@with_settings
+def revoke(settings: Settings, token_id: str) -> None:
+    """Revoke a token by its id; it counts no more from this moment."""
+    store = TokenStore(settings.home)
+    known = {each.token_id for each in store.issued()}
+    # Of another issuer's tokens nothing is known here, and any id may be one.
+    if settings.token_issuer is None and token_id not in known:
+        raise ConfigError("expected the id of a token; see `tiger-mcp token list`")
+    store.revoke(token_id)
+    click.echo("revoked")
+
+
+def _check_principal(principal: str) -> None:
+    fits = 0 < len(principal) <= _PRINCIPAL_LENGTH_MAX and principal.isprintable()
+    if not fits or principal != principal.strip():
+        raise ConfigError(
+            f"expected a principal of 1 to {_PRINCIPAL_LENGTH_MAX} printable characters"
+        )
+
+
+def _scopes(settings: Settings, grants: tuple[str, ...]) -> list[str]:
+    logins = Home(settings.home).load().logins
+    known = [account.alias for login in logins for account in login.accounts]
+    scopes = []
+    for grant in grants:
+        account, _, role = grant.partition("=")
+        if account not in (*known, EVERY_ACCOUNT):
+            raise ConfigError(f"expected one of the accounts {', '.join(known)}, was {account!r}")
+        if role not in frozenset(Role):
+            raise ConfigError(f"expected {account}=ROLE with one of {_ROLES}, was {role!r}")
+        scopes.append(f"{SCOPE_PREFIX}{account}:{role}")
+    return scopes
+
+
+def _shown(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
