@@ -188,7 +188,7 @@ class Reconciler:
         self._spend("orders")
         listing = self._broker.orders(since=since)
         found = {words.text(row, "id"): row for row in listing.rows}
-        if self._state.is_stale:
+        if self._state.is_stale or gaps > self._state.gap:
             # Orders opened before the listing's begin, in the phone app perhaps, are found here.
             self._spend("active_orders")
             found.update((words.text(row, "id"), row) for row in self._broker.open_orders())

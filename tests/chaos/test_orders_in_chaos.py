@@ -53,6 +53,8 @@ PAUSE_S_MAX: Final = 3.0
 SETTLE_S: Final = 120.0
 CALL_LIMIT_S: Final = 20.0
 SESSION_LIMIT_S: Final = 60.0
+# Orders that each client has on their way at the same time.
+AT_ONCE: Final = 6
 # What a submit may end in; `pending` and no answer at all are asked again.
 ENDS: Final = frozenset({"accepted", "rejected", "refused", "not_sent", "unknown"})
 # States in which nobody has to look at an order any more, or in which a person is asked to.
@@ -173,13 +175,25 @@ class Trader:
         while wanted:
             try:
                 # A client whose gateway died may wait for it for ever.
-                async with asyncio.timeout(SESSION_LIMIT_S) as limit, served(self._home) as client:
-                    while wanted:
-                        limit.reschedule(asyncio.get_running_loop().time() + SESSION_LIMIT_S)
-                        await self._place(client, wanted[-1])
-                        wanted.pop()
+                async with (
+                    asyncio.timeout(SESSION_LIMIT_S),
+                    served(self._home) as client,
+                    asyncio.TaskGroup() as group,
+                ):
+                    for _ in range(AT_ONCE):
+                        group.create_task(self._work(client, wanted))
             except Exception as error:  # noqa: BLE001 - a killed gateway ends in many ways
                 self.ends[f"gateway lost: {type(error).__name__}"] += 1
+
+    async def _work(self, client: Client, wanted: list[dict[str, Any]]) -> None:
+        while wanted:
+            terms = wanted.pop()
+            try:
+                await self._place(client, terms)
+            except BaseException:
+                # Whatever became of it, it is asked about again, with the same preview.
+                wanted.append(terms)
+                raise
 
     async def _place(self, client: Client, terms: dict[str, Any]) -> None:
         if "preview_id" not in terms:
