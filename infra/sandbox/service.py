@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -134,6 +135,9 @@ class _Service:
                 self._control_port.open(options.control_port), options.control_port, "--control"
             )
             await self._open_push(options.push_port, options.push_tls_port)
+            # What is loaded by now stays: no full collection has to walk it while orders wait.
+            gc.collect()
+            gc.freeze()
             self._announce()
             await self._tick_until(stop)
         finally:

@@ -275,3 +275,24 @@ def test_every_contract_of_a_step_is_on_its_tick() -> None:
 def test_unknown_key_has_no_price() -> None:
     with pytest.raises(KeyError):
         started().quote("NO SUCH")
+
+
+@pytest.mark.parametrize(
+    ("key", "price", "below", "above"),
+    [
+        ("AAPL", "1.00", "0.9999", "1.01"),
+        ("AAPL", "0.9999", "0.9998", "1.0000"),
+        ("AAPL", "0.0001", "0", "0.0002"),
+        ("00700", "20.00", "19.99", "20.02"),
+        ("00700", "100.0", "99.95", "100.1"),
+        ("00700", "5000", "4998", "5005"),
+        (CALL, "3.00", "2.99", "3.05"),
+        ("AAPL", "999999999.99", "999999999.98", "1000000000.00"),
+    ],
+)
+def test_step_at_the_border_of_two_bands_is_that_of_the_band_it_goes_to(
+    key: str, price: str, below: str, above: str
+) -> None:
+    item = contract(key)
+    assert tick_below(item, Decimal(price)) == Decimal(below)
+    assert tick_above(item, Decimal(price)) == Decimal(above)

@@ -167,6 +167,16 @@ class Exchange(RuleBasedStateMachine):
                 assert 0 <= order.filled_amount <= order.cash_amount
 
     @invariant()
+    def an_order_is_the_sum_of_its_fills(self) -> None:
+        book = self.watch.world.engine.book
+        sums: dict[int, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 2)
+        for fill in book.fills:
+            fees, won = sums[fill.global_id]
+            sums[fill.global_id] = [fees + fill.fee, won + fill.realized_pnl]
+        for order in book.orders.values():
+            assert [order.commission, order.realized_pnl] == sums[order.global_id]
+
+    @invariant()
     def one_of_a_group_fills(self) -> None:
         filled: dict[int, set[int]] = defaultdict(set)
         for order in self.watch.world.engine.book.orders.values():

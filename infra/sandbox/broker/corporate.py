@@ -7,7 +7,7 @@ import msgspec
 
 from infra.sandbox.broker.desk import Desk
 from infra.sandbox.broker.records import CashEntry, CorporateAction, DividendPaid
-from infra.sandbox.broker.rules import bad, is_within
+from infra.sandbox.broker.rules import AMOUNT_STEP, bad, is_within
 from infra.sandbox.market.instruments import Instrument, find, rounded_to_tick, tick_at
 
 SPLIT_REMARK = "The order was ended by a corporate action"
@@ -26,7 +26,8 @@ def apply_action(desk: Desk, action: CorporateAction, now: datetime) -> None:
         raise bad(f"no stock {action.key}")
     last = desk.prices.last(action.key)
     if isinstance(action, DividendPaid):
-        if not is_within(action.amount, last / 2) or action.currency != item.currency:
+        is_exact = is_within(action.amount, last / 2) and action.amount % AMOUNT_STEP == 0
+        if not is_exact or action.currency != item.currency:
             raise bad(f"no dividend of {action.amount} {action.currency}")
         desk.record(msgspec.structs.replace(action, entries=_dividends(desk, action)))
         _move(desk, item, last - action.amount)

@@ -23,6 +23,8 @@ OCA_TYPES = frozenset({"LMT", "STP", "STP_LMT"})
 ATTACHED_MAX = 2
 LEGS_MIN, LEGS_MAX = 2, 4
 RATE_MIN, RATE_MAX = Decimal("0.01"), Decimal("0.5")
+# Finer, sums of money would no longer be exact.
+AMOUNT_STEP = Decimal("0.000001")
 TRAILING_PERCENT_MAX = Decimal(100)
 RefusalKind = Literal["bad_request", "not_found", "duplicate"]
 
@@ -195,5 +197,7 @@ def _refuse_amount(terms: OrderTerms, item: Instrument, *, is_paper: bool) -> No
         raise bad("Orders by amount are supported for market and limit orders only")
     if not is_within(terms.cash_amount, PRICE_MAX):
         raise bad("Order amount must be greater than 0")
+    if terms.cash_amount is not None and terms.cash_amount % AMOUNT_STEP != 0:
+        raise bad("The order amount has too many decimals")
     if terms.quantity != 0:
         raise bad("An order takes a quantity or an amount, not both")

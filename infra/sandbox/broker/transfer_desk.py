@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from infra.sandbox.broker.book import COST_STEP, Account, Position
+from infra.sandbox.broker.book import COST_STEP, Account, Position, position_after
 from infra.sandbox.broker.desk_refusals import DeskRefusedError
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.interest import OpenInterest
@@ -67,5 +67,19 @@ def _changes(
     )
     return (
         PositionChange(account=source.account, key=item.key, quantity=-item.quantity, cost=-cost),
-        PositionChange(account=target.account, key=item.key, quantity=item.quantity, cost=cost),
+        _brought(target, item, cost),
+    )
+
+
+def _brought(target: Account, item: TransferredItem, cost: Decimal) -> PositionChange:
+    # What comes to a short holding closes it; what it cost and brings stays the same sum.
+    before = target.positions.get(item.key, Position())
+    after = position_after(before, signed_quantity=item.quantity, price=cost / item.quantity)
+    moved = after.cost - before.cost if before.quantity < 0 else cost
+    return PositionChange(
+        account=target.account,
+        key=item.key,
+        quantity=item.quantity,
+        cost=moved,
+        realized_pnl=moved - cost,
     )

@@ -4,8 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from infra.sandbox.bounds import is_plain
+from infra.sandbox.bounds import AMOUNT_MAX, is_plain
 from infra.sandbox.broker.book import Account
+from infra.sandbox.broker.desk import SHARE_STEP
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.records import (
     CashEntry,
@@ -30,6 +31,7 @@ from infra.sandbox.control.views import (
 from infra.sandbox.market.instruments import PRICE_MAX, USD_PER_UNIT, find
 
 APP_SOURCE: Final = "android"
+PRICE_STEP: Final = Decimal("0.000001")
 SPLIT_RATIO_MIN, SPLIT_RATIO_MAX = Decimal("0.0001"), Decimal(10_000)
 
 
@@ -141,16 +143,23 @@ def move_position(engine: Engine, command: OutsidePosition, now: datetime) -> No
         ValueError: no such account, contract, quantity or price.
     """
     account = account_called(engine, command.account)
-    if find(command.key) is None:
+    item = find(command.key)
+    if item is None:
         raise ValueError(f"expected the key of a contract, was {command.key}")
     if not is_plain(command.quantity) or not command.quantity:
         raise ValueError(f"expected a quantity other than 0, was {command.quantity}")
+    # Beyond these, what holdings cost would no longer be exact.
+    price = _checked_price(command.price)
+    if command.quantity % SHARE_STEP != 0 or price % PRICE_STEP != 0:
+        raise ValueError(f"expected steps of {SHARE_STEP} shares and {PRICE_STEP} of a price")
+    if abs(command.quantity) * price * item.multiplier > AMOUNT_MAX:
+        raise ValueError(f"expected a worth of at most {AMOUNT_MAX}")
     engine.keep(
         PositionMoved(
             account=account.account,
             key=command.key,
             quantity=command.quantity,
-            price=_checked_price(command.price),
+            price=price,
             moved_at=now,
         )
     )
