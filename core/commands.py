@@ -195,7 +195,7 @@ COMMAND_CLASSES: Final[dict[str, type[ModelCommand]]] = {
     "order.cancel": CancelOrder,
     "order.cancel_many": CancelOrders,
     "order.modify": ModifyOrder,
-    "account.halt": HaltTrading,
+    "trading.halt": HaltTrading,
 }
 CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
     "account.halt": HaltAccount,

@@ -11,8 +11,7 @@ import msgspec
 
 from core import events
 from core.orders import Order
-from core.tokens import TokenState
-from core.views import ExecutionRow, OrderRow, PositionBreakRow
+from core.views import CashBreakRow, ExecutionRow, OrderRow, PositionBreakRow, TokenRow
 
 
 class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -46,8 +45,11 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             average_price=order.average_price,
             reason=order.reason,
             modify=order.modify,
-            wanted_quantity=None if order.wanted is None else order.wanted.quantity,
-            wanted_limit_price=None if order.wanted is None else order.wanted.limit_price,
+            spec=spec,
+            wanted=order.wanted,
+            charges=order.charges,
+            preview_id=order.preview_id,
+            parent_order_id=order.parent_order_id,
             detail="; ".join(
                 text for text in (self.cause, self.cancel_cause, self.modify_cause) if text
             ),
@@ -65,7 +67,7 @@ class FrozenSymbol(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One account without its orders; `halted_symbols` and `frozen_symbols` are sorted."""
+    """One account without its orders; its symbols and scopes are sorted."""
 
     alias: str
     added: events.AccountAdded | None = None
@@ -80,7 +82,10 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     halt_detail: str = ""
     halted_symbols: tuple[str, ...] = ()
     breaks: tuple[PositionBreakRow, ...] = ()
-    token: TokenState | None = None
+    cash_break: CashBreakRow | None = None
+    token: TokenRow | None = None
+    unverified_halts: tuple[str, ...] = ()
+    reconciled_at: datetime | None = None
 
 
 class Change(NamedTuple):

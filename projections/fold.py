@@ -18,9 +18,16 @@ from core.keyed import Keyed
 from core.order_folds import CancelEvent, ModifyEvent, order_after
 from core.orders import Order
 from core.subjects import SYSTEM
-from core.tokens import state_after
-from core.views import ExecutionRow, PositionBreakRow
-from projections.entries import AccountEntry, Change, FrozenSymbol, OrderEntry
+from core.views import ExecutionRow
+from projections.account_folds import (
+    frozen_symbols,
+    with_breaks,
+    with_cash_break,
+    with_halt,
+    with_token,
+    with_verified,
+)
+from projections.entries import AccountEntry, Change, OrderEntry
 
 _V = TypeVar("_V")
 
@@ -137,15 +144,17 @@ def fold(
             | events.OrderRefused()
             | events.CommandUnreadable()
             | events.AccountCancelsAsked()
-            | events.AccountHaltVerified()
-            | events.AccountCashBreak()
         ):
             return _NOTHING
+        case events.AccountHaltVerified():
+            return Change(account=with_verified(account, event.symbol))
+        case events.AccountCashBreak():
+            return Change(account=with_cash_break(account, event, recorded))
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
             return Change(order=_began(event, recorded))
         case events.OrderFillRecorded():
             moved = _moved(order, event, recorded)
-            return Change(order=moved, execution=_execution(event))
+            return Change(order=moved, execution=_execution(event, moved.order))
         case (
             events.OrderTermsObserved()
             | events.OrderChargesObserved()
@@ -203,13 +212,13 @@ def fold(
             | events.TokenExpired()
             | events.TokenRevoked()
         ):
-            return Change(account=replace(account, token=state_after(event)))
+            return Change(account=with_token(account, event, recorded))
         case (
             events.AccountPositionBreak()
             | events.AccountPositionAgreed()
             | events.AccountPositionAdopted()
         ):
-            return Change(account=_breaks(account, event, recorded))
+            return Change(account=with_breaks(account, event, recorded))
         case (
             events.AccountOpened()
             | events.AccountWorkerStarted()
@@ -246,7 +255,7 @@ def _moved(
     return replace(entry, order=order, updated_at=recorded.recorded_at)
 
 
-def _execution(event: events.OrderFillRecorded) -> ExecutionRow:
+def _execution(event: events.OrderFillRecorded, order: Order) -> ExecutionRow:
     return ExecutionRow(
         execution_id=event.execution_id,
         order_id=event.order_id,
@@ -255,6 +264,8 @@ def _execution(event: events.OrderFillRecorded) -> ExecutionRow:
         quantity=event.quantity,
         price=event.price,
         executed_at=event.executed_at,
+        contract=event.contract or order.spec.contract,
+        market=order.spec.market,
     )
 
 
@@ -339,6 +350,12 @@ def _account(
         ),
         recorded,
     )
+    if isinstance(event, events.AccountHalted):
+        entry = with_halt(entry, event.symbol)
+    elif isinstance(event, events.AccountResumed):
+        entry = with_verified(entry, event.symbol)
+    elif isinstance(event, events.AccountReconciled):
+        entry = replace(entry, reconciled_at=recorded.recorded_at)
     stale_cause, frozen_detail, halt_detail = (
         entry.stale_cause,
         entry.frozen_detail,
@@ -360,40 +377,9 @@ def _account(
         stale_cause=stale_cause if state.is_stale else "",
         frozen_cause=state.frozen_cause,
         frozen_detail=frozen_detail if state.frozen_cause else "",
-        frozen_symbols=_frozen_symbols(entry, event, state.frozen_symbols),
+        frozen_symbols=frozen_symbols(entry, event, state.frozen_symbols),
         is_halted=state.is_halted,
         halt_detail=halt_detail if state.is_halted else "",
         # The order of a set differs from process to process; a rebuilt view must not.
         halted_symbols=tuple(sorted(state.halted_symbols)),
     )
-
-
-def _breaks(
-    entry: AccountEntry,
-    event: (
-        events.AccountPositionBreak | events.AccountPositionAgreed | events.AccountPositionAdopted
-    ),
-    recorded: Recorded,
-) -> AccountEntry:
-    others = [b for b in entry.breaks if (b.symbol, b.market) != (event.symbol, event.market)]
-    if isinstance(event, events.AccountPositionBreak):
-        others.append(
-            PositionBreakRow(
-                break_id=recorded.event_id,
-                symbol=event.symbol,
-                market=event.market,
-                expected=event.expected,
-                observed=event.observed,
-                found_at=recorded.recorded_at,
-            )
-        )
-    return replace(entry, breaks=tuple(sorted(others, key=lambda b: (b.symbol, b.market))))
-
-
-def _frozen_symbols(
-    entry: AccountEntry, event: events.Event, symbols: frozenset[str]
-) -> tuple[FrozenSymbol, ...]:
-    why = {frozen.symbol: frozen.why for frozen in entry.frozen_symbols}
-    if isinstance(event, events.AccountFrozen) and event.symbol:
-        why[event.symbol] = f"{event.cause}: {event.detail}"
-    return tuple(FrozenSymbol(symbol=symbol, why=why[symbol]) for symbol in sorted(symbols))

@@ -4,8 +4,6 @@ Reads have a connection of their own and never wait for the writer. Rows were en
 were written, so an answer is put together, not computed; each is one consistent moment.
 """
 
-import base64
-import binascii
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +15,21 @@ import msgspec
 
 from core import events, views
 from core.errors import CommandError
+from core.ids import derived_id
 from projections.entries import AccountEntry
+from projections.paging import (
+    CURSOR_END,
+    bounded,
+    check_limit,
+    cursor_text,
+    key_text,
+    parse_cursor,
+    parse_key,
+    within,
+)
 
-_LIMIT_MIN: Final = 1
+_PREVIEW_PREFIX: Final = "prv-"
 ORDER_IDS_MAX: Final = views.ROWS_MAX
-# Behind every moment and counter that a row may have.
-_CURSOR_END: Final = (1 << 62, 1 << 62)
 _STARTED_DETAIL: Final = "the worker has started and not yet reconciled with the broker"
 _ABSENT_DETAIL: Final = "no worker has opened the account yet"
 
@@ -30,7 +37,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _positions_decoder: Final = msgspec.json.Decoder(events.AccountPositionsObserved)
 _balances_decoder: Final = msgspec.json.Decoder(events.AccountBalancesObserved)
 _account_decoder: Final = msgspec.json.Decoder(AccountEntry)
-_cursor_decoder: Final = msgspec.json.Decoder(tuple[int, int])
+_order_decoder: Final = msgspec.json.Decoder(views.OrderRow)
 
 
 class _OrdersAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +61,15 @@ class _CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of: views.AsOf
     events: tuple[msgspec.Raw, ...]
+
+
+class _ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`views.ExplainAnswer` with rows as they are stored."""
+
+    as_of: views.AsOf
+    order: views.OrderRow | None
+    events: tuple[msgspec.Raw, ...]
+    more_after: int | None
 
 
 class _Page(NamedTuple):
@@ -82,7 +98,8 @@ class Queries:
         """
         if len(query.order_ids) > ORDER_IDS_MAX:
             raise CommandError(f"expected at most {ORDER_IDS_MAX} order_ids", field="order_ids")
-        where, values = ["account = ?"], [account]
+        where: list[str] = ["account = ?"]
+        values: list[str | int] = [account]
         match query.status:
             case views.OrderStatus.OPEN:
                 where.append("is_open = 1")
@@ -96,6 +113,7 @@ class Queries:
         if query.order_ids:
             where.append(f"order_id IN ({', '.join('?' * len(query.order_ids))})")
             values.extend(query.order_ids)
+        within(where, values, "started_us", query.since, query.until)
         with self._moment():
             as_of = self._as_of(account)
             page = self._page(
@@ -109,13 +127,15 @@ class Queries:
         Raises:
             CommandError: an argument is wrong, or nobody knows the account.
         """
-        where, values = ["account = ?"], [account]
+        where: list[str] = ["account = ?"]
+        values: list[str | int] = [account]
         if query.symbol is not None:
             where.append("symbol = ?")
             values.append(query.symbol)
         if query.order_id is not None:
             where.append("order_id = ?")
             values.append(query.order_id)
+        within(where, values, "executed_us", query.since, query.until)
         with self._moment():
             as_of = self._as_of(account)
             page = self._page(
@@ -124,22 +144,28 @@ class Queries:
         return _encode(_ExecutionsAnswer(as_of=as_of, executions=page.rows, cursor=page.cursor))
 
     def positions(self, account: str, query: views.PositionsQuery) -> bytes:
-        """Return the broker's positions by symbol, as `views.PositionsAnswer`.
+        """Return a page of the broker's positions by contract, as `views.PositionsAnswer`.
 
         Raises:
-            CommandError: nobody knows the account.
+            CommandError: an argument is wrong, or nobody knows the account.
         """
+        check_limit(query.limit)
+        after = "" if query.cursor is None else parse_key(query.cursor)
         with self._moment():
             as_of = self._as_of(account)
             body = self._body("positions", account)
         seen = None if body is None else _positions_decoder.decode(body)
         figures = () if seen is None else seen.positions
-        wanted = [f for f in figures if query.symbol is None or f.symbol == query.symbol]
+        wanted = sorted(
+            (f for f in figures if f.key > after and _fits(f, query)), key=lambda f: f.key
+        )
+        page = wanted[: query.limit]
         return _encode(
             views.PositionsAnswer(
                 as_of=as_of,
                 observed_at=None if seen is None else seen.observed_at,
-                positions=tuple(sorted(wanted, key=lambda figure: figure.symbol)),
+                positions=tuple(page),
+                cursor=key_text(page[-1].key) if len(wanted) > len(page) else None,
             )
         )
 
@@ -181,6 +207,39 @@ class Queries:
             ).fetchall()
         caused = tuple(msgspec.Raw(row) for (row,) in rows)
         return _encode(_CommandAnswer(as_of=as_of, events=caused))
+
+    def explain(self, account: str, query: views.ExplainQuery) -> bytes:
+        """Return the facts about an order and its preview, as `views.ExplainAnswer`.
+
+        Raises:
+            CommandError: nobody knows the account.
+        """
+        order_id, preview_id = query.about, ""
+        if query.about.startswith(_PREVIEW_PREFIX):
+            # Which order a preview becomes is known before it is sent.
+            order_id, preview_id = derived_id("ord", account, query.about), query.about
+        with self._moment():
+            as_of = self._as_of(account)
+            found = self._connection.execute(
+                "SELECT row FROM orders WHERE account = ? AND order_id = ?", (account, order_id)
+            ).fetchone()
+            order = None if found is None else _order_decoder.decode(found[0])
+            if order is not None and not preview_id:
+                preview_id = order.preview_id
+            rows = self._connection.execute(
+                "SELECT n, row FROM command_events WHERE account = ? AND about IN (?, ?)"
+                " AND n > ? ORDER BY n LIMIT ?",
+                (account, order_id, preview_id or order_id, query.after_n, views.ROWS_MAX + 1),
+            ).fetchall()
+        page = bounded(rows[: views.ROWS_MAX], at=1)
+        return _encode(
+            _ExplainAnswer(
+                as_of=as_of,
+                order=order,
+                events=tuple(msgspec.Raw(row) for _, row in page),
+                more_after=page[-1][0] if len(page) < len(rows) else None,
+            )
+        )
 
     def accounts(self) -> bytes:
         """Return every account by alias, as `views.AccountsAnswer`."""
@@ -235,26 +294,31 @@ class Queries:
         table: str,
         moment: str,
         where: list[str],
-        values: list[str],
+        values: list[str | int],
         *,
         limit: int,
         cursor: str | None,
     ) -> _Page:
-        if not _LIMIT_MIN <= limit <= views.ROWS_MAX:
-            raise CommandError(
-                f"expected limit from {_LIMIT_MIN} to {views.ROWS_MAX}, was {limit}", field="limit"
-            )
-        before = _CURSOR_END if cursor is None else _parse_cursor(cursor)
+        check_limit(limit)
+        before = CURSOR_END if cursor is None else parse_cursor(cursor)
         statement = (
             f"SELECT {moment}, n, row FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608
             f" AND ({moment}, n) < (?, ?) ORDER BY {moment} DESC, n DESC LIMIT ?"
         )
         rows = self._connection.execute(statement, (*values, *before, limit + 1)).fetchall()
-        page = rows[:limit]
+        page = bounded(rows[:limit], at=2)
         return _Page(
             rows=tuple(msgspec.Raw(row) for _, _, row in page),
-            cursor=_cursor_text(*page[-1][:2]) if len(rows) > limit else None,
+            cursor=cursor_text(*page[-1][:2]) if len(rows) > len(page) else None,
         )
+
+
+def _fits(figure: events.PositionFigure, query: views.PositionsQuery) -> bool:
+    return (
+        query.symbol in (None, figure.symbol)
+        and query.market in (None, figure.market)
+        and query.security in (None, figure.security)
+    )
 
 
 def _moment_of(n: int | None, sequence: int | None, recorded_at: str | None) -> views.AsOf:
@@ -263,22 +327,6 @@ def _moment_of(n: int | None, sequence: int | None, recorded_at: str | None) -> 
         sequence=sequence or 0,
         recorded_at=None if recorded_at is None else datetime.fromisoformat(recorded_at),
     )
-
-
-# A cursor is the place of the last row shown: rows that arrive later stand before it or, when the
-# broker tells of an older order late, at their own place; none that was shown comes again.
-def _cursor_text(moment_us: int, n: int) -> str:
-    return base64.urlsafe_b64encode(_encode((moment_us, n))).decode()
-
-
-def _parse_cursor(text: str) -> tuple[int, int]:
-    try:
-        moment_us, n = _cursor_decoder.decode(base64.urlsafe_b64decode(text.encode()))
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        moment_us = n = -_CURSOR_END[0] * 2
-    if not all(abs(part) <= _CURSOR_END[0] for part in (moment_us, n)):
-        raise CommandError("expected cursor as an earlier answer gave it", field="cursor")
-    return moment_us, n
 
 
 def _account_row(
@@ -299,6 +347,10 @@ def _account_row(
         halted_symbols=entry.halted_symbols,
         frozen_symbols=tuple(frozen.symbol for frozen in entry.frozen_symbols),
         breaks=entry.breaks,
+        cash_break=entry.cash_break,
+        token=entry.token,
+        unverified_halts=entry.unverified_halts,
+        reconciled_at=entry.reconciled_at,
         open_orders=counts[0],
         doubtful_orders=counts[1],
         as_of=as_of,

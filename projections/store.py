@@ -24,7 +24,7 @@ from core.views import EventRow, ExecutionRow
 from projections.entries import AccountEntry, OrderEntry
 
 # Part of the file's name: views of another shape are built beside these and compared.
-VIEW_VERSION: Final = 2
+VIEW_VERSION: Final = 3
 # A rebuild writes each page many times; it is cheaper to copy them into the file rarely.
 _CHECKPOINT_PAGES: Final = 8_000
 _CACHE_KIB: Final = 32_768
@@ -60,8 +60,9 @@ _CREATE: Final = (
     "CREATE INDEX IF NOT EXISTS executions_symbol ON executions (account, symbol, executed_us, n)",
     "CREATE INDEX IF NOT EXISTS executions_order ON executions (account, order_id, executed_us, n)",
     "CREATE TABLE IF NOT EXISTS command_events (account TEXT, command_id TEXT, n INTEGER,"
-    " row BLOB)",
+    " about TEXT, row BLOB)",
     "CREATE INDEX IF NOT EXISTS command_events_command ON command_events (account, command_id, n)",
+    "CREATE INDEX IF NOT EXISTS command_events_about ON command_events (account, about, n)",
 )
 _PUT_TAIL: Final = "INSERT OR REPLACE INTO tails VALUES (?, ?, ?, ?, ?)"
 _PUT_ACCOUNT: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?)"
@@ -74,7 +75,7 @@ _PUT_ORDER: Final = (
     " row = excluded.row, entry = excluded.entry"
 )
 _PUT_EXECUTION: Final = "INSERT OR REPLACE INTO executions VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_COMMAND_EVENT: Final = "INSERT INTO command_events VALUES (?, ?, ?, ?)"
+_PUT_COMMAND_EVENT: Final = "INSERT INTO command_events VALUES (?, ?, ?, ?, ?)"
 
 _encode: Final = msgspec.json.Encoder().encode
 _order_decoder: Final = msgspec.json.Decoder(OrderEntry)
@@ -192,6 +193,11 @@ def digest(store: ViewStore) -> str:
     return summed.hexdigest()
 
 
+def about_of(event: events.Event) -> str:
+    """Return the id of the order that an event is about, else of the preview, else ""."""
+    return getattr(event, "order_id", "") or getattr(event, "preview_id", "")
+
+
 def microseconds(at: datetime) -> int:
     """Return a time as whole microseconds since 1970, which SQLite can order."""
     return (at - _EPOCH) // _MICROSECOND
@@ -271,8 +277,10 @@ def _caused_values(recorded: Recorded) -> tuple[object, ...]:
         n=recorded.n,
         recorded_at=recorded.recorded_at,
         data=msgspec.Raw(_encode(recorded.data)),
+        actor=recorded.actor,
     )
-    return recorded.account, recorded.causation_id, recorded.n, _encode(row)
+    about = about_of(recorded.data)
+    return recorded.account, recorded.causation_id, recorded.n, about, _encode(row)
 
 
 def _text(at: datetime | None) -> str:

@@ -9,19 +9,25 @@ import asyncio
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from adapters.mcp.eras import Era
 from adapters.mcp.parts import Connected, Parts
 from adapters.mcp.server import serve_stdio
+from adapters.mcp.times import in_zone
 from core.errors import ConfigError
-from core.events import Environment
+from core.events import Environment, Mode
 from infra.clock import RandomIds, SystemClock
-from infra.config import Settings, load_settings
-from infra.home import Home
+from infra.config import Settings, StdioEra, load_settings
+from infra.home import AccountSettings, Home
 from infra.logs import configure
+from infra.system_zone import system_zone
 from infra.version import code_version
+
+if TYPE_CHECKING:
+    from adapters.mcp.tokens import TokenRules
 
 Prepare = Callable[[], object]
 # A restart of the server takes less; after it somebody has to start the cluster.
@@ -38,16 +44,48 @@ def main() -> None:
     run(load_settings(home=parser.parse_args().home))
 
 
-def run(settings: Settings, *, prepare: Prepare | None = None) -> None:
+def run(settings: Settings, *, prepare: Prepare | None = None, era: StdioEra | None = None) -> None:
     """Serve one client until it goes away.
 
     Args:
         settings: of this process.
+        era: stands over the one in the settings.
         prepare: called in a thread before each try to connect, so that `initialize` is answered
             meanwhile; raises LinkError or ConfigError to be called again.
     """
     configure("gateway", settings.log_level)
-    asyncio.run(serve_stdio(home_parts(settings, prepare=prepare)))
+    parts = home_parts(settings, prepare=prepare)
+    asyncio.run(serve_stdio(parts, Era(era or settings.stdio_era)))
+
+
+def run_http(settings: Settings, *, rules: "TokenRules", prepare: Prepare | None = None) -> None:
+    """Serve any number of clients over HTTP until told to stop.
+
+    Args:
+        settings: of this process.
+        rules: which tokens count.
+        prepare: as `run`.
+
+    Raises:
+        ConfigError: a setting does not fit the others.
+    """
+    # Only here: on stdio nobody waits for what checks tokens.
+    from adapters.mcp.http_service import HttpSettings, serve_http
+    from adapters.mcp.limits import Limits
+
+    configure("http", settings.log_level)
+    http = HttpSettings(
+        host=settings.http_host,
+        port=settings.http_port,
+        url=rules.audience,
+        rules=rules,
+        origins=tuple(each for each in settings.http_origins.replace(",", " ").split()),
+        tls_certificate=settings.http_tls_certificate,
+        tls_key=settings.http_tls_key,
+        limits=Limits(per_minute=settings.http_rate_per_min),
+    )
+    _log.info("http.started", url=http.url)
+    asyncio.run(serve_http(home_parts(settings, prepare=prepare), http))
 
 
 def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
@@ -63,12 +101,16 @@ def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
         await asyncio.to_thread(get_ready)
         return await _connected(settings)
 
+    zone = settings.timezone or system_zone()
     return Parts(
         connect=reach,
         accounts=lambda: _accounts(Home(settings.home)),
         clock=SystemClock(),
         ids=RandomIds(),
         version=code_version(),
+        modes=lambda: _modes(Home(settings.home)),
+        zone=zone,
+        to_local=in_zone(zone),
     )
 
 
@@ -116,15 +158,19 @@ class _Patience:
 
 # A home that is not made yet has no accounts; it is made by whoever brings the cluster up.
 def _accounts(home: Home) -> Mapping[str, Environment]:
+    return {account.alias: account.environment for account in _account_settings(home)}
+
+
+def _modes(home: Home) -> Mapping[str, Mode]:
+    return {account.alias: account.mode for account in _account_settings(home)}
+
+
+def _account_settings(home: Home) -> tuple[AccountSettings, ...]:
     try:
         installation = home.load()
     except ConfigError:
-        return {}
-    return {
-        account.alias: account.environment
-        for login in installation.logins
-        for account in login.accounts
-    }
+        return ()
+    return tuple(account for login in installation.logins for account in login.accounts)
 
 
 if __name__ == "__main__":

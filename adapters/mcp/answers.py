@@ -1,23 +1,61 @@
-"""What tools answer: one struct per tool, whose JSON is both the text and the structured content.
+"""What every answer says first, how text from outside is told apart, and the accounts' answers.
 
-Every answer names the world, the account and how far its facts were folded. A field that says
-nothing is left out. Text that came from outside stands under `broker_text` alone, cut and cleaned.
+One struct per tool, whose JSON is both the text and the structured content. Every answer names the
+world, the account and how far its facts were folded. A field that says nothing is left out, and
+lists are tables. Text that came from outside stands under `broker_text` alone, cut and cleaned.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from core import asks, events, views
+from adapters.mcp.tables import Cell, Table, table
+from adapters.mcp.words import option_of
+from core import events, views
 from core.events import Environment, Mode
-from core.money import Money
-from core.orders import CancelPhase, Phase
-from core.refusals import Refusal
-from core.terms import OrderType, Side, TimeInForce
+from core.terms import SecurityType
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
+_HALTED: Final = "No tool can lift a halt: a person types `tiger-mcp resume`. Cancels go on."
+_NEXT_STEP: Final = {
+    "active": "It takes orders, but for the symbols that are halted or frozen.",
+    "halted": _HALTED,
+    "frozen": "Openings stop until a person has looked and typed `tiger-mcp resume`.",
+    "stale": "It is being compared with the broker; ask again in a few seconds.",
+    "starting": "Its worker is starting; ask again in a few seconds, else `tiger-mcp status`.",
+}
+_READ_ONLY: Final = "It is read-only: only a person can change that, typed on their machine."
+_SIGNS_WITH_KEY: Final = (
+    "none is recorded: the login signs each request with a key that does not expire"
+)
+_ACCOUNT_COLUMNS: Final = (
+    "account",
+    "environment",
+    "mode",
+    "state",
+    "open_orders",
+    "doubtful_orders",
+    "detail",
+    "as_of",
+)
+_POSITION_COLUMNS: Final = (
+    "contract",
+    "symbol",
+    "security",
+    "expiry",
+    "strike",
+    "right",
+    "market",
+    "quantity",
+    "average_cost",
+    "market_price",
+    "unrealized_profit",
+    "multiplier",
+    "currency",
+)
 
 
 class AsOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,73 +73,49 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     as_of: AsOf
 
 
-class AccountLine(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """One account, and whether it takes orders now."""
+class AccountsAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every account, one row each."""
 
+    accounts: Table
+
+
+class TokenPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The login's token; `state` is the last that was recorded of it, at `recorded_at`."""
+
+    state: str
+    expires_at: datetime | None = None
+    expires_in_hours: int | None = None
+    issued_at: datetime | None = None
+    recorded_at: datetime | None = None
+    detail: str = ""
+
+
+class AccountAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
+    """One account whole; `unverified_halts`: scopes in which an order may still be open."""
+
+    login: str
     mode: Mode | None = None
     state: str
+    next_step: str
     detail: str = ""
-    halted_symbols: tuple[str, ...] = ()
-    frozen_symbols: tuple[str, ...] = ()
+    token: TokenPart
+    reconciled_at: datetime | None = None
     open_orders: int
     doubtful_orders: int
-
-
-class AccountsAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Every account."""
-
-    accounts: tuple[AccountLine, ...]
-
-
-class QuoteLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One quote; prices in `currency`, `at` by the broker."""
-
-    symbol: str
-    market: str
-    currency: str
-    last: Decimal | None = None
-    bid: Decimal | None = None
-    ask: Decimal | None = None
-    bid_size: Decimal | None = None
-    ask_size: Decimal | None = None
-    previous_close: Decimal | None = None
-    volume: Decimal | None = None
-    at: datetime
-
-
-class QuotesAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """Quotes; `as_of.at` is the time of the oldest of them."""
-
-    quotes: tuple[QuoteLine, ...]
-    unknown_symbols: tuple[str, ...] = ()
-
-
-class PositionLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One position by the broker's word; prices in `currency`, negative quantity when short."""
-
-    symbol: str
-    market: str
-    currency: str
-    quantity: Decimal
-    average_cost: Decimal
-    market_price: Decimal | None = None
-    unrealized_profit: Decimal | None = None
+    halted_symbols: tuple[str, ...] = ()
+    unverified_halts: tuple[str, ...] = ()
+    frozen_symbols: tuple[str, ...] = ()
+    position_breaks: Table | None = None
+    cash_break: views.CashBreakRow | None = None
 
 
 class PositionsAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """Positions as read at `observed_at`, which is absent until the first reading."""
 
     observed_at: datetime | None = None
-    positions: tuple[PositionLine, ...]
+    positions: Table
+    cursor: str | None = None
     note: str = ""
-
-
-class CashLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Cash of one currency."""
-
-    currency: str
-    balance: Decimal
-    available: Decimal | None = None
 
 
 class BalancesAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,149 +127,8 @@ class BalancesAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     buying_power: Decimal | None = None
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
-    cash: tuple[CashLine, ...]
+    cash: Table
     note: str = ""
-
-
-class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One order as the ledger has it; prices in `currency`, quantities in shares."""
-
-    order_id: str
-    tiger_order_id: str = ""
-    symbol: str
-    market: str
-    currency: str
-    side: Side
-    order_type: OrderType
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    time_in_force: TimeInForce
-    phase: Phase
-    cancel: CancelPhase = CancelPhase.NONE
-    filled_quantity: Decimal
-    average_price: Decimal | None = None
-    reason: str = ""
-    broker_text: str = ""
-    is_external: bool = False
-    started_at: datetime
-    updated_at: datetime
-
-
-class OrdersAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """A page of orders, newest first; `cursor` is absent on the last page."""
-
-    orders: tuple[OrderLine, ...]
-    cursor: str | None = None
-    note: str = ""
-
-
-class ExecutionLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One fill."""
-
-    execution_id: str
-    order_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Money
-    executed_at: datetime
-
-
-class ExecutionsAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """A page of fills, newest first; `cursor` is absent on the last page."""
-
-    executions: tuple[ExecutionLine, ...]
-    cursor: str | None = None
-
-
-class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The exact order; `limit_price` in `currency`, quantity in shares."""
-
-    symbol: str
-    market: str
-    currency: str
-    side: Side
-    order_type: OrderType
-    quantity: Decimal
-    limit_price: Decimal | None = None
-    time_in_force: TimeInForce
-    outside_regular_hours: bool
-
-
-class CheckLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One check of a preview."""
-
-    name: str
-    passed: bool
-    detail: str = ""
-    broker_text: str = ""
-
-
-class EstimateLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the order would cost."""
-
-    notional: Money
-    commission: Money | None = None
-    initial_margin: Money | None = None
-    broker_text: str = ""
-
-
-class QuoteUsedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The quote a preview was made with."""
-
-    bid: Decimal | None = None
-    ask: Decimal | None = None
-    last: Decimal | None = None
-    at: datetime
-
-
-class PreviewAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """The exact order that submit_order would send, and whether it may be sent."""
-
-    status: Literal["previewed", "refused", "pending"]
-    can_submit: bool
-    next_step: str
-    command_id: str
-    preview_id: str = ""
-    order: OrderTerms | None = None
-    checks: tuple[CheckLine, ...] = ()
-    quote: QuoteUsedLine | None = None
-    estimate: EstimateLine | None = None
-    expires_at: datetime | None = None
-    code: Refusal | None = None
-    detail: str = ""
-
-
-class SubmitAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of the one order of a preview."""
-
-    status: Literal["accepted", "refused", "rejected", "not_sent", "unknown", "pending"]
-    next_step: str
-    command_id: str
-    preview_id: str
-    order_id: str = ""
-    tiger_order_id: str = ""
-    code: Refusal | None = None
-    detail: str = ""
-    broker_text: str = ""
-
-
-class CancelLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of the wish to cancel one order."""
-
-    order_id: str
-    status: Literal["requested", "wanted", "refused", "rejected", "unknown", "pending"]
-    next_step: str
-    command_id: str
-    code: Refusal | None = None
-    detail: str = ""
-    broker_text: str = ""
-
-
-class CancelsAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """One line per order asked for, in the order asked."""
-
-    cancels: tuple[CancelLine, ...]
 
 
 def broker_text(text: str) -> str:
@@ -271,110 +144,112 @@ def as_of(seen: views.AsOf) -> AsOf:
     return AsOf(n=seen.n, at=seen.recorded_at)
 
 
-def account_line(row: views.AccountRow) -> AccountLine:
-    """Return one account of the list."""
-    return AccountLine(
+def accounts_table(rows: tuple[views.AccountRow, ...]) -> Table:
+    """Return every account, one row each; `as_of` is the time of its last fact."""
+    return table(
+        _ACCOUNT_COLUMNS,
+        (
+            {
+                "account": row.alias,
+                "environment": row.environment,
+                "mode": row.mode,
+                "state": row.state,
+                "open_orders": row.open_orders,
+                "doubtful_orders": row.doubtful_orders,
+                "detail": broker_text(row.detail),
+                "as_of": row.as_of.recorded_at,
+            }
+            for row in rows
+        ),
+    )
+
+
+def account_answer(row: views.AccountRow, *, now: datetime) -> AccountAnswer:
+    """Return all that is known of one account's powers and health."""
+    is_read_only = row.mode is Mode.READ_ONLY
+    return AccountAnswer(
         environment=row.environment,
         account=row.alias,
         as_of=as_of(row.as_of),
+        login=row.login,
         mode=row.mode,
         state=row.state,
+        next_step=_READ_ONLY if is_read_only else _NEXT_STEP.get(row.state, ""),
         detail=broker_text(row.detail),
-        halted_symbols=row.halted_symbols,
-        frozen_symbols=row.frozen_symbols,
+        token=_token(row.token, now=now),
+        reconciled_at=row.reconciled_at,
         open_orders=row.open_orders,
         doubtful_orders=row.doubtful_orders,
+        halted_symbols=row.halted_symbols,
+        unverified_halts=tuple(scope or "the account" for scope in row.unverified_halts),
+        frozen_symbols=row.frozen_symbols,
+        position_breaks=_breaks(row.breaks) if row.breaks else None,
+        cash_break=row.cash_break,
     )
 
 
-def quote_line(quote: asks.Quote) -> QuoteLine:
-    """Return one quote."""
-    return QuoteLine(
-        symbol=broker_text(quote.symbol),
-        market=broker_text(quote.market),
-        currency=broker_text(quote.currency),
-        last=quote.last,
-        bid=quote.bid,
-        ask=quote.ask,
-        bid_size=quote.bid_size,
-        ask_size=quote.ask_size,
-        previous_close=quote.previous_close,
-        volume=quote.volume,
-        at=quote.at,
+def positions_table(figures: tuple[events.PositionFigure, ...]) -> Table:
+    """Return positions, one row per contract."""
+    return table(_POSITION_COLUMNS, (_position(figure) for figure in figures))
+
+
+def cash_table(figures: tuple[events.CashFigure, ...]) -> Table:
+    """Return cash, one row per currency."""
+    return table(
+        ("currency", "balance", "available"),
+        (
+            {
+                "currency": broker_text(figure.currency),
+                "balance": figure.balance,
+                "available": figure.available,
+            }
+            for figure in figures
+        ),
     )
 
 
-def position_line(figure: events.PositionFigure) -> PositionLine:
-    """Return one position."""
-    return PositionLine(
-        symbol=broker_text(figure.symbol),
-        market=broker_text(figure.market),
-        currency=broker_text(figure.currency),
-        quantity=figure.quantity,
-        average_cost=figure.average_cost,
-        market_price=figure.market_price,
-        unrealized_profit=figure.unrealized_profit,
+def _position(figure: events.PositionFigure) -> Mapping[str, Cell]:
+    is_stock = figure.security is SecurityType.STOCK
+    return {
+        "contract": broker_text(figure.contract),
+        "symbol": broker_text(figure.symbol),
+        "security": "" if is_stock else figure.security,
+        **_option_parts(figure),
+        "market": broker_text(figure.market),
+        "quantity": figure.quantity,
+        "average_cost": figure.average_cost,
+        "market_price": figure.market_price,
+        "unrealized_profit": figure.unrealized_profit,
+        "multiplier": figure.multiplier,
+        "currency": broker_text(figure.currency),
+    }
+
+
+# What preview_order needs to name the option again.
+def _option_parts(figure: events.PositionFigure) -> Mapping[str, Cell]:
+    named = option_of(figure.contract) if figure.security is SecurityType.OPTION else None
+    if named is None:
+        return {}
+    expiry, strike, right = named
+    return {"expiry": expiry, "strike": strike, "right": right}
+
+
+def _breaks(rows: tuple[views.PositionBreakRow, ...]) -> Table:
+    return table(
+        ("break_id", "symbol", "market", "expected", "observed", "found_at"),
+        ({name: getattr(row, name) for name in type(row).__struct_fields__} for row in rows),
     )
 
 
-def cash_line(figure: events.CashFigure) -> CashLine:
-    """Return the cash of one currency."""
-    return CashLine(
-        currency=broker_text(figure.currency), balance=figure.balance, available=figure.available
-    )
-
-
-def order_line(row: views.OrderRow) -> OrderLine:
-    """Return one order; its detail may quote the broker, so it counts as the broker's."""
-    return OrderLine(
-        order_id=row.order_id,
-        tiger_order_id=broker_text(row.tiger_order_id),
-        symbol=broker_text(row.symbol),
-        market=broker_text(row.market),
-        currency=broker_text(row.currency),
-        side=row.side,
-        order_type=row.order_type,
-        quantity=row.quantity,
-        limit_price=row.limit_price,
-        time_in_force=row.time_in_force,
-        phase=row.phase,
-        cancel=row.cancel,
-        filled_quantity=row.filled_quantity,
-        average_price=row.average_price,
-        reason=row.reason,
-        broker_text=broker_text(row.detail),
-        is_external=row.is_external,
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-    )
-
-
-def execution_line(row: views.ExecutionRow) -> ExecutionLine:
-    """Return one fill."""
-    return ExecutionLine(
-        execution_id=broker_text(row.execution_id),
-        order_id=row.order_id,
-        symbol=broker_text(row.symbol),
-        side=row.side,
-        quantity=row.quantity,
-        price=row.price,
-        executed_at=row.executed_at,
-    )
-
-
-def check_line(check: events.Check) -> CheckLine:
-    """Return one check; the detail of the broker's own preview is the broker's text."""
-    detail = broker_text(check.detail)
-    if check.name == "broker_preview":
-        return CheckLine(name=check.name, passed=check.passed, broker_text=detail)
-    return CheckLine(name=check.name, passed=check.passed, detail=detail)
-
-
-def estimate_line(estimate: events.Estimate) -> EstimateLine:
-    """Return what an order would cost."""
-    return EstimateLine(
-        notional=estimate.notional,
-        commission=estimate.commission,
-        initial_margin=estimate.initial_margin,
-        broker_text=broker_text(estimate.message),
+def _token(row: views.TokenRow | None, *, now: datetime) -> TokenPart:
+    if row is None:
+        return TokenPart(state="none", detail=_SIGNS_WITH_KEY)
+    left = None if row.expires_at is None else row.expires_at - now
+    return TokenPart(
+        state=row.state,
+        expires_at=row.expires_at,
+        expires_in_hours=None if left is None else int(left.total_seconds() // 3600),
+        issued_at=row.issued_at,
+        recorded_at=row.recorded_at,
+        detail=broker_text(row.detail),
     )

@@ -2,43 +2,64 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
-from core.asks import SYMBOLS_MAX
 from core.commands import REASON_LENGTH_MAX, SYMBOL_PATTERN
 from core.views import ROWS_MAX
 
 CANCELS_MAX = 20
+LEGS_MAX = 6
 _AMOUNT_LENGTH_MAX = 42
 _ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+_KEY_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
-Account = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$")]
+# Every tool has one: what it looks like is told by list_accounts, and by the refusal.
+Account = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$"), WithJsonSchema({"type": "string"})]
 Symbol = Annotated[
-    str, Field(pattern=f"^{SYMBOL_PATTERN}$", description="Like AAPL, or 00700 in Hong Kong.")
+    str, Field(pattern=f"^{SYMBOL_PATTERN}$", description="AAPL, 00700 (Hong Kong).")
 ]
-Symbols = Annotated[
-    list[Annotated[str, Field(pattern=f"^{SYMBOL_PATTERN}$")]],
-    Field(min_length=1, max_length=SYMBOLS_MAX, description="Like AAPL or 00700."),
-]
-Quantity = Annotated[
-    str, Field(max_length=_AMOUNT_LENGTH_MAX, description='Shares as text: "10" or "0.5".')
-]
-Price = Annotated[
+Underlying = Annotated[
     str,
     Field(
-        max_length=_AMOUNT_LENGTH_MAX,
-        description='Per share in the listing\'s currency, as text: "185.50". Limit orders only.',
+        pattern=f"^{SYMBOL_PATTERN}$",
+        description="AAPL, 00700, future ES2612; of an option its underlying's.",
     ),
 ]
+Market = Annotated[
+    str, Field(pattern="^[A-Z]{2,4}$"), WithJsonSchema({"type": "string", "description": "US, HK."})
+]
+# What it must look like is the core's to say; a pattern for each would cost more than it tells.
+Amount = Annotated[str, Field(max_length=_AMOUNT_LENGTH_MAX)]
 Reason = Annotated[
     str,
     Field(
         min_length=1,
         max_length=REASON_LENGTH_MAX,
-        description="Why this order; kept in the audit record.",
+        description="Why; kept on record.",
     ),
 ]
-PreviewId = Annotated[str, Field(pattern="^prv-[0-9a-f]{32}$", description="From preview_order.")]
+Key = Annotated[
+    str,
+    Field(
+        pattern=_KEY_PATTERN,
+        description="Yours, one per wish: a repeated call gives the first answer.",
+    ),
+]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+Moment = Annotated[str, Field(max_length=40)]
+Since = Annotated[
+    str,
+    Field(
+        max_length=40,
+        description="Person's day (2026-11-20, today, 7d) or moment with zone.",
+    ),
+]
+Until = Annotated[str, Field(max_length=40, description="Likewise, whole day.")]
+PreviewId = Annotated[str, Field(pattern="^prv-[0-9a-f]{32}$")]
 OrderId = Annotated[str, Field(pattern=_ID_PATTERN)]
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
-Cursor = Annotated[str, Field(max_length=200, description="From the page before.")]
+Cursor = Annotated[str, Field(max_length=400)]
+
+
+class Spread(BaseModel):
+    """Arguments that stand beside a tool's others, and are handed to its method together."""

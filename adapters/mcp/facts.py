@@ -69,6 +69,7 @@ class Facts:
     def __init__(self) -> None:
         self._waiters: dict[str, list[Waiter]] = {}
         self._highest: dict[str, int] = {}
+        self._grown: dict[str, asyncio.Event] = {}
 
     def hear(self, message: EventMessage) -> None:
         """Take one republished fact."""
@@ -85,11 +86,25 @@ class Facts:
 
     def saw(self, account: str, n: int) -> None:
         """Remember that an account's line of events has come to `n`."""
-        self._highest[account] = max(n, self._highest.get(account, 0))
+        if n > self._highest.get(account, 0):
+            self._highest[account] = n
+            self._grown.setdefault(account, asyncio.Event()).set()
 
     def highest(self, account: str) -> int:
         """Return the highest `n` known of an account, 0 if none is."""
         return self._highest.get(account, 0)
+
+    async def beyond(self, account: str, n: int, *, limit_s: float) -> bool:
+        """Wait until more than `n` facts of an account are known; say whether they are in time."""
+        grown = self._grown.setdefault(account, asyncio.Event())
+        try:
+            async with asyncio.timeout(limit_s):
+                while self.highest(account) <= n:
+                    grown.clear()
+                    await grown.wait()
+        except TimeoutError:
+            return False
+        return True
 
     @contextmanager
     def waiting(self, command_id: str) -> Iterator[Waiter]:

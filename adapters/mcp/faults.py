@@ -21,12 +21,27 @@ class Fault(StrEnum):
 
     INVALID_ARGUMENT = "invalid_argument"
     UNKNOWN_ACCOUNT = "unknown_account"
+    ACCOUNT_READ_ONLY = "account_read_only"
+    FORBIDDEN = "forbidden"  # the token of an HTTP client lacks the right
     STARTING = "starting"  # the cluster is not ready yet
     UNAVAILABLE = "unavailable"  # a part of the service does not answer
     BROKER_UNAVAILABLE = "broker_unavailable"
     BUSY = "busy"
+    NO_QUOTE_RIGHT = "no_quote_right"
     BEHIND = "behind"  # the views do not yet include what was written; ask again
     INTERNAL = "internal"
+
+
+class GatewayError(ToolError):
+    """A foreseen refusal.
+
+    Attributes:
+        code: of the closed list.
+    """
+
+    def __init__(self, code: Fault, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
 
 
 INTERNAL_TEXT: Final = (
@@ -43,9 +58,9 @@ _NEXT_STEP: Final = {
 }
 
 
-def fault(code: Fault, text: str) -> ToolError:
+def fault(code: Fault, text: str) -> GatewayError:
     """Return the error of one code; the text names the field, if one is at fault."""
-    return ToolError(f"{code}: {text}")
+    return GatewayError(code, text)
 
 
 def refused_argument(error: CommandError) -> ToolError:
@@ -120,7 +135,7 @@ def _wrong(found: Any) -> str:
             return f"expected at most {limits['max_length']} entries, {was}"
         case "too_short":
             return f"expected at least {limits['min_length']} entries, {was}"
-        case "enum":
+        case "enum" | "literal_error":
             return f"expected {limits['expected']}, {was}"
         case "list_type" | "tuple_type":
             return f"expected a list of texts, {was}"

@@ -4,21 +4,24 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import msgspec
 import structlog
 
+from adapters.mcp.access import AccessLog
+from adapters.mcp.callers import GuardedBus, current
 from adapters.mcp.facts import Facts
 from adapters.mcp.faults import Fault, fault, no_answer, told_fault
 from adapters.mcp.parts import Connected, Parts
 from core.asks import AskReply
 from core.errors import CommandError, ConfigError, CorruptRecordError, LinkError
-from core.events import Environment
+from core.events import Environment, Mode
+from core.ports import Bus, EventMessage
 from core.subjects import SYSTEM, Kind, subject
-from core.views import AccountsQuery, Query
+from core.views import AccountsAnswer, AccountsQuery, Query
 
 _log = structlog.get_logger()
 _encoder: Final = msgspec.json.Encoder()
@@ -40,6 +43,15 @@ class Gateway:
         self._why_not = _STARTING_TEXT
         self._heard: set[str] = set()
         self._environments: dict[str, Environment] = {}
+        # Told of each fact that comes in, after the gateway itself has taken it.
+        self.on_fact: Callable[[EventMessage], None] = _ignore
+        self.tools: frozenset[str] = frozenset()
+        self.access = AccessLog(
+            parts.clock,
+            parts.ids,
+            tools=lambda: self.tools,
+            accounts=lambda: frozenset(self._environments),
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -49,28 +61,52 @@ class Gateway:
         """
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(self._keep_connected(), name="gateway link")
+            sender = group.create_task(self.access.keep_sending(self._bus), name="access records")
             try:
                 yield
             finally:
+                sender.cancel()
+                await asyncio.wait({sender})
+                await self.access.drain(self._bus())
                 keeper.cancel()
 
+    @property
+    def is_ready(self) -> bool:
+        """Say whether there is a link now."""
+        return self._connected is not None
+
     async def link(self) -> Connected:
-        """Return the link; waits a bounded time for the first one.
+        """Return the link, as this caller may use it; waits a bounded time for the first one.
 
         Raises:
             ToolError: there is none yet, with the cause.
         """
+        caller = current()
         if self._connected is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.parts.waits.ready_s):
                     await self._ready.wait()
         if self._connected is None:
+            # The cause names files and addresses of this machine.
+            why_not = self._why_not if caller.is_local else _STARTING_TEXT
             raise fault(
                 Fault.STARTING,
-                f"{self._why_not}; nothing was sent. Try again in a few seconds. "
+                f"{why_not}; nothing was sent. Try again in a few seconds. "
                 "If it stays so, a person should type `tiger-mcp status`.",
             )
-        return self._connected
+        if caller.is_local:
+            return self._connected
+        return self._connected._replace(bus=GuardedBus(self._connected.bus, caller))
+
+    def environments(self) -> dict[str, Environment]:
+        """Return the accounts that exist for this caller, by alias, and each one's world."""
+        caller = current()
+        self._environments.update(self.parts.accounts())
+        return {
+            account: world
+            for account, world in sorted(self._environments.items())
+            if caller.sees(account)
+        }
 
     async def environment(self, account: str) -> Environment:
         """Return the world of an account, once the link is there and its facts are heard.
@@ -79,11 +115,15 @@ class Gateway:
             ToolError: there is no such account, naming those there are.
         """
         connected = await self.link()
-        if account not in self._environments:
-            self._environments.update(self.parts.accounts())
-        found = self._environments.get(account)
+        # What is not granted goes the way of what is not there, so that the time says nothing.
+        if not current().sees(account):
+            found = None
+        elif account in self._environments:
+            found = self._environments[account]
+        else:
+            found = self.environments().get(account)
         if found is None:
-            names = sorted(self._environments)
+            names = list(self.environments())
             known = ", ".join(names[:_NAMED_MAX]) or "none yet"
             more = "" if len(names) <= _NAMED_MAX else f" and {len(names) - _NAMED_MAX} more"
             raise fault(
@@ -92,6 +132,27 @@ class Gateway:
             )
         await self._hear(connected, account)
         return found
+
+    async def writable(self, account: str) -> Environment:
+        """Return the world of an account on which a model may act.
+
+        Raises:
+            ToolError: there is no such account, or a person has made it read-only.
+        """
+        environment = await self.environment(account)
+        if self.parts.modes().get(account) is Mode.READ_ONLY:
+            raise fault(
+                Fault.ACCOUNT_READ_ONLY,
+                f"{account} is read-only; nothing was sent. Only a person can change that, typed "
+                "on their machine; no tool and no argument can.",
+            )
+        return environment
+
+    def is_read_only(self) -> bool:
+        """Say whether this caller may act on no account, as far as is known here."""
+        caller = current()
+        modes = [mode for account, mode in self.parts.modes().items() if caller.sees(account)]
+        return bool(modes) and all(mode is Mode.READ_ONLY for mode in modes)
 
     async def view(self, account: str, what: str, query: Query, answer: type[T]) -> T:
         """Ask the projector about one account.
@@ -102,12 +163,17 @@ class Gateway:
         return await self._view(subject(Kind.VIEW, account, what), query, answer)
 
     async def view_accounts(self, answer: type[T]) -> T:
-        """Ask the projector about every account.
+        """Ask the projector about every account that exists for this caller.
 
         Raises:
             ToolError: it does not answer.
         """
-        return await self._view(_ACCOUNTS_SUBJECT, AccountsQuery(), answer)
+        found = await self._view(_ACCOUNTS_SUBJECT, AccountsQuery(), answer)
+        if isinstance(found, AccountsAnswer):
+            caller = current()
+            seen = tuple(row for row in found.accounts if caller.sees(row.alias))
+            return msgspec.structs.replace(found, accounts=seen)
+        return found
 
     async def ask(self, account: str, what: str, question: msgspec.Struct, answer: type[T]) -> T:
         """Have the account's worker ask the broker now.
@@ -146,6 +212,13 @@ class Gateway:
             raise told_fault(error.code, str(error), field=error.field) from None
         return _decoded(body, answer)
 
+    def _bus(self) -> Bus | None:
+        return None if self._connected is None else self._connected.bus
+
+    def _take(self, message: EventMessage) -> None:
+        self.facts.hear(message)
+        self.on_fact(message)
+
     async def _keep_connected(self) -> None:
         while True:
             try:
@@ -181,11 +254,15 @@ class Gateway:
             return
         self._heard.add(account)
         try:
-            await connected.bus.listen(f"{Kind.EVENT}.{account}.>", self.facts.hear)
+            await connected.bus.listen(f"{Kind.EVENT}.{account}.>", self._take)
         except LinkError as error:
             # Outcomes are then looked up in the view instead.
             self._heard.discard(account)
             _log.warning("facts.not_heard", account=account, cause=str(error))
+
+
+def _ignore(_: EventMessage) -> None:
+    """Take no interest in a fact."""
 
 
 def _decoded(body: bytes | msgspec.Raw, answer: type[T]) -> T:

@@ -28,6 +28,9 @@ _answer_decoder: Final = msgspec.json.Decoder(CommandAnswer)
 PREVIEW: Final = "order.preview"
 SUBMIT: Final = "order.submit"
 CANCEL: Final = "order.cancel"
+CANCEL_MANY: Final = "order.cancel_many"
+MODIFY: Final = "order.modify"
+HALT: Final = "trading.halt"
 
 # The facts after which a command is over, as far as its caller is concerned.
 ENDS: Final[dict[str, Set[str]]] = {
@@ -50,7 +53,21 @@ ENDS: Final[dict[str, Set[str]]] = {
             "order.refused",
         }
     ),
+    CANCEL_MANY: frozenset({"account.cancels_asked", "order.refused"}),
+    MODIFY: frozenset(
+        {
+            "order.replaced",
+            "order.modify_refused",
+            "order.modify_not_sent",
+            "order.modify_unknown",
+            "order.modify_not_applied",
+            "order.refused",
+        }
+    ),
+    HALT: frozenset({"account.halted", "order.refused"}),
 }
+# Facts that are an answer already, behind which an end may follow soon.
+HALFWAY: Final[dict[str, Set[str]]] = {MODIFY: frozenset({"order.modify_requested"})}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +81,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     body: ModelCommand
     life_s: float
     wait_s: float
+    linger_s: float = 0.0  # behind an answer that is no end yet
 
 
 class Outcome(NamedTuple):
@@ -103,13 +121,15 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
     """
     connected = await gateway.link()
     ends = ENDS[asked.name]
+    halfway = HALFWAY.get(asked.name, frozenset())
+    answers = ends | halfway
     where, body = seal(asked, signer=connected.signer, now=gateway.parts.clock.now())
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + asked.wait_s
     waits = gateway.parts.waits
     is_stored = False
     with gateway.facts.waiting(asked.command_id) as waiter:
-        while not waiter.has_end(ends) and (left_s := give_up_at - loop.time()) > 0:
+        while not waiter.has_end(answers) and (left_s := give_up_at - loop.time()) > 0:
             is_new = False
             if not is_stored:
                 # The same bytes under the same id: the stream and the worker take them once.
@@ -120,9 +140,11 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
             if not is_new:
                 await _look_up(gateway, connected, asked, waiter, limit_s=min(waits.view_s, left_s))
             left_s = give_up_at - loop.time()
-            await waiter.until_end(ends, limit_s=min(waits.event_s, max(left_s, 0.0)))
+            await waiter.until_end(answers, limit_s=min(waits.event_s, max(left_s, 0.0)))
+        if waiter.has_end(halfway):
+            await waiter.until_end(ends, limit_s=asked.linger_s)
     facts = waiter.facts
-    end = next((fact for fact in reversed(facts) if fact.type in ends), None)
+    end = next((fact for fact in reversed(facts) if fact.type in answers), None)
     # The caller goes on without another turn of the loop, so its answer leaves before this line.
     loop.call_soon(_log_end, asked, end, loop.time() - give_up_at + asked.wait_s)
     return Outcome(facts, end, is_stored or bool(facts))

@@ -1,16 +1,28 @@
-"""What to tell a model of a command's outcome: a status, and in words what to do next."""
+"""What to tell a model of a preview's or a submit's outcome: a status, and what to do next."""
 
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from adapters.mcp import answers
 from adapters.mcp.answers import broker_text
 from adapters.mcp.facts import Fact
+from adapters.mcp.order_answers import (
+    PreviewAnswer,
+    SubmitAnswer,
+    checks_table,
+    estimate_part,
+    quote_part,
+)
 from adapters.mcp.orders_flow import Outcome
+from adapters.mcp.words import order_in_words, plain
 from core import events
 from core.events import Environment
-from core.refusals import NEXT_STEP
+from core.money import Money
+from core.refusals import NEXT_STEP, Refusal
+from core.terms import OrderType
 
 _ACCEPTED: Final = (
     "The broker has the order. It is NOT done: follow it with get_orders until its phase is "
@@ -38,71 +50,59 @@ _MAY_SUBMIT: Final = (
 _CHECKS_FAILED: Final = (
     "It cannot be submitted: see the checks that did not pass, mend the terms and preview again."
 )
-_CANCEL_REQUESTED: Final = (
-    "The broker took the request. The order is NOT cancelled until get_orders shows phase "
-    "cancelled; it may still fill."
+_PREVIEW_PENDING_KEYED: Final = (
+    "No answer yet, and nothing is sent by a preview. The same call with the same key asks for it."
 )
-_CANCEL_WANTED: Final = (
-    "The order's own fate is not known yet; the cancel is recorded and carried out as soon as the "
-    "broker shows the order. Follow it with get_orders."
+_KEY_IS_USED: Final = " The key is used up: take a new one."
+_EXPIRED: Final = (
+    "This preview has expired. Call preview_order again (with a new key, if with any)."
 )
-_CANCEL_REJECTED: Final = (
-    "The cancel was refused or surely not sent, and the order may still be live. See get_orders, "
-    "then cancel again if it is open."
-)
-_CANCEL_UNKNOWN: Final = (
-    "The request may or may not have arrived. Cancelling again is safe; see get_orders."
-)
-_CANCEL_PENDING: Final = (
-    "No outcome yet; the cancel may still be carried out. Cancelling again is safe; see get_orders."
-)
+# An older quote is worth a word to the person.
+QUOTE_AGE_MAX_S: Final = 60.0
 # A checked shape ends here: an end that no branch knows is a bug of `orders_flow.ENDS`.
-_NO_BRANCH: Final = "expected a fact that ends the command"
+NO_BRANCH: Final = "expected a fact that ends the command"
 
 
-def preview_answer(
-    outcome: Outcome, *, environment: Environment, account: str, command_id: str, highest_n: int
-) -> answers.PreviewAnswer:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What every answer to a write begins with."""
+
+    environment: Environment
+    account: str
+    command_id: str
+    highest_n: int
+    now: datetime
+    has_key: bool = False
+
+
+def preview_answer(outcome: Outcome, asked: Asked) -> PreviewAnswer:
     """Return what a preview came to."""
-    seen = _as_of(outcome, highest_n)
-    match outcome.end.data if outcome.end else None:
-        case events.OrderPreviewed() as shown:
-            return _previewed(shown, environment, account, seen)
-        case events.OrderRefused() as no:
-            return answers.PreviewAnswer(
-                environment=environment,
-                account=account,
-                as_of=seen,
-                status="refused",
-                can_submit=False,
-                next_step=NEXT_STEP[no.code],
-                command_id=command_id,
-                code=no.code,
-                detail=_detail(no),
-            )
+    base = PreviewAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        status="pending",
+        can_submit=False,
+        next_step=_PREVIEW_PENDING_KEYED if asked.has_key else _PREVIEW_PENDING,
+        command_id=asked.command_id,
+    )
+    match outcome.end:
         case None:
-            return answers.PreviewAnswer(
-                environment=environment,
-                account=account,
-                as_of=seen,
-                status="pending",
-                can_submit=False,
-                next_step=_PREVIEW_PENDING,
-                command_id=command_id,
+            return base
+        case Fact(data=events.OrderPreviewed() as shown, recorded_at=shown_at):
+            return _previewed(shown, base, shown_at=shown_at, now=asked.now)
+        case Fact(data=events.OrderRefused() as no):
+            return replace(
+                base,
+                status="refused",
+                next_step=refused_next(no, asked),
+                code=no.code,
+                detail=detail_of(no),
             )
         case _:
-            raise AssertionError(_NO_BRANCH)
+            raise AssertionError(NO_BRANCH)
 
 
-def submit_answer(
-    outcome: Outcome,
-    *,
-    environment: Environment,
-    account: str,
-    command_id: str,
-    preview_id: str,
-    highest_n: int,
-) -> answers.SubmitAnswer:
+def submit_answer(outcome: Outcome, asked: Asked, *, preview_id: str) -> SubmitAnswer:
     """Return what became of a submit."""
     started = next(
         (
@@ -112,13 +112,13 @@ def submit_answer(
         ),
         "",
     )
-    base = answers.SubmitAnswer(
-        environment=environment,
-        account=account,
-        as_of=_as_of(outcome, highest_n),
+    base = SubmitAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(last_fact((outcome,)), asked.highest_n),
         status="pending",
         next_step=_SUBMIT_PENDING,
-        command_id=command_id,
+        command_id=asked.command_id,
         preview_id=preview_id,
         order_id=started,
     )
@@ -164,49 +164,10 @@ def submit_answer(
                 status="refused",
                 next_step=NEXT_STEP[no.code] + _ALWAYS_THE_SAME,
                 code=no.code,
-                detail=_detail(no),
+                detail=detail_of(no),
             )
         case _:
-            raise AssertionError(_NO_BRANCH)
-
-
-def cancel_line(outcome: Outcome, *, order_id: str, command_id: str) -> answers.CancelLine:
-    """Return what became of the wish to cancel one order."""
-    base = answers.CancelLine(
-        order_id=order_id, status="pending", next_step=_CANCEL_PENDING, command_id=command_id
-    )
-    match outcome.end.data if outcome.end else None:
-        case None:
-            detail = "" if outcome.is_stored else "the service did not confirm that it has it"
-            return replace(base, detail=detail)
-        case events.OrderCancelRequested():
-            return replace(base, status="requested", next_step=_CANCEL_REQUESTED)
-        case events.OrderCancelWanted():
-            return replace(base, status="wanted", next_step=_CANCEL_WANTED)
-        case events.OrderCancelRefused(detail=detail):
-            return replace(
-                base,
-                status="rejected",
-                next_step=_CANCEL_REJECTED,
-                broker_text=broker_text(detail),
-            )
-        case events.OrderCancelUnknown(cause=cause):
-            return replace(
-                base,
-                status="unknown",
-                next_step=_CANCEL_UNKNOWN,
-                broker_text=broker_text(cause),
-            )
-        case events.OrderRefused() as no:
-            return replace(
-                base,
-                status="refused",
-                next_step=NEXT_STEP[no.code],
-                code=no.code,
-                detail=_detail(no),
-            )
-        case _:
-            raise AssertionError(_NO_BRANCH)
+            raise AssertionError(NO_BRANCH)
 
 
 def last_fact(outcomes: tuple[Outcome, ...]) -> Fact | None:
@@ -222,44 +183,73 @@ def as_of(newest: Fact | None, highest_n: int) -> answers.AsOf:
     return answers.AsOf(n=newest.n, at=newest.recorded_at)
 
 
-def _as_of(outcome: Outcome, highest_n: int) -> answers.AsOf:
-    return as_of(last_fact((outcome,)), highest_n)
+def refused_next(no: events.OrderRefused, asked: Asked) -> str:
+    """Return what to do about a refusal; a key that came with it is spent on it."""
+    is_spent = asked.has_key and no.code is not Refusal.KEY_CONFLICT
+    return NEXT_STEP[no.code] + (_KEY_IS_USED if is_spent else "")
+
+
+def detail_of(no: events.OrderRefused) -> str:
+    """Return why a command was refused: the desk writes the next step behind the cause."""
+    return broker_text(no.detail.removesuffix(NEXT_STEP[no.code]).rstrip())
 
 
 def _previewed(
-    shown: events.OrderPreviewed, environment: Environment, account: str, seen: answers.AsOf
-) -> answers.PreviewAnswer:
-    spec, quote = shown.spec, shown.quote
-    can_submit = all(check.passed for check in shown.checks)
-    return answers.PreviewAnswer(
-        environment=environment,
-        account=account,
-        as_of=seen,
+    shown: events.OrderPreviewed, base: PreviewAnswer, *, shown_at: datetime, now: datetime
+) -> PreviewAnswer:
+    spec = shown.spec
+    all_passed = all(check.passed for check in shown.checks)
+    is_over = shown.expires_at < now
+    next_step = _EXPIRED if is_over else _MAY_SUBMIT
+    return replace(
+        base,
         status="previewed",
-        can_submit=can_submit,
-        next_step=_MAY_SUBMIT if can_submit else _CHECKS_FAILED,
+        can_submit=all_passed and not is_over,
+        next_step=next_step if all_passed else _CHECKS_FAILED,
+        # The caller may have asked by a key again: the command that made it counts.
         command_id=shown.command_id,
         preview_id=shown.preview_id,
-        order=answers.OrderTerms(
-            symbol=spec.symbol,
-            market=broker_text(spec.market),
-            currency=broker_text(spec.currency),
-            side=spec.side,
-            order_type=spec.order_type,
-            quantity=spec.quantity,
-            limit_price=spec.limit_price,
-            time_in_force=spec.time_in_force,
-            outside_regular_hours=spec.outside_regular_hours,
-        ),
-        checks=tuple(answers.check_line(check) for check in shown.checks),
-        quote=None
-        if quote is None
-        else answers.QuoteUsedLine(bid=quote.bid, ask=quote.ask, last=quote.last, at=quote.at),
-        estimate=None if shown.estimate is None else answers.estimate_line(shown.estimate),
+        summary=broker_text(order_in_words(spec)),
+        costs=_costs(shown.estimate),
+        order=_terms(shown),
+        checks=checks_table(shown.checks, _warnings(shown, shown_at)),
+        quote=quote_part(shown.quote),
+        estimate=estimate_part(shown.estimate),
         expires_at=shown.expires_at,
     )
 
 
-# The desk writes the next step behind the cause; here it has a field of its own.
-def _detail(no: events.OrderRefused) -> str:
-    return broker_text(no.detail.removesuffix(NEXT_STEP[no.code]).rstrip())
+# All terms as data; what came from the broker's contract is cleaned.
+def _terms(shown: events.OrderPreviewed) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(shown.spec)
+    cleaned = {name: broker_text(told[name]) for name in ("symbol", "market", "currency")}
+    return {name: value for name, value in (told | cleaned).items() if value is not None}
+
+
+def _costs(estimate: events.Estimate | None) -> str:
+    if estimate is None:
+        return "Not known: there is no price to value it at."
+    parts = [f"worth about {_money(estimate.notional)}"]
+    if estimate.commission is not None:
+        parts.append(f"commission {_money(estimate.commission)}")
+    if estimate.initial_margin is not None:
+        parts.append(f"initial margin {_money(estimate.initial_margin)}")
+    return f"{'; '.join(parts)}."
+
+
+# What no rule forbids, and a person should know all the same.
+def _warnings(shown: events.OrderPreviewed, shown_at: datetime) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if shown.quote is None:
+        found["quote_known"] = "the broker gave no quote"
+    elif (age_s := (shown_at - shown.quote.at).total_seconds()) > QUOTE_AGE_MAX_S:
+        found["quote_age"] = f"the quote was {age_s:.0f} s old"
+    if shown.spec.order_type is OrderType.MARKET:
+        found["price_bound"] = "a market order takes whatever price there is"
+    if shown.estimate is not None and shown.estimate.commission is None:
+        found["commission_known"] = "the broker did not say what it charges"
+    return found
+
+
+def _money(money: Money) -> str:
+    return f"{plain(money.amount)} {money.currency}"

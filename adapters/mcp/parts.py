@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from core.events import Environment
+from adapters.mcp.times import in_utc
+from core.events import Environment, Mode
 from core.ports import Bus, Clock, Ids, Signer
 
 
@@ -24,6 +26,10 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     preview_s: float = 15.0
     submit_s: float = 15.0
     cancel_s: float = 10.0
+    modify_s: float = 10.0
+    halt_s: float = 10.0
+    # Once the broker took a change, until a listing shows it.
+    replaced_s: float = 4.0
     # One publish; the first fact before the view is asked; one question.
     publish_s: float = 5.0
     event_s: float = 1.0
@@ -44,7 +50,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the gateway needs from outside.
 
     `connect` may take its time (it may start the cluster first) and raises LinkError or ConfigError
-    to be called again. `accounts` says which aliases there are, and each one's world.
+    to be called again. `accounts` says which aliases there are, and each one's world; `modes` what
+    a person allows on each, as far as it is known here. `to_local` turns a time into the person's
+    zone.
     """
 
     connect: Callable[[], Awaitable[Connected]]
@@ -52,4 +60,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     version: str
+    # Where the person is (IANA name): by it relative days are resolved.
+    zone: str = "UTC"
     waits: Waits = Waits()
+    modes: Callable[[], Mapping[str, Mode]] = dict
+    to_local: Callable[[datetime], datetime] = in_utc

@@ -1,16 +1,25 @@
 """The MCP server of the gateway: its tools, its instructions, and stdio."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from mcp.server import MCPServer
+from mcp.server.context import ServerMiddleware
+from mcp.server.stdio import stdio_server
 
+from adapters.mcp import prompts
+from adapters.mcp.callers import Caller
+from adapters.mcp.eras import Era, OneEra
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.listing import GatewayServer
 from adapters.mcp.parts import Parts
+from adapters.mcp.resources import NoticeBus
 from adapters.mcp.tools_account import AccountTools
 from adapters.mcp.tools_market import MarketTools
 from adapters.mcp.tools_orders import OrderTools
+from adapters.mcp.tools_records import RecordTools
+from adapters.mcp.tools_safety import SafetyTools
 from adapters.mcp.wire import streams, take_wire
 
 INSTRUCTIONS: Final = """\
@@ -37,41 +46,61 @@ Start with list_accounts; every other tool needs an account by its alias.
 """
 
 
-def build(parts: Parts) -> MCPServer[None]:
-    """Return the server; it reaches for the cluster in the background once it serves."""
+def build(
+    parts: Parts,
+    *,
+    middleware: Sequence[ServerMiddleware[Any]] = (),
+    still_counts: Callable[[Caller], bool] = lambda _: True,
+) -> GatewayServer:
+    """Return the server; it reaches for the cluster in the background once it serves.
+
+    Args:
+        parts: what it is made of.
+        middleware: what each message of MCP meets first, such as what says who calls.
+        still_counts: whether a caller who watches resources may still hear of them.
+    """
     gateway = Gateway(parts)
+    notices = NoticeBus(still_counts)
+    gateway.on_fact = notices.hear
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
         async with gateway.running():
             yield
 
-    return MCPServer(
+    tools = [
+        *AccountTools(gateway).all(),
+        *MarketTools(gateway).all(),
+        *OrderTools(gateway).all(),
+        *RecordTools(gateway).all(),
+        *SafetyTools(gateway).all(),
+    ]
+    gateway.tools = frozenset(tool.name for tool in tools)
+    server = GatewayServer(
+        gateway,
+        tools,
         name="tiger-mcp",
         title="Tiger Brokers",
         version=parts.version,
         instructions=INSTRUCTIONS,
-        tools=[
-            *AccountTools(gateway).all(),
-            *MarketTools(gateway).all(),
-            *OrderTools(gateway).all(),
-        ],
         log_level="WARNING",
         lifespan=lifespan,
+        subscriptions=notices,
+        middleware=[*middleware, gateway.access.middleware],
     )
+    prompts.add_to(server)
+    return server
 
 
-async def serve_stdio(parts: Parts) -> None:
-    """Serve one MCP client over stdin and stdout until it goes away.
+async def serve_stdio(parts: Parts, era: Era = Era.AUTO) -> None:
+    """Serve one MCP client over stdin and stdout until it goes away, in one era or in its own.
 
     The caller has sent all logs to stderr: nothing but the protocol may reach stdout.
     """
     server = build(parts)
     wire = take_wire()
-    if wire is None:
-        await server.run_stdio_async()
-        return
     # The SDK has no public way to serve one client over streams of one's own.
     inner = server._lowlevel_server
-    async with streams(wire) as (reader, writer):
-        await inner.run(reader, writer, inner.create_initialization_options())
+    async with stdio_server() if wire is None else streams(wire) as (reader, writer):
+        messages = reader if era is Era.AUTO else OneEra(era, reader, writer)
+        await inner.run(messages, writer, inner.create_initialization_options())

@@ -1,52 +1,67 @@
-"""Tools that act on orders, and the two that list what became of them.
+"""Tools that act on orders: preview, submit, change, cancel.
 
-A write is two steps: a preview that shows the exact order, and a submit that names the preview
+A new order is two steps: a preview that shows the exact order, and a submit that names the preview
 alone, so that nothing else can be sent than was shown.
 """
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from msgspec.structs import replace
 from pydantic import Field
 
-from adapters.mcp import answers, outcomes
-from adapters.mcp.arguments import (
-    CANCELS_MAX,
-    Account,
-    Cursor,
-    Limit,
-    OrderId,
-    PreviewId,
-    Price,
-    Quantity,
-    Reason,
-    Symbol,
-)
+from adapters.mcp import change_outcomes, outcomes
+from adapters.mcp import order_answers as told
+from adapters.mcp.arguments import CANCELS_MAX, Account, Key, OrderId, PreviewId, Reason, Symbol
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
-from adapters.mcp.orders_flow import CANCEL, PREVIEW, SUBMIT, Asked, Outcome, carry_out
+from adapters.mcp.order_arguments import ChangeArguments, OrderArguments
+from adapters.mcp.orders_flow import (
+    CANCEL,
+    CANCEL_MANY,
+    MODIFY,
+    PREVIEW,
+    SUBMIT,
+    Asked,
+    Outcome,
+    carry_out,
+)
+from adapters.mcp.principals import own_key, principal_of
+from adapters.mcp.tables import table
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
-from core import views
+from core import events, views
+from core.claims import claim_of, claimed_command_id
 from core.commands import (
     CancelOrder,
+    CancelOrders,
+    ModelCommand,
+    ModifyOrder,
     PreviewOrder,
     SubmitOrder,
     cancel_command_id,
     submit_command_id,
 )
 from core.errors import CommandError
+from core.events import Environment
 from core.ids import derived_id
-from core.money import parse_positive
-from core.terms import OrderType, Side, TimeInForce
+from core.terms import Side
 
-_NOT_LISTED = "An order that is not listed may still exist: a view may be behind."
-_PRINCIPAL_LENGTH_MAX = 100
-_READ = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
+# Of a cancel by filter; those that are not shown were asked all the same.
+_ROWS_SHOWN_MAX: Final = views.ROWS_MAX
+_CANCEL_COLUMNS: Final = (
+    "order_id",
+    "status",
+    "code",
+    "detail",
+    "broker_text",
+    "command_id",
+)
 
 
 class OrderTools:
-    """Orders: show, send, cancel, list."""
+    """Orders: show, send, change, cancel."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -58,240 +73,298 @@ class OrderTools:
         return [
             tool(self.preview_order, records),
             tool(self.submit_order, acts),
+            tool(self.modify_order, acts),
             tool(self.cancel_orders, acts),
-            tool(self.get_orders, _READ),
-            tool(self.get_executions, _READ),
         ]
 
     async def preview_order(
-        self,
-        ctx: Context[Any, Any],
-        account: Account,
-        symbol: Symbol,
-        side: Side,
-        order_type: OrderType,
-        quantity: Quantity,
-        reason: Reason,
-        limit_price: Price | None = None,
-        time_in_force: TimeInForce = TimeInForce.DAY,
-        outside_regular_hours: bool = False,
-    ) -> answers.PreviewAnswer:
-        """Sends nothing: shows the exact stock order that submit_order would send, with checks,
-        cost and the quote used.
+        self, ctx: Context[Any, Any], account: Account, terms: OrderArguments
+    ) -> told.PreviewAnswer:
+        """Sends nothing: shows the exact order that submit_order would send, its checks and cost.
 
-        Always the first step of an order. Show the person the result with its account and
-        `environment` (live = real money) before submitting. A limit order needs limit_price, a
-        market order must not have one. If `can_submit` is false, see the checks that failed. The
-        preview_id is good for ten minutes; everything is checked again at submit.
+        Always first. Show the person `summary`, `costs` and `environment` (live = REAL MONEY). Mend
+        what `checks` says failed. Good for ten minutes. Give only what order_type and security
+        need; amounts are decimal text.
         """
         try:
-            parse_positive(quantity, field="quantity")
-            if limit_price is not None:
-                parse_positive(limit_price, field="limit_price")
-            if (limit_price is None) == (order_type is OrderType.LIMIT):
-                raise CommandError(
-                    "expected for a limit order and for no other", field="limit_price"
-                )
+            command = terms.command()
         except CommandError as error:
             raise refused_argument(error) from None
         environment = await self._gateway.environment(account)
-        command_id = self._gateway.parts.ids.new("cmd")
-        outcome = await carry_out(
-            self._gateway,
-            Asked(
-                account=account,
-                name=PREVIEW,
-                command_id=command_id,
-                # The preview's own id, which its submit carries too: one thread through the record.
-                correlation_id=derived_id("prv", account, command_id),
-                principal=_principal(ctx),
-                body=PreviewOrder(
-                    symbol=symbol,
-                    side=side,
-                    order_type=order_type,
-                    quantity=quantity,
-                    limit_price=limit_price,
-                    time_in_force=time_in_force,
-                    outside_regular_hours=outside_regular_hours,
-                    reason=reason,
-                ),
-                life_s=self._gateway.parts.waits.preview_life_s,
-                wait_s=self._gateway.parts.waits.preview_s,
-            ),
+        command = replace(command, key=own_key(terms.key))
+        command_id = self._command_id(account, command)
+        outcome = await self._carry_out(
+            ctx,
+            account,
+            PREVIEW,
+            command_id,
+            command,
+            # The preview's own id, which its submit carries too: one thread through the record.
+            correlation_id=derived_id("prv", account, command_id),
+            life_s=self._gateway.parts.waits.preview_life_s,
+            wait_s=self._gateway.parts.waits.preview_s,
         )
-        return outcomes.preview_answer(
-            outcome,
-            environment=environment,
-            account=account,
-            command_id=command_id,
-            highest_n=self._gateway.facts.highest(account),
-        )
+        asked = self._asked(environment, account, command_id, has_key=bool(command.key))
+        return outcomes.preview_answer(outcome, asked)
 
     async def submit_order(
         self, ctx: Context[Any, Any], account: Account, preview_id: PreviewId
-    ) -> answers.SubmitAnswer:
-        """TRADES: sends the one order of a preview to the broker, with real money if the account's
-        environment is live.
+    ) -> told.SubmitAnswer:
+        """TRADES: sends the one order of a preview, with real money if `environment` is live.
 
-        Call it only after preview_order, and only if the person wants this very order. Calling
-        again with the same preview_id is safe: it is always the same one order and gives its
-        answer. `accepted` means that the broker has the order, not that it is filled. `unknown`
-        means that it may be live: never send another in its place. `pending` means no outcome yet:
-        call again. `refused` and `not_sent` mean that nothing was sent, `rejected` that the broker
-        said no. Follow `next_step`.
+        Only if the person wants this very order. Safe to repeat: always the same one order.
+        `accepted`: the broker has it, not filled. `unknown`: it may be live, never send another.
+        `pending`: call again. `refused`, `not_sent`: nothing was sent. `rejected`: the broker said
+        no. Follow `next_step`.
         """
-        environment = await self._gateway.environment(account)
+        environment = await self._gateway.writable(account)
         command_id = submit_command_id(account, preview_id)
-        outcome = await carry_out(
-            self._gateway,
-            Asked(
-                account=account,
-                name=SUBMIT,
-                command_id=command_id,
-                correlation_id=preview_id,
-                principal=_principal(ctx),
-                body=SubmitOrder(preview_id=preview_id),
-                life_s=self._gateway.parts.waits.order_life_s,
-                wait_s=self._gateway.parts.waits.submit_s,
-            ),
+        outcome = await self._carry_out(
+            ctx,
+            account,
+            SUBMIT,
+            command_id,
+            SubmitOrder(preview_id=preview_id),
+            correlation_id=preview_id,
+            wait_s=self._gateway.parts.waits.submit_s,
         )
-        return outcomes.submit_answer(
-            outcome,
-            environment=environment,
-            account=account,
-            command_id=command_id,
-            preview_id=preview_id,
-            highest_n=self._gateway.facts.highest(account),
+        asked = self._asked(environment, account, command_id)
+        return outcomes.submit_answer(outcome, asked, preview_id=preview_id)
+
+    async def modify_order(
+        self,
+        ctx: Context[Any, Any],
+        account: Account,
+        order_id: OrderId,
+        reason: Reason,
+        changes: ChangeArguments,
+        key: Key | None = None,
+    ) -> told.ModifyAnswer:
+        """TRADES: changes an open order; what is not given stays. Ask the person first.
+
+        `replaced`: a listing shows the new terms. `requested`: taken, the old ones hold until then.
+        `unknown`: either may hold, do not repeat. Else it stands as it was.
+        """
+        environment = await self._gateway.writable(account)
+        try:
+            command = changes.command(order_id=order_id, reason=reason, key=own_key(key))
+        except CommandError as error:
+            raise refused_argument(error) from None
+        command_id = self._command_id(account, command)
+        outcome = await self._carry_out(
+            ctx,
+            account,
+            MODIFY,
+            command_id,
+            command,
+            correlation_id=command_id,
+            wait_s=self._gateway.parts.waits.modify_s,
+            linger_s=self._gateway.parts.waits.replaced_s,
         )
+        asked = self._asked(environment, account, command_id, has_key=bool(command.key))
+        return change_outcomes.modify_answer(outcome, asked, order_id=order_id)
 
     async def cancel_orders(
         self,
         ctx: Context[Any, Any],
         account: Account,
-        order_ids: Annotated[
-            list[OrderId],
-            Field(min_length=1, max_length=CANCELS_MAX, description="Ours, from get_orders."),
-        ],
-    ) -> answers.CancelsAnswer:
-        """Asks the broker to cancel up to 20 orders of one account, each on its own.
+        order_ids: Annotated[list[OrderId], Field(min_length=1, max_length=CANCELS_MAX)]
+        | None = None,
+        symbol: Symbol | None = None,
+        side: Side | None = None,
+        all_open: bool = False,
+    ) -> told.CancelsAnswer:
+        """Asks the broker to cancel up to 20 order_ids, or every open order of a symbol and/or
+        side, or all_open. Safe to repeat.
 
-        Safe to repeat. `requested` means that the broker took the request, NOT that the order is
-        cancelled: it may still fill until get_orders shows phase cancelled. `wanted` means that
-        the order's own fate is unknown, and the cancel is carried out once the broker shows it.
-        `refused` (such as: already done) and `rejected` say why. Look at every line.
+        `requested` is NOT cancelled: it may fill until get_orders shows phase cancelled. See every
+        row and `next_steps`.
         """
-        environment = await self._gateway.environment(account)
+        environment = await self._gateway.writable(account)
+        has_filter = symbol is not None or side is not None
+        if (order_ids is not None) + has_filter + all_open != 1:
+            error = CommandError(
+                "expected either order_ids, or symbol and/or side, or all_open", field="order_ids"
+            )
+            raise refused_argument(error)
+        if order_ids is not None:
+            return await self._cancel_each(ctx, environment, account, order_ids)
+        return await self._cancel_fitting(ctx, environment, account, symbol, side)
+
+    async def _cancel_each(
+        self,
+        ctx: Context[Any, Any],
+        environment: Environment,
+        account: str,
+        order_ids: list[str],
+    ) -> told.CancelsAnswer:
         attempt = self._gateway.parts.ids.new("try")
         wanted = {
             order_id: cancel_command_id(account, order_id, attempt)
             for order_id in dict.fromkeys(order_ids)
         }
-        principal = _principal(ctx)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._cancel(account, order_id, command_id, attempt, principal))
+                group.create_task(
+                    self._carry_out(
+                        ctx,
+                        account,
+                        CANCEL,
+                        command_id,
+                        CancelOrder(order_id=order_id),
+                        correlation_id=attempt,
+                        wait_s=self._gateway.parts.waits.cancel_s,
+                    )
+                )
                 for order_id, command_id in wanted.items()
             ]
         ended = tuple(task.result() for task in tasks)
-        highest_n = self._gateway.facts.highest(account)
-        return answers.CancelsAnswer(
-            environment=environment,
-            account=account,
-            as_of=outcomes.as_of(outcomes.last_fact(ended), highest_n),
-            cancels=tuple(
-                outcomes.cancel_line(outcome, order_id=order_id, command_id=command_id)
-                for outcome, (order_id, command_id) in zip(ended, wanted.items(), strict=True)
-            ),
-        )
+        cells = [
+            change_outcomes.cancel_cells(outcome, order_id=order_id, command_id=command_id)
+            for outcome, (order_id, command_id) in zip(ended, wanted.items(), strict=True)
+        ]
+        base = self._cancels(environment, account, ended)
+        return _with_rows(replace(base, status="asked"), cells)
 
-    async def get_orders(
+    async def _cancel_fitting(
         self,
-        account: Account,
-        status: views.OrderStatus = views.OrderStatus.ALL,
-        symbol: Symbol | None = None,
-        order_ids: Annotated[list[OrderId], Field(max_length=views.ROWS_MAX)] | None = None,
-        limit: Limit = views.ROWS_DEFAULT,
-        cursor: Cursor | None = None,
-    ) -> answers.OrdersAnswer:
-        """Orders of an account, newest first, those from the phone app included (`is_external`).
-
-        status: open = may still trade, unknown ones included; done; all. Only `phase` says what is
-        true of an order: `unknown` and `not_found` mean that it MAY BE LIVE. Prices are in each
-        order's `currency`. Never conclude from a missing row that an order does not exist. Includes
-        what you wrote before.
-        """
-        environment = await self._gateway.environment(account)
-        asked = tuple(dict.fromkeys(order_ids or ()))
-        query = views.OrdersQuery(
-            at_least_n=self._gateway.facts.highest(account),
-            status=status,
-            symbol=symbol,
-            order_ids=asked,
-            limit=limit,
-            cursor=cursor,
+        ctx: Context[Any, Any],
+        environment: Environment,
+        account: str,
+        symbol: str | None,
+        side: Side | None,
+    ) -> told.CancelsAnswer:
+        command_id = self._gateway.parts.ids.new("cmd")
+        outcome = await self._carry_out(
+            ctx,
+            account,
+            CANCEL_MANY,
+            command_id,
+            CancelOrders(symbol=symbol, side=side),
+            correlation_id=command_id,
+            wait_s=self._gateway.parts.waits.cancel_s,
         )
-        found = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
-        rows = tuple(answers.order_line(row) for row in found.orders)
-        return answers.OrdersAnswer(
-            environment=environment,
-            account=account,
-            as_of=answers.as_of(found.as_of),
-            orders=rows,
-            cursor=found.cursor,
-            note=_NOT_LISTED if len(rows) < len(asked) else "",
-        )
+        base = replace(self._cancels(environment, account, (outcome,)), command_id=command_id)
+        match outcome.end.data if outcome.end else None:
+            case events.AccountCancelsAsked(order_ids=order_ids):
+                shown = order_ids[:_ROWS_SHOWN_MAX]
+                cells: list[dict[str, object]]
+                try:
+                    rows = await self._settled(account, shown)
+                    cells = [
+                        {"order_id": row.order_id, "status": change_outcomes.cancel_status(row)}
+                        for row in rows
+                    ]
+                except ToolError:
+                    # They are asked all the same, and an error would sound as if they were not.
+                    cells = [{"order_id": each, "status": "pending"} for each in shown]
+                more = max(0, len(order_ids) - _ROWS_SHOWN_MAX)
+                return _with_rows(replace(base, status="asked", more=more), cells)
+            case events.OrderRefused() as no:
+                row: dict[str, object] = {
+                    "status": "refused",
+                    "code": no.code,
+                    "detail": outcomes.detail_of(no),
+                }
+                return _with_rows(replace(base, status="refused"), [row])
+            case _:
+                detail = "" if outcome.is_stored else change_outcomes.NOT_CONFIRMED
+                return _with_rows(base, [{"status": "pending", "detail": detail}])
 
-    async def get_executions(
+    async def _settled(self, account: str, order_ids: tuple[str, ...]) -> list[views.OrderRow]:
+        """Return the orders once each cancel has an answer, or when the time for it is over."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._gateway.parts.waits.cancel_s
+        while True:
+            n = self._gateway.facts.highest(account)
+            rows = await self._orders(account, order_ids, at_least_n=n)
+            if all(change_outcomes.cancel_status(row) != "pending" for row in rows):
+                return rows
+            left_s = give_up_at - loop.time()
+            if not await self._gateway.facts.beyond(account, n, limit_s=max(left_s, 0.0)):
+                return rows
+
+    async def _orders(
+        self, account: str, order_ids: tuple[str, ...], *, at_least_n: int
+    ) -> list[views.OrderRow]:
+        rows: list[views.OrderRow] = []
+        cursor: str | None = None
+        while True:
+            query = views.OrdersQuery(
+                at_least_n=at_least_n,
+                order_ids=order_ids,
+                limit=views.ROWS_MAX,
+                cursor=cursor,
+            )
+            page = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
+            rows += page.orders
+            cursor = page.cursor
+            if cursor is None:
+                return rows
+
+    async def _carry_out(
         self,
-        account: Account,
-        symbol: Symbol | None = None,
-        order_id: OrderId | None = None,
-        limit: Limit = views.ROWS_DEFAULT,
-        cursor: Cursor | None = None,
-    ) -> answers.ExecutionsAnswer:
-        """Fills of an account, newest first, each with quantity, price, currency and time (UTC).
-
-        Recorded from the broker's own lists, so a fill may take a few seconds to appear here.
-        """
-        environment = await self._gateway.environment(account)
-        query = views.ExecutionsQuery(
-            at_least_n=self._gateway.facts.highest(account),
-            symbol=symbol,
-            order_id=order_id,
-            limit=limit,
-            cursor=cursor,
-        )
-        found = await self._gateway.view(account, "executions", query, views.ExecutionsAnswer)
-        return answers.ExecutionsAnswer(
-            environment=environment,
-            account=account,
-            as_of=answers.as_of(found.as_of),
-            executions=tuple(answers.execution_line(row) for row in found.executions),
-            cursor=found.cursor,
-        )
-
-    async def _cancel(
-        self, account: str, order_id: str, command_id: str, attempt: str, principal: str
+        ctx: Context[Any, Any],
+        account: str,
+        name: str,
+        command_id: str,
+        body: ModelCommand,
+        *,
+        correlation_id: str,
+        wait_s: float,
+        life_s: float | None = None,
+        linger_s: float = 0.0,
     ) -> Outcome:
         return await carry_out(
             self._gateway,
             Asked(
                 account=account,
-                name=CANCEL,
+                name=name,
                 command_id=command_id,
-                correlation_id=attempt,
-                principal=principal,
-                body=CancelOrder(order_id=order_id),
-                life_s=self._gateway.parts.waits.order_life_s,
-                wait_s=self._gateway.parts.waits.cancel_s,
+                correlation_id=correlation_id,
+                principal=principal_of(ctx),
+                body=body,
+                life_s=self._gateway.parts.waits.order_life_s if life_s is None else life_s,
+                wait_s=wait_s,
+                linger_s=linger_s,
             ),
         )
 
+    def _command_id(self, account: str, command: PreviewOrder | ModifyOrder) -> str:
+        claim = claim_of(command)
+        if claim is None:
+            return self._gateway.parts.ids.new("cmd")
+        return claimed_command_id(account, claim)
 
-# Only a name that the client gives itself: it explains, and no right stands on it.
-def _principal(ctx: Context[Any, Any]) -> str:
-    params = ctx.session.client_params
-    if params is None:
-        return "unnamed MCP client"
-    told = f"{params.client_info.name} {params.client_info.version}"
-    return "".join(each if each.isprintable() else " " for each in told)[:_PRINCIPAL_LENGTH_MAX]
+    def _asked(
+        self, environment: Environment, account: str, command_id: str, *, has_key: bool = False
+    ) -> outcomes.Asked:
+        return outcomes.Asked(
+            environment=environment,
+            account=account,
+            command_id=command_id,
+            highest_n=self._gateway.facts.highest(account),
+            now=self._gateway.parts.clock.now(),
+            has_key=has_key,
+        )
+
+    def _cancels(
+        self, environment: Environment, account: str, ended: tuple[Outcome, ...]
+    ) -> told.CancelsAnswer:
+        highest_n = self._gateway.facts.highest(account)
+        return told.CancelsAnswer(
+            environment=environment,
+            account=account,
+            as_of=outcomes.as_of(outcomes.last_fact(ended), highest_n),
+            status="pending",
+            cancels=table((), ()),
+            next_steps={},
+        )
+
+
+def _with_rows(base: told.CancelsAnswer, cells: list[dict[str, object]]) -> told.CancelsAnswer:
+    seen = {str(each["status"]) for each in cells}
+    steps = {
+        status: text for status, text in change_outcomes.CANCEL_STEPS.items() if status in seen
+    }
+    return replace(base, cancels=table(_CANCEL_COLUMNS, cells), next_steps={**steps})

@@ -160,6 +160,7 @@ class PushLink:
         self._state = LinkState.AWAY
         # At start an earlier process may have been kicked out.
         self._may_be_kicked, self._kick = True, ""
+        self._kicked_out: PushConnection | None = None
         self._connects = self._losses = self._hints = self._strangers = 0
         self._left_threads = 0
         self._hinted_at: dict[str, float] = {}
@@ -241,6 +242,10 @@ class PushLink:
             self._tell_lost(end, held_s)
         self._present = None
         self._left_threads += connection.end()
+        if end is not Sign.KICKED and self._kicked_out is connection:
+            # Another end was taken first, as after a sleep; who was kicked stays out all the same.
+            self._tell_kicked()
+            end = Sign.KICKED
         return end, held_s
 
     def _await_following(self) -> Sign:
@@ -312,6 +317,8 @@ class PushLink:
             account.note_kick(self._kick)
 
     def _tell(self, connection: PushConnection, sign: Sign) -> None:
+        if sign is Sign.KICKED:
+            self._kicked_out = connection
         self._signs.put((connection, sign))
 
     def _hear(self, kind: str, number: str) -> None:

@@ -283,7 +283,10 @@ class Reconciler:
             BrokerError: there was one; the round is read again.
         """
         self._spend("orders")
-        for row in self._broker.orders(since=since).rows:
+        # An older open order may fill too, and would then be in no listing that begins later.
+        opened = (words.moment(row, "openTime") for row in found.values())
+        begin = min([since, *(at - timedelta(seconds=LOOK_BACK_S) for at in opened)])
+        for row in self._broker.orders(since=begin).rows:
             before = found.get(words.text(row, "id"), {"filledQuantity": 0})
             if words.scaled(row, "filledQuantity") != words.scaled(before, "filledQuantity"):
                 raise BrokerError("an order was filled while the first figures were read")

@@ -22,6 +22,7 @@ from tests.support.gateway import (
     World,
     error_of,
     previewed,
+    rows_of,
     told,
 )
 
@@ -74,7 +75,8 @@ async def test_a_cluster_that_cannot_be_reached_is_tried_again_and_named() -> No
         world.connect_faults = [LinkError("refused")]
         world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=())
         await world.connected.wait()
-        assert told(await client.call_tool("list_accounts", {})) == {"accounts": []}
+        found = told(await client.call_tool("list_accounts", {}))
+        assert rows_of(found["accounts"]) == []
 
 
 async def test_a_link_lost_for_good_is_made_anew_and_facts_are_heard_again() -> None:
@@ -151,5 +153,6 @@ def test_only_the_protocol_is_on_stdout_and_ten_megabytes_do_not_end_it() -> Non
     assert answers[2]["result"]["isError"] is True
     text = answers[2]["result"]["content"][0]["text"]
     assert text == "invalid_argument: account: expected at most 4000 characters, was 10000000."
-    assert len(answers[3]["result"]["tools"]) == 9
+    names = {tool["name"] for tool in answers[3]["result"]["tools"]}
+    assert {"preview_order", "submit_order", "get_orders"} <= names
     assert process.returncode == 0

@@ -34,6 +34,7 @@ from tests.support.gateway import (
     World,
     previewed,
     row_of,
+    rows_of,
     started,
     told,
 )
@@ -93,6 +94,8 @@ async def test_a_preview_shows_the_exact_order_and_sends_a_signed_command(mode: 
         "next_step": answer["next_step"],
         "command_id": command_id,
         "preview_id": PREVIEW_ID,
+        "summary": "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day.",
+        "costs": "worth about 1855.00 USD; commission 0.99 USD.",
         "order": {
             "symbol": "AAPL",
             "market": "US",
@@ -104,16 +107,20 @@ async def test_a_preview_shows_the_exact_order_and_sends_a_signed_command(mode: 
             "time_in_force": "day",
             "outside_regular_hours": False,
         },
-        "checks": [
-            {"name": "lot_size", "passed": True, "detail": "10 in lots of 1"},
-            {"name": "broker_preview", "passed": True, "broker_text": "ok  by the broker"},
-        ],
+        "checks": {
+            "columns": ["name", "result", "detail", "broker_text"],
+            "rows": [
+                ["lot_size", "passed", "10 in lots of 1", ""],
+                ["broker_preview", "passed", "", "ok  by the broker"],
+            ],
+        },
         "quote": {"bid": "185.40", "ask": "185.60", "at": "2026-11-22T15:30:00Z"},
         "estimate": {
             "notional": {"amount": "1855.00", "currency": "USD"},
             "commission": {"amount": "0.99", "currency": "USD"},
         },
         "expires_at": "2026-11-22T15:40:00Z",
+        "time_zone": "UTC",
     }
 
 
@@ -358,11 +365,11 @@ async def test_every_end_of_a_cancel_has_its_status(
         )
     (sent,) = world.bus.published
     assert sent.command == CancelOrder(order_id="o1")
-    (line,) = answer["cancels"]
+    (line,) = rows_of(answer["cancels"])
     assert line["order_id"] == "o1"
     assert line["command_id"] == sent.envelope.command_id
     assert {key: line.get(key) for key in says} == says
-    assert line["next_step"]
+    assert answer["next_steps"][line["status"]]
     assert answer["as_of"]["n"] == 1
 
 
@@ -383,7 +390,7 @@ async def test_each_order_is_cancelled_on_its_own_and_one_doubt_hides_no_other(m
                 "cancel_orders", {"account": "sandbox", "order_ids": '["o1","o2","o3","o1"]'}
             )
         )
-    assert [(line["order_id"], line["status"]) for line in answer["cancels"]] == [
+    assert [(line["order_id"], line["status"]) for line in rows_of(answer["cancels"])] == [
         ("o1", "requested"),
         ("o2", "pending"),
         ("o3", "requested"),

@@ -277,7 +277,8 @@ async def test_a_client_that_went_away_ends_both_directions() -> None:
 async def test_the_real_client_is_served_on_pipes_in_both_eras(mode: Mode) -> None:
     parameters = StdioServerParameters(command=sys.executable, args=["-c", SERVE], cwd=ROOT)
     async with asyncio.timeout(PROCESS_LIMIT_S), Client(parameters, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 9
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"preview_order", "submit_order", "get_orders"} <= names
         texts = await asyncio.gather(
             *(client.call_tool("list_accounts", {}) for _ in range(5)),
             client.call_tool("get_orders", {"account": "a" * 10_000_000}),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -22,15 +23,16 @@ from adapters.tiger_worker.account import (
 from adapters.tiger_worker.broker import AccountBroker, Ended, Listing
 from adapters.tiger_worker.cancel_lane import HANGING_MAX
 from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK
 from core import events
 from core.context import Timing
-from core.errors import BrokerUnavailableError
+from core.errors import BrokerUnavailableError, ConfigError
 from core.items import GapNoticed, HaltFileSeen, Outcome, PlaceAnswered, PushKicked
-from core.terms import OrderSpec
+from core.terms import ContractRef, OrderSpec
 from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
 
@@ -364,3 +366,58 @@ def test_freeze_for_another_cause_keeps_no_push_away(rig: AccountRig, exits: Exi
     account.restore([rig.ledger.write(facts.frozen())])
     assert not account.awaits_resume("")
     assert exits.codes == []
+
+
+def test_account_whose_login_lock_is_lost_ends_the_login_and_says_so_once(
+    rig: AccountRig, exits: Exits, monotonic: Monotonic
+) -> None:
+    is_held = True
+    rig.world = replace(rig.world, is_lock_held=lambda: is_held)
+    account = rig.make()
+    account._look()
+    assert rig.failures == []
+    is_held = False
+    account._look()
+    account._look()
+    assert [type(failure) for failure in rig.failures] == [ConfigError]
+    rig.failures.clear()
+    assert exits.codes == []
+
+
+@pytest.mark.parametrize("reading", ["number", "preview", "modify"])
+def test_reading_of_a_lane_that_hangs_ends_the_process(
+    rig: AccountRig,
+    exits: Exits,
+    monotonic: Monotonic,
+    monkeypatch: pytest.MonkeyPatch,
+    reading: str,
+) -> None:
+    monkeypatch.setattr("adapters.tiger_worker.reading_watch.time", monotonic)
+    account = rig.make()
+    broker = rig.brokers[0]
+    has_begun = threading.Event()
+
+    def hang(*_: object) -> Any:
+        has_begun.set()
+        assert broker.may_end.wait(WAIT_S)
+        raise BrokerUnavailableError("away")
+
+    monkeypatch.setattr(broker, "reserve_number", hang)
+    monkeypatch.setattr(broker, "contracts", hang)
+    match reading:
+        case "number":
+            account.lanes.numbers.fill()
+        case "preview":
+            item = facts.preview_command()
+            account.lanes.read_for_preview(item, Work(item))
+        case _:
+            item = facts.modify_command()
+            account.lanes.read_for_modify(item, ContractRef(symbol="AAPL"), Work(item))
+    assert has_begun.wait(WAIT_S)
+    monotonic.now_s += ROUND_ENDS_AFTER * TIMING.deadline_s - 0.01
+    account._reconciler._moved_at = monotonic.now_s
+    account._look()
+    assert exits.codes == []
+    monotonic.now_s += 0.02
+    account._look()
+    assert exits.codes == [EXIT_STUCK]

@@ -16,6 +16,7 @@ from tests.support.cluster import (
     sandbox_of,
     served,
 )
+from tests.support.gateway import rows_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TERMS: dict[str, Any] = {
@@ -51,10 +52,10 @@ async def test_an_order_walks_through_the_tools_of_both_eras(home: Path, mode: A
                 orders = await answer(
                     client, "get_orders", account=ACCOUNT, order_ids=[submitted["order_id"]]
                 )
-                (order,) = orders["orders"]
+                (order,) = rows_of(orders["orders"])
                 phase = order["phase"]
         executions = await answer(client, "get_executions", account=ACCOUNT)
-        assert submitted["order_id"] in {row["order_id"] for row in executions["executions"]}
+        assert submitted["order_id"] in {row["order_id"] for row in rows_of(executions["executions"])}
 
 
 async def test_a_submit_repeated_by_this_and_another_client_is_one_order(home: Path) -> None:

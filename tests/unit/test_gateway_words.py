@@ -6,19 +6,24 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field, ValidationError
 
-from adapters.mcp import answers, outcomes
+from adapters.mcp import answers, change_outcomes, outcomes
 from adapters.mcp.facts import Facts, fact_of
 from adapters.mcp.faults import refused_arguments, shown, told_fault
-from adapters.mcp.orders_flow import ENDS, Outcome
+from adapters.mcp.orders_flow import ENDS, HALFWAY, Outcome
 from adapters.mcp.tool_shape import Effect, tool
 from core import codec, events
 from core.events import Environment
 from core.orders import Phase
 from core.ports import EventMessage
 from core.refusals import NEXT_STEP
-from tests.support.gateway import NOW, ORDER_ID, FakeBus, TestSigner, previewed, row_of
+from tests.support.gateway import NOW, ORDER_ID, FakeBus, TestSigner, order_spec, previewed, row_of
 
+ANSWERS = {command: ends | HALFWAY.get(command, frozenset()) for command, ends in ENDS.items()}
 READ = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
+
+ASKED = outcomes.Asked(
+    environment=Environment.SANDBOX, account="a1", command_id="c1", highest_n=9, now=NOW
+)
 
 
 def accepted() -> events.OrderAccepted:
@@ -73,10 +78,10 @@ def test_a_row_of_the_view_is_the_fact_that_was_heard() -> None:
 
 
 def test_the_newest_end_is_what_a_command_came_to() -> None:
-    assert all(name in codec.EVENT_CLASSES for ends in ENDS.values() for name in ends)
+    assert all(name in codec.EVENT_CLASSES for ends in ANSWERS.values() for name in ends)
 
 
-@pytest.mark.parametrize("name", sorted(set().union(*ENDS.values())))
+@pytest.mark.parametrize("name", sorted(set().union(*ANSWERS.values())))
 def test_every_end_of_every_command_has_words(name: str) -> None:
     samples: dict[str, events.Event] = {
         "order.previewed": previewed("c1"),
@@ -91,20 +96,38 @@ def test_every_end_of_every_command_has_words(name: str) -> None:
         "order.cancel_refused": events.OrderCancelRefused(order_id=ORDER_ID, code=1, detail=""),
         "order.cancel_unknown": events.OrderCancelUnknown(order_id=ORDER_ID, cause=""),
         "order.cancel_wanted": events.OrderCancelWanted(order_id=ORDER_ID, command_id="c1"),
+        "order.replaced": events.OrderReplaced(order_id=ORDER_ID, spec=order_spec()),
+        "order.modify_requested": events.OrderModifyRequested(order_id=ORDER_ID),
+        "order.modify_refused": events.OrderModifyRefused(order_id=ORDER_ID, code=1, detail=""),
+        "order.modify_not_sent": events.OrderModifyNotSent(order_id=ORDER_ID, cause=""),
+        "order.modify_unknown": events.OrderModifyUnknown(order_id=ORDER_ID, cause=""),
+        "order.modify_not_applied": events.OrderModifyNotApplied(
+            order_id=ORDER_ID, listings=3, first_listing_at=NOW
+        ),
+        "account.halted": events.AccountHalted(command_id="c1", person="m", symbol="", detail=""),
+        "account.cancels_asked": events.AccountCancelsAsked(
+            command_id="c1", symbol=None, side=None, order_ids=(ORDER_ID,)
+        ),
     }
     fact = fact_of(row_of(FakeBus(TestSigner()).record("a1", samples[name])))
     assert fact is not None
     outcome = Outcome((fact,), fact, is_stored=True)
-    known: dict[str, Any] = {"environment": Environment.SANDBOX, "account": "a1", "highest_n": 9}
     made: list[Any] = []
-    if name in ENDS["order.preview"]:
-        made.append(outcomes.preview_answer(outcome, command_id="c1", **known))
-    if name in ENDS["order.submit"]:
-        made.append(outcomes.submit_answer(outcome, command_id="c1", preview_id="p", **known))
-    if name in ENDS["order.cancel"]:
-        made.append(outcomes.cancel_line(outcome, order_id=ORDER_ID, command_id="c1"))
-    assert made
+    if name in ANSWERS["order.preview"]:
+        made.append(outcomes.preview_answer(outcome, ASKED))
+    if name in ANSWERS["order.submit"]:
+        made.append(outcomes.submit_answer(outcome, ASKED, preview_id="p"))
+    if name in ANSWERS["order.modify"]:
+        made.append(change_outcomes.modify_answer(outcome, ASKED, order_id=ORDER_ID))
+    if name in ANSWERS["trading.halt"]:
+        made.append(change_outcomes.halt_answer(outcome, ASKED, symbol=""))
     assert all(each.next_step and each.status != "pending" for each in made)
+    if name in ANSWERS["order.cancel"]:
+        cells = change_outcomes.cancel_cells(outcome, order_id=ORDER_ID, command_id="c1")
+        made.append(cells)
+        assert change_outcomes.CANCEL_STEPS[cells["status"]]  # type: ignore[index]  # a status
+        assert cells["status"] != "pending"
+    assert made or name in ANSWERS["order.cancel_many"]
 
 
 def test_a_result_without_facts_says_how_far_the_account_is_known() -> None:
@@ -167,7 +190,7 @@ async def test_a_tools_schemas_are_flat_and_without_titles() -> None:
     assert made.parameters == {
         "type": "object",
         "properties": {
-            "phase": {"enum": [phase.value for phase in Phase], "type": "string"},
+            "phase": {"enum": [phase.value for phase in Phase]},
             "note": {"type": "string"},
         },
         "required": ["phase"],
@@ -175,7 +198,6 @@ async def test_a_tools_schemas_are_flat_and_without_titles() -> None:
     }
     assert made.output_schema == {
         "type": "object",
-        "properties": {"n": {"type": "integer"}, "at": {"type": "string"}},
         "required": ["n"],
     }
     assert await made.run({"phase": "working"}, None) == answers.AsOf(n=1)

@@ -115,7 +115,7 @@ def test_halt_holds_sends_back_before_the_desk_has_it_and_goes_first(symbol: str
 @pytest.mark.parametrize("symbol", ["", "AAPL"])
 def test_a_models_halt_holds_sends_back_as_early_as_a_persons(symbol: str) -> None:
     rig = IntakeRig()
-    where = f"cmd.{facts.ACCOUNT}.account.halt"
+    where = f"cmd.{facts.ACCOUNT}.trading.halt"
     halt = HaltTrading(symbol=symbol, reason="stop")
     turn, work = rig.take(where, sealed(where, envelope(halt)))
     assert turn is Turn.CONTROL
@@ -172,7 +172,7 @@ UNREADABLE: dict[str, tuple[str, bytes]] = {
     "no words": _on("cmd"),
     "another account": _on("cmd.other.order.cancel"),
     "an unknown name": _on(f"cmd.{facts.ACCOUNT}.order.destroy"),
-    "a control's name on the models' subject": _on(f"cmd.{facts.ACCOUNT}.account.halt"),
+    "a control's name on the models' subject": _on(f"cmd.{facts.ACCOUNT}.trading.halt"),
     "a command's name on the persons' subject": _on(f"ctl.{facts.ACCOUNT}.order.cancel", key="ann"),
     "a field that is not there": _on(CANCEL, envelope({})),
     "a field too many": _on(CANCEL, envelope({"order_id": "x", "more": 1})),

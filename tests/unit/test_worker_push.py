@@ -40,12 +40,15 @@ class Connection:
         self.heard_at = time.monotonic()
         self.begun = threading.Event()
         self.ended = threading.Event()
+        self.last_word: Sign | None = None
 
     def begin(self) -> bool:
         self.begun.set()
         return True
 
     def end(self) -> int:
+        if self.last_word is not None:
+            self.tell(self.last_word)
         self.ended.set()
         return 0
 
@@ -201,6 +204,25 @@ def test_kick_is_told_before_the_gap_and_waits_for_a_person(rig: LinkRig, accoun
 def test_kick_before_the_subscription_stands_freezes_too(rig: LinkRig, account: Account) -> None:
     rig.next().tell(Sign.KICKED)
     assert account.next() == "kick push-1:1"
+
+
+def test_kick_that_a_renewal_overtook_waits_for_a_person_too(
+    rig: LinkRig, account: Account
+) -> None:
+    first = rig.next()
+    first.tell(Sign.FOLLOWING)
+    first.last_word = Sign.KICKED
+    rig.clock.pass_s(10.0)
+    rig.link.renew()
+    assert [account.next() for _ in range(3)] == [
+        "look",
+        "push was lost: renew",
+        "kick push-1:1",
+    ]
+    assert rig.made.empty()
+    account.is_frozen = False
+    rig.next().tell(Sign.FOLLOWING)
+    assert account.next() == "push is back"
 
 
 def test_connection_younger_than_the_pause_is_not_renewed(rig: LinkRig, account: Account) -> None:

@@ -513,6 +513,19 @@ def test_first_figures_without_a_fill_meanwhile_are_taken(later: list[dict[str, 
     assert of(rig.run(), items.PositionsSeen)
 
 
+def test_first_figures_are_held_to_open_orders_of_days_ago_too() -> None:
+    rig = RoundRig(facts.stale(), bare=True)
+    days_ago = order_row(userMark="", orderId=0, openTime=_ms(-5 * DAY_S))
+    client = rig.client
+    client.answer("orders", ok({"items": []}), ok({"items": [days_ago | {"filledQuantity": 5}]}))
+    client.answer("active_orders", ok({"items": [days_ago]}))
+    client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
+    client.answer("prime_assets", ok(ASSETS))
+    assert [type(item) for item in rig.run()] == [items.OrderSeen]
+    first, second = (asked["start_date"] for asked in rig.asked("orders"))
+    assert second < _ms(-5 * DAY_S) < first
+
+
 def test_order_is_told_before_the_legs_that_were_made_of_it() -> None:
     rig = RoundRig()
     parent, leg = (order_row(id=id_, userMark="", orderId=0) for id_ in (9, 10))

@@ -1,0 +1,317 @@
+"""A record of every tool call and every resource read: who, what, on which account, what came.
+
+Records are kept in memory and sent in batches on `access.<account>.<tool>`, beside the calls and
+never before one is answered: a call neither waits for a record nor fails with it. What no longer
+fits while NATS is away is counted, and the count is a record of its own once NATS is back. Calls
+that name no account of the service are under `access.system`.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import structlog
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from adapters.mcp.callers import current
+from core.errors import LinkError
+from core.ports import Bus, Clock, Ids
+from core.subjects import SYSTEM, Kind, subject
+
+RECORDS_MAX: Final = 10_000
+BATCH_RECORDS_MAX: Final = 50
+GATHER_S: Final = 0.2
+RETRY_S: Final = 1.0
+PUBLISH_LIMIT_S: Final = 5.0
+DRAIN_LIMIT_S: Final = 2.0
+READ_RESOURCE: Final = "read_resource"
+ACCOUNTS_URI: Final = "tiger://accounts/"
+_LOST: Final = "records_lost"
+_UNKNOWN_TOOL: Final = "unknown_tool"
+_CODE_LENGTH_MAX: Final = 40
+_TEXT_LENGTH_MAX: Final = 100
+_encoder: Final = msgspec.json.Encoder()
+
+_log = structlog.get_logger()
+
+
+class AccessRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call; schema 1. `digest` is the hex SHA-256 of the arguments as sorted compact JSON."""
+
+    at: datetime
+    principal: str
+    tool: str
+    outcome: str
+    digest: str
+    elapsed_ms: int
+    protocol: str
+    # What the client calls itself; no right stands on it.
+    client: str = ""
+    token_id: str = ""
+    account: str = ""
+    # The state that a good answer names, such as `accepted`.
+    status: str = ""
+    # What joins this record to the ledger.
+    command_id: str = ""
+
+
+class AccessBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of one message: calls of one tool on one account, oldest first."""
+
+    schema: int = 1
+    records: tuple[AccessRecord, ...]
+
+
+class RecordsLost(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `access.system.records_lost`: how many calls have no record, and since when."""
+
+    schema: int = 1
+    lost: int
+    first_at: datetime
+    last_at: datetime
+
+
+class _Message(msgspec.Struct, frozen=True):
+    subject: str
+    message_id: str
+    body: bytes
+    count: int
+
+
+class AccessLog:
+    """Takes a record of each call and sends them in the background."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        ids: Ids,
+        *,
+        tools: Callable[[], frozenset[str]],
+        accounts: Callable[[], frozenset[str]],
+        records_max: int = RECORDS_MAX,
+    ) -> None:
+        """Make a log; `tools` and `accounts` say which names a subject may have."""
+        self._clock = clock
+        self._ids = ids
+        self._tools = tools
+        self._accounts = accounts
+        self._records_max = records_max
+        self._records: deque[AccessRecord] = deque()
+        # Sent, or tried: the same bytes under the same id until the stream has them.
+        self._messages: deque[_Message] = deque()
+        self._waiting = 0
+        self._lost: RecordsLost | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def lost(self) -> int:
+        """Return how many records were given up since the last report of it."""
+        return 0 if self._lost is None else self._lost.lost
+
+    async def middleware(
+        self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    ) -> HandlerResult:
+        """Pass a request on; keep a record of it when it is over, however it ended."""
+        if ctx.method not in ("tools/call", "resources/read") or ctx.request_id is None:
+            return await call_next(ctx)
+        began_s = self._clock.boot_s()
+        outcome, status, command_id = "failed", "", ""
+        try:
+            result = await call_next(ctx)
+            outcome, status, command_id = _outcome(result)
+            return result
+        except MCPError as error:
+            outcome = f"protocol_error {error.code}"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            elapsed_ms = int((self._clock.boot_s() - began_s) * 1000)
+            self._keep(ctx, outcome, status, command_id, elapsed_ms)
+
+    async def keep_sending(self, bus: Callable[[], Bus | None]) -> None:
+        """Send records as they come, for ever; `bus` gives the way to NATS while there is one."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(GATHER_S)
+            self._news.clear()
+            while self._has_more:
+                if not await self._send_some(bus()):
+                    await asyncio.sleep(RETRY_S)
+
+    async def drain(self, bus: Bus | None) -> None:
+        """Send what is left, for a bounded time, once nobody else sends; the log tells the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_LIMIT_S):
+                while self._has_more and await self._send_some(bus):
+                    pass
+        left = self._waiting + self.lost
+        if left:
+            _log.warning("access.records_lost", lost=left)
+
+    @property
+    def _has_more(self) -> bool:
+        return self._waiting > 0 or self._lost is not None
+
+    def _keep(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        outcome: str,
+        status: str,
+        command_id: str,
+        elapsed_ms: int,
+    ) -> None:
+        now = self._clock.now()
+        self._news.set()
+        if self._waiting >= self._records_max:
+            self._lose(1, now)
+            return
+        self._waiting += 1
+        caller = current()
+        tool, arguments = _asked(ctx)
+        self._records.append(
+            AccessRecord(
+                at=now,
+                principal=caller.principal,
+                token_id=caller.token_id,
+                client=_client(ctx),
+                tool=_cut(tool),
+                account=_cut(_account(arguments)),
+                digest=_digest(arguments),
+                outcome=outcome,
+                status=status,
+                command_id=command_id,
+                elapsed_ms=elapsed_ms,
+                protocol=ctx.protocol_version,
+            )
+        )
+
+    # True: the stream has one message more.
+    async def _send_some(self, bus: Bus | None) -> bool:
+        if bus is None:
+            return False
+        if not self._messages:
+            self._messages.extend(self._batched())
+        if self._messages:
+            message = self._messages[0]
+            if not await _is_stored(bus, message):
+                return False
+            self._messages.popleft()
+            self._waiting -= message.count
+            return True
+        return await self._report_lost(bus)
+
+    async def _report_lost(self, bus: Bus) -> bool:
+        lost = self._lost
+        if lost is None:
+            return True
+        where = subject(Kind.ACCESS, SYSTEM, _LOST)
+        message = _Message(where, self._ids.new("acc"), _encoder.encode(lost), 0)
+        if not await _is_stored(bus, message):
+            return False
+        _log.warning("access.records_lost", lost=lost.lost)
+        if self._lost is lost:
+            self._lost = None
+        elif self._lost is not None:
+            self._lost = msgspec.structs.replace(self._lost, lost=self._lost.lost - lost.lost)
+        return True
+
+    def _batched(self) -> list[_Message]:
+        tools, accounts = self._tools(), self._accounts()
+        groups: dict[str, list[AccessRecord]] = {}
+        while self._records and sum(map(len, groups.values())) < BATCH_RECORDS_MAX:
+            record = self._records.popleft()
+            account = record.account if record.account in accounts else SYSTEM
+            known = record.tool in tools or record.tool == READ_RESOURCE
+            where = subject(Kind.ACCESS, account, record.tool if known else _UNKNOWN_TOOL)
+            groups.setdefault(where, []).append(record)
+        return [
+            _Message(
+                where,
+                self._ids.new("acc"),
+                _encoder.encode(AccessBatch(records=tuple(records))),
+                len(records),
+            )
+            for where, records in groups.items()
+        ]
+
+    def _lose(self, count: int, now: datetime) -> None:
+        first_at = now if self._lost is None else self._lost.first_at
+        self._lost = RecordsLost(lost=self.lost + count, first_at=first_at, last_at=now)
+
+
+async def _is_stored(bus: Bus, message: _Message) -> bool:
+    try:
+        await bus.publish(
+            message.subject,
+            message.body,
+            message_id=message.message_id,
+            timeout_s=PUBLISH_LIMIT_S,
+        )
+    except LinkError as error:
+        # It may be stored all the same: the same id again does no harm.
+        _log.warning("access.not_stored", subject=message.subject, cause=str(error))
+        return False
+    return True
+
+
+def _outcome(result: HandlerResult) -> tuple[str, str, str]:
+    if not isinstance(result, Mapping):
+        return "ok", "", ""
+    if result.get("isError"):
+        first: Mapping[str, Any] = next(iter(result.get("content") or ()), {})
+        code, colon, _ = str(first.get("text", "")).partition(":")
+        is_code = colon and len(code) <= _CODE_LENGTH_MAX and code.replace("_", "").isalpha()
+        return code if is_code else "error", "", ""
+    told = result.get("structuredContent")
+    if not isinstance(told, Mapping):
+        return "ok", "", ""
+    return "ok", _cut(told.get("status")), _cut(told.get("command_id"))
+
+
+# What was asked for, before anybody has checked its shape.
+def _asked(ctx: ServerRequestContext[Any, Any]) -> tuple[object, Mapping[str, Any]]:
+    params = ctx.params or {}
+    if ctx.method == "resources/read":
+        return READ_RESOURCE, {"uri": params.get("uri")}
+    arguments = params.get("arguments")
+    return params.get("name"), arguments if isinstance(arguments, Mapping) else {}
+
+
+def _account(arguments: Mapping[str, Any]) -> object:
+    uri = arguments.get("uri")
+    if isinstance(uri, str) and uri.startswith(ACCOUNTS_URI):
+        return uri.removeprefix(ACCOUNTS_URI).partition("/")[0]
+    return arguments.get("account")
+
+
+# The standard encoder takes everything that a client's JSON may hold; what is too deep for it has
+# no digest, and was refused by its tool.
+def _digest(arguments: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _client(ctx: ServerRequestContext[Any, Any]) -> str:
+    params = ctx.session.client_params
+    if params is None:
+        return ""
+    return _cut(f"{params.client_info.name} {params.client_info.version}")
+
+
+# What a client sent, on one line and bounded.
+def _cut(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    return "".join(each if each.isprintable() else " " for each in text[:_TEXT_LENGTH_MAX])

@@ -1,0 +1,204 @@
+"""What to tell a model of a change, a cancel or a halt: a status, and in words what to do next."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from adapters.mcp.answers import broker_text
+from adapters.mcp.facts import Fact
+from adapters.mcp.order_answers import CancelStatus, HaltAnswer, ModifyAnswer
+from adapters.mcp.orders_flow import Outcome
+from adapters.mcp.outcomes import NO_BRANCH, Asked, as_of, detail_of, last_fact, refused_next
+from adapters.mcp.words import order_in_words
+from core import events, views
+from core.orders import FINAL_PHASES, CancelPhase, Phase
+
+_REPLACED: Final = "The broker's listing shows the order on its new terms. It is still live."
+_REQUESTED: Final = (
+    "The broker took the request. The old terms hold, and may fill, until get_orders shows change "
+    "replaced."
+)
+_MODIFY_REJECTED: Final = (
+    "The broker refused the change; the order stands as it was. See get_orders."
+)
+_MODIFY_NOT_SENT: Final = "Surely nothing was sent; the order stands as it was. Ask again."
+_NOT_APPLIED: Final = "The listings go on showing the old terms; the change did not happen."
+_MODIFY_UNKNOWN: Final = (
+    "The order may stand on its old or its new terms. Do not repeat the change: the service asks "
+    "the broker until it is sure; follow it with get_orders. Only a cancel passes meanwhile."
+)
+_MODIFY_PENDING: Final = (
+    "No outcome yet, and the change may still be made. Look at get_orders before you ask again; "
+    "the same call with the same key is always the same one change."
+)
+_HALTED: Final = (
+    "Nothing more is sent in this scope, and cancels of what is open are on their way. Look again "
+    "with get_account: the halt is complete when it is in unverified_halts no more. Positions stay "
+    "as they are. Only a person can resume, with `tiger-mcp resume`."
+)
+_HALT_VERIFIED: Final = (
+    "Nothing is open in this scope any more, and nothing is sent. Positions stay as they are. Only "
+    "a person can resume, with `tiger-mcp resume`."
+)
+_HALT_PENDING: Final = (
+    "No outcome yet. Call halt_trading again (harmless), and have a person type `tiger-mcp halt`, "
+    "which works without this service too."
+)
+CANCEL_STEPS: Final[dict[CancelStatus, str]] = {
+    "requested": (
+        "The broker took the request. The order is NOT cancelled until get_orders shows phase "
+        "cancelled; it may still fill."
+    ),
+    "wanted": (
+        "The order's own fate is not known yet; the cancel is recorded and carried out as soon as "
+        "the broker shows the order. Follow it with get_orders."
+    ),
+    "cancelled": "The broker's listing shows it cancelled.",
+    "done": "It ended otherwise before the cancel; see get_orders for how.",
+    "refused": "Nothing was asked of the broker; `detail` says why.",
+    "rejected": (
+        "The cancel was refused or surely not sent, and the order may still be live. See "
+        "get_orders, then cancel again if it is open."
+    ),
+    "unknown": "The request may or may not have arrived. Cancelling again is safe; see get_orders.",
+    "pending": (
+        "No outcome yet; the cancel may still be carried out. Cancelling again is safe; see "
+        "get_orders."
+    ),
+}
+NOT_CONFIRMED: Final = "the service did not confirm that it has it"
+
+
+def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAnswer:
+    """Return what became of a change."""
+    started = _started(outcome)
+    base = ModifyAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        status="pending",
+        next_step=_MODIFY_PENDING,
+        command_id=asked.command_id,
+        order_id=order_id,
+        summary="" if started is None else broker_text(order_in_words(started.spec)),
+    )
+    match outcome.end.data if outcome.end else None:
+        case None:
+            return replace(base, detail="" if outcome.is_stored else NOT_CONFIRMED)
+        case events.OrderReplaced():
+            return replace(base, status="replaced", next_step=_REPLACED)
+        case events.OrderModifyRequested():
+            return replace(base, status="requested", next_step=_REQUESTED)
+        case events.OrderModifyRefused(detail=detail):
+            return replace(
+                base,
+                status="rejected",
+                next_step=_MODIFY_REJECTED,
+                broker_text=broker_text(detail),
+            )
+        case events.OrderModifyNotSent(cause=cause):
+            return replace(
+                base, status="not_sent", next_step=_MODIFY_NOT_SENT, broker_text=broker_text(cause)
+            )
+        case events.OrderModifyUnknown(cause=cause):
+            return replace(
+                base, status="unknown", next_step=_MODIFY_UNKNOWN, broker_text=broker_text(cause)
+            )
+        case events.OrderModifyNotApplied():
+            return replace(base, status="not_applied", next_step=_NOT_APPLIED)
+        case events.OrderRefused() as no:
+            return replace(
+                base,
+                status="refused",
+                next_step=refused_next(no, asked),
+                code=no.code,
+                detail=detail_of(no),
+            )
+        case _:
+            raise AssertionError(NO_BRANCH)
+
+
+def cancel_cells(outcome: Outcome, *, order_id: str, command_id: str) -> dict[str, object]:
+    """Return what became of the wish to cancel one order, by the names of the columns."""
+    base: dict[str, object] = {"order_id": order_id, "command_id": command_id}
+    match outcome.end.data if outcome.end else None:
+        case None:
+            detail = "" if outcome.is_stored else NOT_CONFIRMED
+            return base | {"status": "pending", "detail": detail}
+        case events.OrderCancelRequested():
+            return base | {"status": "requested"}
+        case events.OrderCancelWanted():
+            return base | {"status": "wanted"}
+        case events.OrderCancelRefused(detail=detail):
+            return base | {"status": "rejected", "broker_text": broker_text(detail)}
+        case events.OrderCancelUnknown(cause=cause):
+            return base | {"status": "unknown", "broker_text": broker_text(cause)}
+        case events.OrderRefused() as no:
+            return base | {"status": "refused", "code": no.code, "detail": detail_of(no)}
+        case _:
+            raise AssertionError(NO_BRANCH)
+
+
+def cancel_status(row: views.OrderRow) -> CancelStatus:
+    """Return what a view tells of a cancel that was asked of an order."""
+    if row.phase is Phase.CANCELLED:
+        return "cancelled"
+    if row.phase in FINAL_PHASES:
+        return "done"
+    match row.cancel:
+        case CancelPhase.REQUESTED:
+            return "requested"
+        case CancelPhase.WANTED:
+            return "wanted"
+        case CancelPhase.REFUSED:
+            return "rejected"
+        case CancelPhase.UNKNOWN:
+            return "unknown"
+        case CancelPhase.NONE | CancelPhase.STARTED:
+            return "pending"
+
+
+def halt_answer(outcome: Outcome, asked: Asked, *, symbol: str) -> HaltAnswer:
+    """Return what a halt came to, before anybody has looked at what is still open."""
+    base = HaltAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        status="pending",
+        scope=f"{symbol} of {asked.account}" if symbol else f"all of {asked.account}",
+        next_step=_HALT_PENDING,
+        command_id=asked.command_id,
+    )
+    match outcome.end.data if outcome.end else None:
+        case None:
+            return replace(base, detail="" if outcome.is_stored else NOT_CONFIRMED)
+        case events.AccountHalted():
+            return replace(base, status="halted", next_step=_HALTED)
+        case events.OrderRefused() as no:
+            return replace(
+                base,
+                status="refused",
+                next_step=refused_next(no, asked),
+                code=no.code,
+                detail=detail_of(no),
+            )
+        case _:
+            raise AssertionError(NO_BRANCH)
+
+
+def halt_looked_at(
+    halted: HaltAnswer, *, still_open: tuple[str, ...], is_verified: bool
+) -> HaltAnswer:
+    """Return a halt's answer with what was found open after it."""
+    return replace(
+        halted,
+        still_open=still_open,
+        is_verified=is_verified,
+        next_step=_HALT_VERIFIED if is_verified else _HALTED,
+    )
+
+
+def _started(outcome: Outcome) -> events.OrderModifyStarted | None:
+    found: list[Fact] = [f for f in outcome.facts if f.type == "order.modify_started"]
+    data = found[-1].data if found else None
+    return data if isinstance(data, events.OrderModifyStarted) else None

@@ -1,0 +1,243 @@
+"""MCP over HTTP: one stateless POST per message, a token on each, JSON answers.
+
+What a request meets, in this order: the Host and Origin guard, the token, the limits of its
+principal, and then the MCP SDK. Nothing is kept between requests, so any number of these may run.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+import uvicorn
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from adapters.mcp.auth import AsCaller, Verifier
+from adapters.mcp.callers import CALLER, NOBODY, SERVICE_SCOPE
+from adapters.mcp.limits import (
+    BODY_BYTES_MAX,
+    HEADER_BYTES_MAX,
+    OPEN_MAX,
+    Limits,
+    PrincipalLimits,
+)
+from adapters.mcp.listing import GatewayServer
+from adapters.mcp.parts import Parts
+from adapters.mcp.server import build
+from adapters.mcp.tokens import TokenChecker, TokenRules, is_loopback
+from core.errors import ConfigError
+
+MCP_PATH: Final = "/mcp"
+HEALTH_PATH: Final = "/health"
+_KEEP_ALIVE_S: Final = 30
+_STOP_LIMIT_S: Final = 15
+_BACKLOG: Final = 256
+_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service listens, and as what it is known.
+
+    `url` is the address that clients use, and the audience that tokens must name. `origins` are
+    the web pages, besides the service's own, whose browsers may call it.
+    """
+
+    host: str
+    port: int
+    url: str
+    rules: TokenRules
+    origins: tuple[str, ...] = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ConfigError("expected the TLS certificate and its key both or neither")
+        if self.tls_certificate is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"expected a TLS certificate and key to listen on {self.host}: without them "
+                "anybody on the way reads the tokens; or listen on 127.0.0.1"
+            )
+        parts = urlsplit(self.url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path != MCP_PATH:
+            raise ConfigError(f"expected an address like https://host{MCP_PATH}, was {self.url!r}")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ConfigError(f"expected an https address, was {self.url!r}")
+
+
+async def serve_http(parts: Parts, settings: HttpSettings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+    """
+    config = uvicorn.Config(
+        app_of(parts, settings),
+        host=settings.host,
+        port=settings.port,
+        # A line per request would hold nothing that the access records do not.
+        access_log=False,
+        log_config=None,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        limit_concurrency=OPEN_MAX,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_STOP_LIMIT_S,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+    )
+    if settings.tls_certificate is not None:
+        config.ssl_certfile = settings.tls_certificate
+        config.ssl_keyfile = settings.tls_key
+        config.ssl_context_factory = lambda _config, make: only_tls_13(make())
+    server = uvicorn.Server(config)
+    try:
+        await server.serve()
+    except ssl.SSLError as error:
+        raise ConfigError(f"expected a certificate and its key, was {error.reason}") from None
+
+
+def only_tls_13(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return the context, refusing every older version."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def app_of(parts: Parts, settings: HttpSettings) -> Starlette:
+    """Return the whole service as an ASGI application; it serves once its lifespan has begun."""
+    checker = TokenChecker(settings.rules, parts.clock)
+    server = build(parts, middleware=[AsCaller(checker)], still_counts=checker.still_counts)
+    manager = StreamableHTTPSessionManager(
+        server._lowlevel_server,
+        json_response=True,
+        stateless=True,
+        max_request_body_size=BODY_BYTES_MAX,
+        # The guard stands before the token already.
+        security_settings=None,
+    )
+    known = AuthSettings(
+        # Kept as they are written: issuers are compared letter by letter.
+        issuer_url=settings.rules.issuer,  # type: ignore[arg-type]  # the model takes text
+        resource_server_url=settings.url,  # type: ignore[arg-type]  # likewise
+        # Our rules check the audience.
+        validate_token_resource=False,
+    )
+    assert known.resource_server_url is not None, "it was given"
+    limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, parts.clock)
+    metadata = build_resource_metadata_url(known.resource_server_url)
+    return Starlette(
+        routes=[
+            Route(
+                MCP_PATH,
+                endpoint=RequireAuthMiddleware(limited, [SERVICE_SCOPE], metadata),
+                methods=["POST"],
+            ),
+            *create_protected_resource_routes(
+                resource_url=known.resource_server_url,
+                authorization_servers=[known.issuer_url],
+                scopes_supported=[SERVICE_SCOPE],
+                resource_name="tiger-mcp",
+            ),
+            Route(HEALTH_PATH, endpoint=_health(server), methods=["GET"]),
+        ],
+        middleware=[
+            *_pages(settings),
+            Middleware(HostGuard, settings=guard_settings(settings)),
+            Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(Verifier(checker))),
+            Middleware(AuthContextMiddleware),
+        ],
+        lifespan=_lifespan(manager),
+    )
+
+
+class HostGuard:
+    """ASGI middleware: a web page that made a name point at this machine gets nothing from it."""
+
+    def __init__(self, app: ASGIApp, settings: TransportSecuritySettings) -> None:
+        self._app = app
+        self._guard = TransportSecurityMiddleware(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on that names this service as its host, from a page that may ask."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refused = await self._guard.validate_request(Request(scope), is_post=False)
+        await (self._app if refused is None else refused)(scope, receive, send)
+
+
+def guard_settings(settings: HttpSettings) -> TransportSecuritySettings:
+    """Return the names under which the service is known, each with its port."""
+    parts = urlsplit(settings.url)
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    known = {parts.netloc, f"{name}:{port}"}
+    if port == _DEFAULT_PORTS[parts.scheme]:
+        known.add(f"{name}")
+    scheme = "http" if settings.tls_certificate is None else "https"
+    own = {f"{parts.scheme}://{host}" for host in known}
+    if is_loopback(settings.host):
+        local = {f"{each}:{settings.port}" for each in _LOOPBACK_NAMES}
+        known |= local
+        own |= {f"{scheme}://{host}" for host in local}
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=sorted(known),
+        allowed_origins=sorted(own | set(settings.origins)),
+    )
+
+
+# A browser asks first whether the page may call, and without a token.
+def _pages(settings: HttpSettings) -> list[Middleware]:
+    if not settings.origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["POST", "GET"],
+            allow_headers=["*"],
+            expose_headers=["WWW-Authenticate", "Retry-After"],
+        )
+    ]
+
+
+def _health(server: GatewayServer) -> Callable[[Request], Awaitable[Response]]:
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ready" if server.gateway.is_ready else "starting"})
+
+    return health
+
+
+def _lifespan(
+    manager: StreamableHTTPSessionManager,
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # Every task of the service inherits this: whoever forgets to say who calls may do nothing.
+        CALLER.set(NOBODY)
+        async with manager.run():
+            yield
+
+    return lifespan

@@ -1,0 +1,37 @@
+"""The MCP SDK's server, listing to each caller what exists for that caller."""
+
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp.types import Resource, Tool
+
+from adapters.mcp.gateway import Gateway
+from adapters.mcp.resources import Resources, seen_tools
+from adapters.mcp.tool_shape import GatewayTool
+
+
+class GatewayServer(MCPServer[None]):
+    """Lists the tools that the caller has a right to, and its accounts' resources."""
+
+    def __init__(self, gateway: Gateway, tools: list[GatewayTool], **options: Any) -> None:
+        super().__init__(tools=[*tools], **options)
+        self.gateway = gateway
+        self._reads = {tool.name: tool.is_read for tool in tools}
+        self._own_resources = Resources(gateway, {tool.name: tool for tool in tools})
+        self._own_resources.add_to(self)
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the tools of this caller; in the order of the server, for every caller."""
+        seen = seen_tools(self._reads)
+        if self.gateway.is_read_only():
+            seen = frozenset(name for name in seen if self._reads[name])
+        # A tool that was added later is no gateway tool, and has no right of its own.
+        return [
+            tool
+            for tool in await super().list_tools()
+            if tool.name in seen or tool.name not in self._reads
+        ]
+
+    async def list_resources(self) -> list[Resource]:
+        """Return the fixed resources and those of the caller's accounts."""
+        return [*await super().list_resources(), *self._own_resources.listed()]

@@ -1,0 +1,151 @@
+"""Tools that say what became of orders, from the ledger's views."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from adapters.mcp import answers
+from adapters.mcp import order_answers as told
+from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Symbol, Until
+from adapters.mcp.explaining import ExplainAnswer, explained
+from adapters.mcp.faults import refused_argument
+from adapters.mcp.gateway import Gateway
+from adapters.mcp.times import edge_of
+from adapters.mcp.tool_shape import Effect, GatewayTool, tool
+from core import views
+from core.errors import CommandError
+
+_NOT_LISTED = "An order that is not listed may still exist: a view may be behind."
+_NOTHING_KNOWN = (
+    "Nothing is recorded under this id. That does not prove that there is no such order: look "
+    "with get_orders."
+)
+
+
+class RecordTools:
+    """Orders and fills as recorded, and the way of one order."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def all(self) -> list[GatewayTool]:
+        """Return the tools of this group."""
+        effect = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
+        return [
+            tool(method, effect)
+            for method in (self.get_orders, self.get_executions, self.explain_order)
+        ]
+
+    async def get_orders(
+        self,
+        account: Account,
+        status: views.OrderStatus = views.OrderStatus.ALL,
+        symbol: Symbol | None = None,
+        since: Since | None = None,
+        until: Until | None = None,
+        order_ids: Annotated[list[OrderId], Field(max_length=views.ROWS_MAX)] | None = None,
+        limit: Limit = views.ROWS_DEFAULT,
+        cursor: Cursor | None = None,
+    ) -> told.OrdersAnswer:
+        """Orders with their reasons, newest first, those from the phone app too (`is_external`).
+
+        open: may still trade. Only `phase` is true: `unknown` and `not_found` MAY BE LIVE.
+        `change`: where a modify is. A missing row never proves that there is no order.
+        """
+        environment = await self._gateway.environment(account)
+        period = self._period(since, until)
+        asked = tuple(dict.fromkeys(order_ids or ()))
+        query = views.OrdersQuery(
+            at_least_n=self._gateway.facts.highest(account),
+            status=status,
+            symbol=symbol,
+            order_ids=asked,
+            since=period.since,
+            until=period.until,
+            limit=limit,
+            cursor=cursor,
+        )
+        found = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
+        return told.OrdersAnswer(
+            environment=environment,
+            account=account,
+            as_of=answers.as_of(found.as_of),
+            orders=told.orders_table(found.orders),
+            cursor=found.cursor,
+            period=period if since or until else None,
+            note=_NOT_LISTED if len(found.orders) < len(asked) else "",
+        )
+
+    async def get_executions(
+        self,
+        account: Account,
+        symbol: Symbol | None = None,
+        order_id: OrderId | None = None,
+        since: Since | None = None,
+        until: Until | None = None,
+        limit: Limit = views.ROWS_DEFAULT,
+        cursor: Cursor | None = None,
+    ) -> told.ExecutionsAnswer:
+        """Fills, newest first, by the broker's own lists; get_orders has the reasons."""
+        environment = await self._gateway.environment(account)
+        period = self._period(since, until)
+        query = views.ExecutionsQuery(
+            at_least_n=self._gateway.facts.highest(account),
+            symbol=symbol,
+            order_id=order_id,
+            since=period.since,
+            until=period.until,
+            limit=limit,
+            cursor=cursor,
+        )
+        found = await self._gateway.view(account, "executions", query, views.ExecutionsAnswer)
+        return told.ExecutionsAnswer(
+            environment=environment,
+            account=account,
+            as_of=answers.as_of(found.as_of),
+            executions=told.executions_table(found.executions),
+            cursor=found.cursor,
+            period=period if since or until else None,
+        )
+
+    async def explain_order(
+        self, account: Account, order_id: OrderId, cursor: Cursor | None = None
+    ) -> ExplainAnswer:
+        """Why an order is as it is, from the audit record: reason, preview and checks, who asked,
+        the broker's words, changes, cancels, fills. Takes a preview_id too.
+        """
+        environment = await self._gateway.environment(account)
+        query = views.ExplainQuery(
+            at_least_n=self._gateway.facts.highest(account),
+            about=order_id,
+            after_n=_after(cursor),
+        )
+        found = await self._gateway.view(account, "explain", query, views.ExplainAnswer)
+        base = ExplainAnswer(
+            environment=environment,
+            account=account,
+            as_of=answers.as_of(found.as_of),
+            facts=told.orders_table(()),
+            note="" if found.events or found.order else _NOTHING_KNOWN,
+        )
+        return explained(found, base)
+
+    def _period(self, since: str | None, until: str | None) -> told.Period:
+        now, to_local = self._gateway.parts.clock.now(), self._gateway.parts.to_local
+        try:
+            begin = since and edge_of(since, field="since", now=now, to_local=to_local)
+            end = until and edge_of(until, field="until", now=now, to_local=to_local, is_end=True)
+            if begin and end and begin >= end:
+                raise CommandError("expected it after since", field="until")
+        except CommandError as error:
+            raise refused_argument(error) from None
+        return told.Period(since=begin or None, until=end or None)
+
+
+def _after(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
+        error = CommandError("expected cursor as an earlier answer gave it", field="cursor")
+        raise refused_argument(error)
+    return int(cursor)

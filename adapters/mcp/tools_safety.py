@@ -1,0 +1,92 @@
+"""The one tool that takes powers away; none gives any."""
+
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+
+from adapters.mcp import change_outcomes, order_answers, outcomes
+from adapters.mcp.arguments import Account, Reason, Symbol
+from adapters.mcp.gateway import Gateway
+from adapters.mcp.orders_flow import HALT, Asked, carry_out
+from adapters.mcp.principals import principal_of
+from adapters.mcp.tool_shape import Effect, GatewayTool, tool
+from core import views
+from core.commands import HaltTrading
+
+
+class SafetyTools:
+    """Halts, as far as a model may ask for them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def all(self) -> list[GatewayTool]:
+        """Return the tools of this group."""
+        effect = Effect(is_read=False, is_destructive=True, is_idempotent=True, asks_broker=True)
+        return [tool(self.halt_trading, effect)]
+
+    async def halt_trading(
+        self,
+        ctx: Context[Any, Any],
+        account: Account,
+        reason: Reason,
+        symbol: Symbol | None = None,
+    ) -> order_answers.HaltAnswer:
+        """STOPS an account, or one symbol: sends no order any more and cancels every open one,
+        those from the phone app too. Positions stay. Only a person can resume.
+
+        Harmless to repeat. `still_open` may fill until `is_verified`.
+        """
+        environment = await self._gateway.writable(account)
+        command_id = self._gateway.parts.ids.new("cmd")
+        waits = self._gateway.parts.waits
+        outcome = await carry_out(
+            self._gateway,
+            Asked(
+                account=account,
+                name=HALT,
+                command_id=command_id,
+                correlation_id=command_id,
+                principal=principal_of(ctx),
+                body=HaltTrading(symbol=symbol or "", reason=reason),
+                life_s=waits.order_life_s,
+                wait_s=waits.halt_s,
+            ),
+        )
+        answer = change_outcomes.halt_answer(
+            outcome,
+            outcomes.Asked(
+                environment=environment,
+                account=account,
+                command_id=command_id,
+                highest_n=self._gateway.facts.highest(account),
+                now=self._gateway.parts.clock.now(),
+            ),
+            symbol=symbol or "",
+        )
+        if answer.status != "halted":
+            return answer
+        try:
+            return await self._looked_at(answer, account, symbol)
+        except ToolError:
+            # It is halted all the same, and an error would sound as if it were not.
+            return answer
+
+    async def _looked_at(
+        self, answer: order_answers.HaltAnswer, account: str, symbol: str | None
+    ) -> order_answers.HaltAnswer:
+        query = views.OrdersQuery(
+            at_least_n=self._gateway.facts.highest(account),
+            status=views.OrderStatus.OPEN,
+            symbol=symbol,
+            limit=views.ROWS_MAX,
+        )
+        found = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
+        rows = await self._gateway.view_accounts(views.AccountsAnswer)
+        unverified = next((r.unverified_halts for r in rows.accounts if r.alias == account), ("",))
+        return change_outcomes.halt_looked_at(
+            answer,
+            still_open=tuple(row.order_id for row in found.orders),
+            is_verified=(symbol or "") not in unverified and not found.orders,
+        )

@@ -1,0 +1,136 @@
+"""An order in words, so that a person reads what a model is about to do."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+from core.terms import (
+    OptionLeg,
+    OptionRight,
+    OrderSpec,
+    OrderType,
+    SecurityType,
+    StopLoss,
+    TimeInForce,
+)
+
+_OPTION_WORD: Final = re.compile(r".+(\d\d)(\d\d)(\d\d)([CP])(\d+(?:\.\d+)?)")
+_TYPES: Final = {
+    OrderType.MARKET: "at market",
+    OrderType.AUCTION: "at the auction's price",
+    OrderType.TWAP: "spread evenly over time (TWAP)",
+    OrderType.VWAP: "spread by volume (VWAP)",
+}
+_UNTIL: Final = {
+    TimeInForce.DAY: "good for the day",
+    TimeInForce.GOOD_TILL_CANCELLED: "good until cancelled",
+    TimeInForce.OPENING_AUCTION: "for the opening auction",
+}
+
+
+def order_in_words(spec: OrderSpec) -> str:
+    """Return one sentence that says all terms of an order."""
+    parts = [f"{spec.side} {_size(spec)} {contract_in_words(spec)} {_price(spec)}", _until(spec)]
+    if spec.session is not None:
+        parts.append(f"session {spec.session}")
+    elif spec.outside_regular_hours:
+        parts.append("also outside regular hours")
+    if spec.algo is not None:
+        parts += [
+            f"{name} {value}"
+            for name, value in (
+                ("from", spec.algo.start_at),
+                ("to", spec.algo.end_at),
+                ("at most this share of the volume:", spec.algo.participation_rate),
+            )
+            if value is not None
+        ]
+    if spec.take_profit is not None:
+        parts.append(f"take profit at {plain(spec.take_profit.limit_price)} once filled")
+    if spec.stop_loss is not None:
+        parts.append(f"stop loss {_stop(spec.stop_loss)} once filled")
+    if spec.or_stop is not None:
+        parts.append(f"or else a stop {_stop(spec.or_stop)}, and one cancels the other")
+    sentence = ", ".join(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def contract_in_words(spec: OrderSpec) -> str:
+    """Return what is traded: symbol, class, and what tells one contract from another."""
+    if spec.legs:
+        return f"{spec.symbol} combination ({'; '.join(_leg(leg) for leg in spec.legs)})"
+    if spec.security is SecurityType.OPTION:
+        strike = "" if spec.strike is None else plain(spec.strike)
+        return f"{spec.symbol} {spec.expiry} {strike} {spec.right} ({spec.market} option)"
+    expiry = "" if spec.expiry is None else f" {spec.expiry}"
+    return f"{spec.symbol}{expiry} ({spec.market} {spec.security})"
+
+
+def plain(value: Decimal) -> str:
+    """Return a figure without exponent, its digits as they are."""
+    return f"{value:f}"
+
+
+def _size(spec: OrderSpec) -> str:
+    if spec.cash_amount is not None:
+        return f"{plain(spec.cash_amount)} {spec.currency} of"
+    return plain(spec.quantity)
+
+
+def _price(spec: OrderSpec) -> str:
+    limit = "" if spec.limit_price is None else f"{plain(spec.limit_price)} {spec.currency}"
+    stop = "" if spec.stop_price is None else f"{plain(spec.stop_price)} {spec.currency}"
+    match spec.order_type:
+        case OrderType.STOP:
+            return f"at market once the price reaches {stop}"
+        case OrderType.STOP_LIMIT:
+            return f"at limit {limit} once the price reaches {stop}"
+        case OrderType.TRAILING_STOP:
+            if spec.trailing_percent is not None:
+                return f"at market once the price turns by {plain(spec.trailing_percent)} %"
+            trail = "" if spec.trailing_amount is None else plain(spec.trailing_amount)
+            return f"at market once the price turns by {trail} {spec.currency}"
+        case OrderType.ICEBERG:
+            shown = "" if spec.display_quantity is None else plain(spec.display_quantity)
+            return f"at limit {limit}, showing {shown} at a time"
+        case OrderType.AUCTION_LIMIT:
+            return f"in the auction at limit {limit}"
+        case OrderType.LIMIT:
+            return f"at limit {limit}"
+        case _:
+            return _TYPES[spec.order_type] + (f" at limit {limit}" if limit else "")
+
+
+def _until(spec: OrderSpec) -> str:
+    if spec.good_till is not None:
+        return f"good until {spec.good_till.isoformat()}"
+    return _UNTIL.get(spec.time_in_force, f"time in force {spec.time_in_force}")
+
+
+def _stop(stop: StopLoss) -> str:
+    if stop.trailing_percent is not None:
+        return f"trailing {plain(stop.trailing_percent)} %"
+    price = "" if stop.stop_price is None else plain(stop.stop_price)
+    return f"at {price}" + (f" limit {plain(stop.limit_price)}" if stop.limit_price else "")
+
+
+def _leg(leg: OptionLeg) -> str:
+    if leg.strike is None:
+        return f"{leg.side} {leg.ratio} of the underlying"
+    return f"{leg.side} {leg.ratio} {leg.expiry} {plain(leg.strike)} {leg.right}"
+
+
+def option_of(word: str) -> tuple[str, str, OptionRight] | None:
+    """Return expiry (YYYY-MM-DD), strike and right of an option's word, None for another word.
+
+    Source: `core.terms.contract_word`, which makes the words.
+    """
+    found = _OPTION_WORD.fullmatch(word)
+    if found is None:
+        return None
+    year, month, day, right, strike = found.groups()
+    return (
+        f"20{year}-{month}-{day}",
+        strike,
+        OptionRight.CALL if right == "C" else OptionRight.PUT,
+    )
