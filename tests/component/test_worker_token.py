@@ -11,7 +11,7 @@ from adapters.tiger_worker.session import LoginAccess, Session
 from adapters.tiger_worker.token_keeper import AGAIN, TokenKeeper, life_of
 from core import events
 from core.events import Environment
-from core.items import TokenFact, TokenSeen
+from core.items import BalancesSeen, TokenFact, TokenSeen
 from core.refusals import Refusal
 from infra.clock import SystemClock
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
@@ -57,6 +57,7 @@ class Kept:
         self.clock.wall = SystemClock().now()
         self.told: list[TokenSeen] = []
         self.stored: list[str] = []
+        self.readings: list[BalancesSeen] = []
         broker = AccountBroker(
             self.session, number=sandbox.account("kong", login=LOGIN), clock=self.clock
         )
@@ -64,7 +65,7 @@ class Kept:
             self.session,
             clock=self.clock,
             tell=self.told.append,
-            probe=lambda: broker.balances() and None,
+            probe=lambda: self.readings.append(broker.balances()),
             store=self.stored.append,
             name="token-test",
         )

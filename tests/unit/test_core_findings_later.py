@@ -5,12 +5,11 @@ from decimal import Decimal
 import pytest
 
 from core import events
-from core.terms import position_key
 from core.items import Outcome, SeenPhase
 from core.money import is_multiple
 from core.orders import Phase
 from core.submitting import is_new_number, is_reducing
-from core.terms import Side
+from core.terms import Side, position_key
 from tests.support import core_facts as facts
 
 ORDER = facts.order_id_of()
