@@ -50,12 +50,22 @@ INTERNAL_TEXT: Final = (
 )
 
 
-_NEXT_STEP: Final = {
-    Fault.BROKER_UNAVAILABLE: " Nothing was changed. Try again in a few seconds.",
-    Fault.BUSY: " Nothing was changed. Try again in a few seconds.",
-    Fault.BEHIND: " Nothing was changed. Try again in a few seconds.",
-    Fault.UNAVAILABLE: " Nothing was changed. A person should type `tiger-mcp status`.",
+_AGAIN: Final = "Nothing was changed. Try again in a few seconds."
+# What a model should do about each code; with `core.refusals.NEXT_STEP` the whole closed list.
+NEXT_STEP: Final[dict[Fault, str]] = {
+    Fault.INVALID_ARGUMENT: "Nothing was sent. Mend the argument that is named and call again.",
+    Fault.UNKNOWN_ACCOUNT: "Nothing was sent. Take an alias from list_accounts.",
+    Fault.ACCOUNT_READ_ONLY: "Nothing was sent. Only a person can change it, on their machine.",
+    Fault.FORBIDDEN: "Nothing was sent. The token lacks the right; a person must issue another.",
+    Fault.STARTING: "Nothing was sent. Try again in a few seconds.",
+    Fault.UNAVAILABLE: "Nothing was changed. A person should type `tiger-mcp status`.",
+    Fault.BROKER_UNAVAILABLE: _AGAIN,
+    Fault.BUSY: _AGAIN,
+    Fault.NO_QUOTE_RIGHT: "Nothing was changed. The login must buy the right at the broker.",
+    Fault.BEHIND: _AGAIN,
+    Fault.INTERNAL: "A command may have been sent: look at get_orders before anything else.",
 }
+_TELL_THEMSELVES: Final = frozenset({Fault.INVALID_ARGUMENT, Fault.NO_QUOTE_RIGHT})
 
 
 def fault(code: Fault, text: str) -> GatewayError:
@@ -73,7 +83,8 @@ def told_fault(code: str, message: str, *, field: str) -> ToolError:
     known = Fault(code) if code in frozenset(Fault) else Fault.UNAVAILABLE
     where = f"{field}: " if field and known is Fault.INVALID_ARGUMENT else ""
     said = message[:_DETAIL_LENGTH_MAX].rstrip(". ")
-    return fault(known, f"{where}{said}.{_NEXT_STEP.get(known, '')}")
+    after = "" if known in _TELL_THEMSELVES else f" {NEXT_STEP[known]}"
+    return fault(known, f"{where}{said}.{after}")
 
 
 def no_answer(who: str) -> ToolError:

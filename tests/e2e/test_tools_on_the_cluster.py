@@ -55,7 +55,9 @@ async def test_an_order_walks_through_the_tools_of_both_eras(home: Path, mode: A
                 (order,) = rows_of(orders["orders"])
                 phase = order["phase"]
         executions = await answer(client, "get_executions", account=ACCOUNT)
-        assert submitted["order_id"] in {row["order_id"] for row in rows_of(executions["executions"])}
+        assert submitted["order_id"] in {
+            row["order_id"] for row in rows_of(executions["executions"])
+        }
 
 
 async def test_a_submit_repeated_by_this_and_another_client_is_one_order(home: Path) -> None:

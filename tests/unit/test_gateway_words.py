@@ -6,16 +6,16 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field, ValidationError
 
-from adapters.mcp import answers, change_outcomes, outcomes
+from adapters.mcp import answers, change_outcomes, faults, outcomes
 from adapters.mcp.facts import Facts, fact_of
-from adapters.mcp.faults import refused_arguments, shown, told_fault
+from adapters.mcp.faults import Fault, refused_arguments, shown, told_fault
 from adapters.mcp.orders_flow import ENDS, HALFWAY, Outcome
 from adapters.mcp.tool_shape import Effect, tool
 from core import codec, events
 from core.events import Environment
 from core.orders import Phase
 from core.ports import EventMessage
-from core.refusals import NEXT_STEP
+from core.refusals import NEXT_STEP, Refusal
 from tests.support.gateway import NOW, ORDER_ID, FakeBus, TestSigner, order_spec, previewed, row_of
 
 ANSWERS = {command: ends | HALFWAY.get(command, frozenset()) for command, ends in ENDS.items()}
@@ -148,6 +148,15 @@ def test_a_result_without_facts_says_how_far_the_account_is_known() -> None:
 )
 def test_a_fault_told_by_another_process_keeps_to_the_closed_list(code: str, says: str) -> None:
     assert str(told_fault(code, "too many", field="limit")) == says
+
+
+def test_every_code_of_the_closed_list_says_what_to_do_next() -> None:
+    assert set(faults.NEXT_STEP) == set(Fault)
+    # A refusal of the desk may share a code with the gateway's own, never another meaning.
+    shared = {str(code) for code in Fault} & {str(code) for code in Refusal}
+    assert shared == {"account_read_only", "broker_unavailable"}
+    for text in (*faults.NEXT_STEP.values(), *NEXT_STEP.values()):
+        assert text.endswith(".")
 
 
 def test_an_argument_is_never_repeated_whole() -> None:
