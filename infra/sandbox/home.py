@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from infra.sandbox.logins.user_token import USER_TOKEN_LIFE, new_user_token
 # Tiger's own examples use 1024 bits, and a 2048-bit signature costs the client 0.8 ms per call.
 # These keys guard nothing: they sign play money on loopback.
 KEY_BITS = 1024
+# Enough that homes on one machine do not meet; Tiger's own ids have as few as eight digits in all.
+TIGER_ID_DIGITS = 8
 REGISTRY_FILE = "registry.json"
 GATEWAY_KEY_FILE = "gateway_private_key.pem"
 GATEWAY_PUBLIC_KEY_FILE = "gateway_public_key"
@@ -227,7 +229,8 @@ def _make(path: Path, logins: Sequence[LoginSpec]) -> tuple[Login, ...]:
     known = {login.name: login for login in _registry(path)}
     for spec in logins or (() if known else DEFAULT_LOGINS):
         if spec.name not in known:
-            known[spec.name] = _new_login(path, spec, gateway_public_key)
+            taken = {login.tiger_id for login in known.values()}
+            known[spec.name] = _new_login(path, spec, gateway_public_key, taken)
         elif _spec_of(known[spec.name]) != spec:
             raise SandboxHomeError(f"expected login {spec}, was {_spec_of(known[spec.name])}")
     every = tuple(known.values())
@@ -251,11 +254,13 @@ def _spec_of(login: Login) -> LoginSpec:
     )
 
 
-def _new_login(path: Path, spec: LoginSpec, gateway_public_key: str) -> Login:
+def _new_login(
+    path: Path, spec: LoginSpec, gateway_public_key: str, taken: Collection[str]
+) -> Login:
     key = _new_key()
     login = Login(
         name=spec.name,
-        tiger_id=f"2015{_digits(4)}",
+        tiger_id=_new_tiger_id(taken),
         accounts=tuple(
             LoginAccount(alias=item.alias, account=_account_number(item.kind), kind=item.kind)
             for item in spec.accounts
@@ -304,6 +309,13 @@ def _properties(login: Login, key: rsa.RSAPrivateKey) -> str:
 def _account_number(kind: AccountKind) -> str:
     # A paper account has 17 digits, and the SDK tells it by that.
     return f"2026{_digits(13)}" if kind == "paper" else f"5{_digits(8)}"
+
+
+def _new_tiger_id(taken: Collection[str]) -> str:
+    # An id that two logins share would answer one of them with the other one's key.
+    while (tiger_id := f"2015{_digits(TIGER_ID_DIGITS)}") in taken:
+        pass
+    return tiger_id
 
 
 def _digits(count: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.sandbox import home
 from infra.sandbox.home import (
     QUOTE_RIGHTS_DEFAULT,
     TOKEN_FILE,
@@ -300,3 +301,15 @@ def test_register_that_does_not_decode_stops_the_start(tmp_path: Path) -> None:
 def test_switch_outside_its_bounds_is_refused(switches: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="expected"):
         LoginSwitches(**switches)  # type: ignore[arg-type] # a table's row
+
+
+def test_no_two_logins_of_a_home_have_one_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["11111111", "222222222", "11111111", "33333333", "444444444"])
+    monkeypatch.setattr(home, "_digits", lambda _: next(drawn))
+    account = (AccountSpec(alias="main", kind="prime"),)
+    logins = home.create_home(
+        tmp_path, [LoginSpec(name=name, accounts=account) for name in ("one", "two")]
+    )
+    assert [login.tiger_id for login in logins] == ["201511111111", "201533333333"]

@@ -147,7 +147,7 @@ async def test_b5_six_accepted_orders_survive_an_outage_in_which_every_query_fai
             order_id=orders[0].order_id, quantity=None, limit_price="1.01", reason="still there"
         ),
     )
-    await rig.fact(events.OrderModifyStarted, command_id=command_id)
+    await rig.fact(events.OrderModifyStarted, command_id=command_id, wait_s=30)
     ends = (events.OrderCancelled, events.OrderRejected, events.OrderNotFound)
     for started in orders:
         assert [
