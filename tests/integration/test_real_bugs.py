@@ -8,6 +8,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ async def lost_reply(rig: Rig, symbol: str, *, limit_price: str | None = LOW) ->
     started = await rig.fact(events.OrderSubmissionStarted, preview_id=preview.preview_id)
     await rig.fact(events.OrderOutcomeUnknown, order_id=started.order_id)
     return started.order_id, preview.preview_id
+
+
+async def changed_once_open(rig: Rig, order_id: str) -> None:
+    """Change an order, again while the account is still being compared with the broker."""
+    command = ModifyOrder(order_id=order_id, quantity=None, limit_price="1.01", reason="there")
+    async with asyncio.timeout(30):
+        while True:
+            command_id = await rig.send(ACCOUNT, command)
+            await rig.until(partial(_is_decided, rig, command_id))
+            if rig.seen(events.OrderModifyStarted, command_id=command_id):
+                return
+            (refused,) = rig.seen(events.OrderRefused, command_id=command_id)
+            assert refused.code is Refusal.ACCOUNT_STALE
+
+
+def _is_decided(rig: Rig, command_id: str) -> bool:
+    ends = (events.OrderModifyStarted, events.OrderRefused)
+    return any(rig.seen(end, command_id=command_id) for end in ends)
 
 
 async def test_b1_lost_reply_and_a_caller_that_retries_make_one_order(rig: Rig) -> None:
@@ -138,16 +157,10 @@ async def test_b5_six_accepted_orders_survive_an_outage_in_which_every_query_fai
     control = rig.sandbox.control
     control.set_settings(Settings(price_drift=False, refuse_connections=True))
     before = len(rig.facts)
-    # A sale that would be covered only if none of the six were counted is an opening.
+    # Long enough that every reading of the outage fails several times.
     await asyncio.to_thread(control.wait_for, None, count=10**9, timeout_s=2)
     control.set_settings(Settings(price_drift=False))
-    command_id = await rig.send(
-        ACCOUNT,
-        ModifyOrder(
-            order_id=orders[0].order_id, quantity=None, limit_price="1.01", reason="still there"
-        ),
-    )
-    await rig.fact(events.OrderModifyStarted, command_id=command_id, wait_s=30)
+    await changed_once_open(rig, orders[0].order_id)
     ends = (events.OrderCancelled, events.OrderRejected, events.OrderNotFound)
     for started in orders:
         assert [
