@@ -88,7 +88,9 @@ class Watchdog:
                     self._record(order_id)
                 give_up_at = time.monotonic() + RECORD_WAIT_S
                 while time.monotonic() < give_up_at and not all(map(self._is_recorded, late)):
-                    self._stopping.wait(_RECORD_LOOK_S)
+                    if self._stopping.wait(_RECORD_LOOK_S):
+                        # The desk has ended, so nothing is recorded any more.
+                        break
                 self._end(EXIT_STUCK)
                 return
 

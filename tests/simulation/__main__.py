@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from tests.simulation.runs import run_many, run_mutants, run_one
+from tests.simulation.runs import run_many, run_mutants, run_one, run_scenarios
 
 
 def main() -> int:
@@ -14,7 +14,11 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first of them")
     parser.add_argument("--seed", type=int, help="run this one and print its trace")
     parser.add_argument("--mutant", action="append", help="take this rule out; `all`: one by one")
+    parser.add_argument("--scenario", action="append", help="a bug that is mended; `all`: each")
     arguments = parser.parse_args()
+    if arguments.scenario is not None:
+        names = [] if arguments.scenario == ["all"] else arguments.scenario
+        return run_scenarios(names, seeds_max=arguments.seeds)
     if arguments.mutant is not None:
         names = [] if arguments.mutant == ["all"] else arguments.mutant
         return run_mutants(names, seeds_max=arguments.seeds)

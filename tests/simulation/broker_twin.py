@@ -17,7 +17,13 @@ from tigeropen.tiger_open_client import TigerOpenClient
 from tigeropen.trade.trade_client import TradeClient
 
 from infra.sandbox.broker.engine import Engine
-from infra.sandbox.broker.records import Order, OrderRequest, Record
+from infra.sandbox.broker.records import (
+    Order,
+    OrderRequest,
+    OrderTraded,
+    OrderWritten,
+    Record,
+)
 from infra.sandbox.home import Login, LoginAccount
 from infra.sandbox.methods import table
 from infra.sandbox.methods.calls import Call
@@ -33,6 +39,7 @@ SDK_TIMEOUT_S: Final = 10.0
 DEADLINE_S: Final = 20.0
 WRITES: Final = frozenset({"place_order", "cancel_order", "modify_order"})
 LISTINGS: Final = frozenset({"orders", "active_orders", "order_transactions", "positions"})
+LIES: Final = frozenset({"stale", "empty"})
 # How old a stale reading may be.
 STALE_S: Final = 40.0
 
@@ -47,7 +54,13 @@ class BrokerTwin:
         self.offset_s = (rng.random() * 6 - 3) if weather.broker_skew else 0.0
         self._seed = rng.randrange(1 << 30)
         self._records: list[Record] = []
-        self.engine = Engine(seed=self._seed, save=self._records.append)
+        # What is to happen to the next place, whatever the weather.
+        self.next_place = ""
+        # Told the method and the account of each reading that is about to be done.
+        self.on_reading: Callable[[str, str], None] = lambda *_: None
+        # Told the number of an account of which an order changed.
+        self.on_change: Callable[[str], None] = lambda _: None
+        self.engine = Engine(seed=self._seed, save=self._save)
         for number in numbers:
             self.engine.open_account(tiger_id=TIGER_ID, account=number, kind="prime")
         self.engine.settings = Settings(
@@ -70,6 +83,11 @@ class BrokerTwin:
         )
         # How many records there were, and when.
         self._marks: list[tuple[float, int]] = []
+
+    def _save(self, record: Record) -> None:
+        self._records.append(record)
+        if isinstance(record, OrderWritten | OrderTraded):
+            self.on_change(record.order.account)
 
     def now(self) -> datetime:
         """Return the broker's clock."""
@@ -150,6 +168,9 @@ class RequestChecks(Protocol):
     def executed(self, method: str, fields: dict[str, Any]) -> None:
         """The broker is about to do it."""
 
+    def deceived(self, number: str) -> None:
+        """A reading of this account is not the truth."""
+
 
 class _Box:
     def __init__(self) -> None:
@@ -200,6 +221,9 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
         weather = self._weather
         if (outage := self._outage()) != "":
             return outage
+        if method == "place_order" and self._broker.next_place:
+            fault, self._broker.next_place = self._broker.next_place, ""
+            return fault
         if method in WRITES:
             names = [
                 *("lost", "reply_lost", "late", "hangs", "refused", "reset"),
@@ -238,6 +262,8 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
                 is_answered = False
             case "late":
                 out_s, is_answered = SDK_TIMEOUT_S + rng.random() * 9.9, False
+            case "last_moment":
+                out_s, is_answered = DEADLINE_S - 0.1, False
             case "hangs":
                 out_s, wait_s, is_answered = rng.random() * 19.9, None, False
                 done = rng.random() < 0.7
@@ -285,12 +311,16 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
 
         def arrive() -> None:
             self._checks.executed(method, fields)
+            if method not in WRITES:
+                self._broker.on_reading(method, fields.get("account", ""))
             reply = self._broker.execute(method, business, fault=fault)
             if method in WRITES:
                 code = reply["code"]
                 self._note(f"broker does {method} for {_named(business)}: {code}")
             if fault == "empty":
                 reply["data"] = _emptied(reply.get("data"))
+            if fault in LIES and self._broker.execute(method, business)["data"] != reply["data"]:
+                self._checks.deceived(fields["account"])
 
             def come_back() -> None:
                 box.reply = reply
@@ -346,17 +376,6 @@ class ClientTwin(TradeClient, Wire):  # type: ignore[misc]  # the SDK has no typ
         self._lang = "en_US"
         self._secret_key = None
         self._timezone = None
-
-
-class SessionTwin:
-    """What a worker knows of its session."""
-
-    def __init__(self, client: ClientTwin) -> None:
-        self.client = client
-        self.server_url = "http://127.0.0.1:1/gateway"
-
-    def renew_connections(self) -> None:
-        """Drop kept connections; there are none."""
 
 
 def _named(business: str) -> str:

@@ -73,6 +73,8 @@ class Checks:
         # The event and the last moment to send of each stored intent, by mark.
         self._intents: dict[str, tuple[str, datetime]] = {}
         self.foreign_marks: set[str] = set()
+        # Accounts, by number, of which the broker once told something that was not so.
+        self._deceived: set[str] = set()
         # The scope of every halt that a person sent, by command.
         self.halts: dict[str, str] = {}
         self._hearers: list[Process] = []
@@ -199,8 +201,8 @@ class Checks:
             case events.AccountResumed():
                 for process in self._hearers:
                     process.halts_heard.discard((line.account, event.symbol))
-            case events.AccountPositionBreak():
-                self.breaks += 1
+            case events.AccountPositionBreak() | events.AccountCashBreak():
+                self._break(line, event)
             case events.OrderFilled() | events.OrderCancelled() | events.OrderExpired():
                 self._end(line, event.order_id, _ENDS[type(event)])
             case events.OrderRejected(code=None):
@@ -209,6 +211,18 @@ class Checks:
                 self._never(line, before.orders[event.order_id])
             case _:
                 pass
+
+    def deceived(self, number: str) -> None:
+        """Note that the broker told of an account what is old or not there."""
+        self._deceived.add(number)
+
+    def _break(
+        self, line: Line, event: events.AccountPositionBreak | events.AccountCashBreak
+    ) -> None:
+        # Whatever moves here moves by fills, and every fill is in a listing.
+        self.breaks += 1
+        if line.number not in self._deceived:
+            self._violate(f"a break without a cause: {event.expected} or {event.observed}")
 
     def _intent(
         self, line: Line, before: AccountState, event: events.OrderSubmissionStarted

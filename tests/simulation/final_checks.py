@@ -61,7 +61,14 @@ class FinalChecks:
     def _orders(self) -> None:
         state = self._line.state
         booked = {str(order.global_id): order for order in self._broker.orders(self._line.number)}
-        marks = Counter(order.user_mark for order in booked.values() if order.user_mark)
+        # The broker gives what it makes of one order the mark of that: legs that hang on it, and
+        # both of a pair.
+        placed = {
+            (order.user_mark, order.oca_group or order.global_id)
+            for order in booked.values()
+            if order.user_mark and not order.parent_id
+        }
+        marks = Counter(mark for mark, _ in placed)
         for mark, count in marks.items():
             is_told = any(key.startswith("order_doubled\0") for key, _ in state.frozen_for.items())
             if count > 1 and not is_told:

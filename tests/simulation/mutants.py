@@ -21,6 +21,8 @@ from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.intake import Intake
 from adapters.tiger_worker.parts import Intent, Work
+from adapters.tiger_worker.push import PushLink
+from adapters.tiger_worker.push_connection import PushConnection, Sign
 from adapters.tiger_worker.reconcile import LOOK_BACK_S, Reconciler
 from core import events, evolving, items
 from core.account_state import AccountState
@@ -232,6 +234,32 @@ def wait_for_hanging_reads() -> AbstractContextManager[Any]:
     return patch.object(adapters.tiger_worker.account, "ROUND_ENDS_AFTER", 1e9)
 
 
+def shrug_off_a_kick() -> AbstractContextManager[Any]:
+    """That somebody else took the login's push connection freezes nothing."""
+    return patch.object(
+        adapters.tiger_worker.account.AccountWorker, "note_kick", lambda self, connection: None
+    )
+
+
+def come_back_after_a_kick() -> AbstractContextManager[Any]:
+    """A push connection that was kicked out is opened again, whatever people say."""
+    return patch.object(PushLink, "_await_resume", lambda self: not self._stopping.is_set())
+
+
+def forget_a_kick_that_was_overtaken() -> AbstractContextManager[Any]:
+    """A kick is not heard where another end of the push connection was taken before it."""
+
+    def tell(self: PushLink, connection: PushConnection, sign: Sign) -> None:
+        self._signs.put((connection, sign))
+
+    return patch.object(PushLink, "_tell", tell)
+
+
+def take_the_first_figures_as_they_come() -> AbstractContextManager[Any]:
+    """What fell between the first listing and the first positions is counted twice."""
+    return patch.object(Reconciler, "_check_no_fill_came", lambda *_: None)
+
+
 def guess_that_unknown_is_rejected() -> AbstractContextManager[Any]:
     """A place without an answer counts as refused."""
     place = AccountBroker.place
@@ -351,6 +379,10 @@ MUTANTS: Final[dict[str, Mutant]] = {
         ignore_jumps_of_the_clock,
         date_listings_by_the_record,
         forget_previews_by_the_record,
+        take_the_first_figures_as_they_come,
+        shrug_off_a_kick,
+        come_back_after_a_kick,
+        forget_a_kick_that_was_overtaken,
         guess_that_unknown_is_rejected,
         say_not_found_too_early,
         read_the_first_page_alone,

@@ -28,7 +28,7 @@ from core.commands import (
     submit_command_id,
 )
 from core.subjects import COMMANDS_STREAM, CONTROL_STREAM, Kind, subject
-from core.terms import OrderType, Side, TimeInForce
+from core.terms import Side
 from tests.simulation.machine import BEGIN
 from tests.simulation.queue_twin import QueueTwin
 from tests.simulation.scheduler import Scheduler
@@ -110,18 +110,16 @@ class Gateway:
         self._rng: Random = scheduler.rng
         self.wishes: dict[str, Wish] = {}
         self.published: list[tuple[str, str]] = []
-        # A price near the market for an order of ours, or none.
-        self.price_of: Callable[[str], str | None] = lambda _: None
+        # New prices near the market for an order of ours, by field.
+        self.prices_of: Callable[[str], dict[str, str]] = lambda _: {}
 
     def want(self, wish: Wish) -> None:
         """Begin with a preview."""
         command_id = f"cmd-preview-{wish.number}"
         self.wishes[command_id] = wish
         terms = wish.terms
-        price = terms.limit_price or "market"
-        self._note(
-            f"gateway wants #{wish.number}: {terms.side} {terms.quantity} {terms.symbol} {price}"
-        )
+        what = f"{terms.side} {terms.quantity} {terms.symbol} {terms.order_type}"
+        self._note(f"gateway wants #{wish.number}: {what} {_prices_told(terms)}")
         self.send(wish.account, terms, command_id=command_id)
 
     def send(
@@ -217,21 +215,29 @@ class Gateway:
         self._scheduler.after(delay_s, lambda: self._modify(account, order_id, attempt))
 
     def _modify(self, account: str, order_id: str, attempt: int) -> None:
-        """Change the size, or the price by some ticks, or both."""
+        """Change the size, or the prices by some ticks, or both."""
         quantity = str(self._rng.randrange(1, 12) * 10) if self._rng.random() < 0.7 else None
-        price = self.price_of(order_id) if quantity is None or self._rng.random() < 0.5 else None
-        if quantity is None and price is None:
+        is_priced = quantity is None or self._rng.random() < 0.5
+        prices = self.prices_of(order_id) if is_priced else {}
+        if quantity is None and not prices:
             return
         command = ModifyOrder(
-            order_id=order_id, quantity=quantity, limit_price=price, reason="simulated"
+            order_id=order_id,
+            quantity=quantity,
+            limit_price=prices.get("limit_price"),
+            stop_price=prices.get("stop_price"),
+            trailing_percent=prices.get("trailing_percent"),
+            reason="simulated",
         )
         command_id = f"cmd-modify-{attempt}-{order_id}"
-        self._note(f"gateway changes {order_id}: {quantity} at {price}")
+        self._note(f"gateway changes {order_id}: {quantity} at {prices}")
         self.send(account, command, command_id=command_id)
 
-    def cancel_all(self, account: str, number: int) -> None:
-        """Ask for every open order of an account to be cancelled."""
-        command = CancelOrders(symbol=None, side=None)
+    def cancel_many(
+        self, account: str, number: int, *, symbol: str | None, side: Side | None
+    ) -> None:
+        """Ask for every open order of an account that fits to be cancelled."""
+        command = CancelOrders(symbol=symbol, side=side)
         self.send(account, command, command_id=f"cmd-cancel-many-{number}")
 
 
@@ -264,18 +270,7 @@ class Person:
             self._scheduler.after(2.0, lambda: self._send(account, command, command_id))
 
 
-def terms_of(
-    rng: Random, symbol: str, side: Side, quantity: int, limit_price: str | None
-) -> PreviewOrder:
-    """Return the terms of a plain order."""
-    is_good = rng.random() < 0.3 and limit_price is not None
-    return PreviewOrder(
-        symbol=symbol,
-        side=side,
-        order_type=OrderType.MARKET if limit_price is None else OrderType.LIMIT,
-        quantity=str(quantity),
-        limit_price=limit_price,
-        time_in_force=TimeInForce.GOOD_TILL_CANCELLED if is_good else TimeInForce.DAY,
-        outside_regular_hours=False,
-        reason="simulated",
-    )
+def _prices_told(terms: PreviewOrder) -> str:
+    prices = (terms.limit_price, terms.stop_price, terms.trailing_percent)
+    hung = (terms.take_profit_price, terms.stop_loss, terms.or_stop)
+    return " ".join(str(value) for value in (*prices, *hung) if value is not None)

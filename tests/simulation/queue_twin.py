@@ -37,6 +37,8 @@ class _Message:
     delivery: int = 0
     is_over: bool = False
     deliveries: list[int] = field(default_factory=list)
+    # A copy lies in the socket of a process that stands still; it asks for no other meanwhile.
+    is_unheard: bool = False
 
 
 class HeldTwin:
@@ -167,6 +169,7 @@ class QueueTwin:
         self._watch(message, held, taker.process, number)
 
     def _hand_over(self, taker: Taker, held: HeldTwin, message: _Message) -> None:
+        message.is_unheard = False
         taker.take(held)
         self._on_delivered(taker.process, message.account, message.command_id)
 
@@ -177,7 +180,9 @@ class QueueTwin:
         def look() -> None:
             if message.is_over or number != message.delivery:
                 return
-            if process.is_dead or process.is_frozen or held.is_let_go:
+            is_unheard = process.is_frozen and message.is_unheard
+            if process.is_dead or held.is_let_go or (process.is_frozen and not is_unheard):
+                message.is_unheard = process.is_frozen
                 self._deliver_soon(message)
                 return
             self._scheduler.after(wait_s, look)

@@ -1,16 +1,33 @@
 """Runs seeds, shows progress, and prints what a failing one needs to be understood."""
 
+import hashlib
 import os
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.scenarios import SCENARIOS, Scenario
 from tests.simulation.stand_ins import stand_ins
 from tests.simulation.world import Result, run_seed
 
 PROGRESS_EVERY_S: Final = 5.0
+OURS: Final = frozenset({"core", "adapters", "infra", "tests"})
+
+
+def sources() -> str:
+    """Return a digest of every module of ours that is loaded, so that a run can be told apart."""
+    files = sorted(
+        (name, module.__file__)
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in OURS and getattr(module, "__file__", None)
+    )
+    digest = hashlib.sha256()
+    for name, path in files:
+        digest.update(name.encode() + b"\0" + Path(str(path)).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def replay_command(seed: int) -> str:
@@ -45,9 +62,26 @@ def run_mutants(names: list[str], *, seeds_max: int) -> int:
     return 1 if survivors else 0
 
 
-def _first_that_finds(seeds_max: int) -> Result | None:
+def run_scenarios(names: list[str], *, seeds_max: int) -> int:
+    """Run each scenario as the code is, and with its mend taken out; 1 if either is not right."""
+    _stay_on_one_core()
+    is_right = True
+    for name in names or list(SCENARIOS):
+        scenario = SCENARIOS[name]
+        with stand_ins():
+            found = _first_that_finds(seeds_max, scenario)
+            with MUTANTS[scenario.mutant]():
+                wanted = _first_that_finds(seeds_max, scenario)
+        is_right = is_right and found is None and wanted is not None
+        as_it_is = "nothing found" if found is None else _summary(found)
+        without = "SURVIVED" if wanted is None else f"{wanted.seed}, {wanted.violations[0][:70]}"
+        _tell(f"{name}: {as_it_is}; without its mend: {without}")
+    return 0 if is_right else 1
+
+
+def _first_that_finds(seeds_max: int, scenario: Scenario | None = None) -> Result | None:
     for seed in range(1, seeds_max + 1):
-        result = run_seed(seed)
+        result = run_seed(seed, scenario)
         if result.violations:
             return result
     return None
@@ -67,6 +101,7 @@ def run_many(first: int, count: int) -> int:
     _stay_on_one_core()
     failed: list[Result] = []
     begun = told_at = time.perf_counter()
+    cpu_begun, code = time.process_time(), sources()
     events = orders = 0
     with stand_ins():
         for done, seed in enumerate(range(first, first + count), start=1):
@@ -81,10 +116,11 @@ def run_many(first: int, count: int) -> int:
                 rate = done / (told_at - begun)
                 progress = f"{done}/{count} seeds, {len(failed)} failed, {rate:.1f} per second"
                 sys.stderr.write(f"{progress}\n")
-    took_s = time.perf_counter() - begun
+    took_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu_begun
     _tell(
         f"{count} seeds from {first}: {len(failed)} failed; {orders} orders, {events} events; "
-        f"{took_s:.1f} s, {count / took_s:.1f} per second"
+        f"{took_s:.1f} s, {count / took_s:.1f} per second, {count / cpu_s:.1f} per second of "
+        f"processor; sources {code}"
     )
     return 1 if failed else 0
 

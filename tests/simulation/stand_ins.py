@@ -15,7 +15,8 @@ import structlog
 
 # Imported for their effect: they are what is looked through below.
 import adapters.tiger_worker.account
-import adapters.tiger_worker.login  # noqa: F401
+import adapters.tiger_worker.login
+import adapters.tiger_worker.push  # noqa: F401
 import infra.ledger.append
 import infra.ledger.desk_ledger
 import infra.ledger.request  # noqa: F401

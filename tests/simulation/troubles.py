@@ -1,7 +1,6 @@
 """What people do in a run, and what goes wrong with machines, lines and clocks meanwhile."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from random import Random
 from typing import Final
 
@@ -13,7 +12,9 @@ from infra.sandbox.broker.checks import OrderRefusedError
 from tests.simulation.broker_twin import BrokerTwin
 from tests.simulation.checks import Checks
 from tests.simulation.machine import Machine
-from tests.simulation.people import Gateway, Person, Wish, terms_of
+from tests.simulation.order_kinds import near, new_prices, odd_terms_of, terms_of
+from tests.simulation.people import Gateway, Person, Wish
+from tests.simulation.push_twin import PushServerTwin
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.weather import Weather
 from tests.simulation.worker_process import LEDGER_ID, HaltFile, LoginLock
@@ -36,6 +37,7 @@ class Troubles:
     _broker: BrokerTwin
     _gateway: Gateway
     _person: Person
+    _push: PushServerTwin
     _machines: list[Machine]
     _lock: LoginLock
     _halt_files: dict[str, HaltFile]
@@ -75,6 +77,7 @@ class Troubles:
         if weather.wall_jumps:
             for _ in range(rng.randrange(1, 3)):
                 self._at(rng.random() * end_s, self._jump)
+        self._plan_push(end_s)
         if weather.broker_down_for_hours:
             down_s = HOUR_S * (1 + rng.random())
             self._outage_of_broker(end_s * rng.random(), down_s)
@@ -90,11 +93,21 @@ class Troubles:
         for number in range(rng.randrange(2, 9)):
             self._at(rng.random() * end_s * 0.9, lambda number=number: self._want(number))  # type: ignore[misc]  # bound early
         if self.weather.cancel_many:
-            account = rng.choice(list(self._numbers))
-            self._at(rng.random() * end_s, lambda: self._gateway.cancel_all(account, 1))
+            for number in range(rng.randrange(1, 4)):
+                self._at(rng.random() * end_s, lambda number=number: self._cancel_many(number))  # type: ignore[misc]  # bound early
         if self.weather.garbage:
             for _ in range(rng.randrange(1, 3)):
                 self._at(rng.random() * end_s, lambda: self._gateway.spoil("sandbox"))
+
+    def _plan_push(self, end_s: float) -> None:
+        rng, weather = self._rng, self.weather
+        if weather.push_drops:
+            for _ in range(rng.randrange(1, 4)):
+                self._at(rng.random() * end_s, self._push.drop)
+        if weather.push_mute:
+            self._at(rng.random() * end_s, self._push.fall_mute)
+        if weather.push_kicked:
+            self._at(rng.random() * end_s, self._push.kick)
 
     def _at(self, at_s: float, function: Callable[[], None]) -> None:
         self.scheduler.after(max(0.0, at_s - self.scheduler.now_s), function)
@@ -104,10 +117,16 @@ class Troubles:
         account = rng.choice(list(self._numbers))
         symbol = rng.choice(SYMBOLS[:2] if rng.random() < 0.8 else SYMBOLS)
         side = Side.BUY if rng.random() < 0.6 else Side.SELL
+        quantity = rng.randrange(1, 12) * 10
+        terms = terms_of(rng, symbol, side, quantity, self._price(symbol))
+        if self.weather.odd_orders and rng.random() < 0.6:
+            terms = odd_terms_of(
+                rng, symbol, side, quantity, self._broker.engine.prices.last(symbol)
+            )
         wish = Wish(
             number=number,
             account=account,
-            terms=terms_of(rng, symbol, side, rng.randrange(1, 12) * 10, self._price(symbol)),
+            terms=terms,
             submits=rng.choice((1, 1, 2, 4)),
             cancels=rng.random() < 0.4,
             modifies=rng.choice((0, 0, 0, 1, 2)) if self.weather.modifies else 0,
@@ -118,15 +137,24 @@ class Troubles:
         """Return a limit about the market, or none for a market order."""
         if self._rng.random() < 0.3:
             return None
-        last = self._broker.engine.prices.last(symbol)
-        return str((last + Decimal(self._rng.randrange(-12, 13)) / 100).quantize(Decimal("0.01")))
+        return near(self._rng, self._broker.engine.prices.last(symbol))
 
-    def _price_of(self, order_id: str) -> str | None:
+    def _prices_of(self, order_id: str) -> dict[str, str]:
         for line in self._checks.lines.values():
             order = line.state.orders.get(order_id)
-            if order is not None and order.spec.limit_price is not None:
-                return self._price(order.spec.symbol)
-        return None
+            if order is not None:
+                last = self._broker.engine.prices.last(order.spec.symbol)
+                return new_prices(self._rng, order, last)
+        return {}
+
+    def _cancel_many(self, number: int) -> None:
+        rng = self._rng
+        self._gateway.cancel_many(
+            rng.choice(list(self._numbers)),
+            number,
+            symbol=rng.choice((None, None, *SYMBOLS[:2])),
+            side=rng.choice((None, None, *Side)),
+        )
 
     def _halt(self) -> None:
         self._halt_now(self._rng.choice(list(self._numbers)), self._rng.choice(HALT_SCOPES))
@@ -145,9 +173,16 @@ class Troubles:
         if self._is_healed:
             return
         self._jump_perhaps()
+        if self.weather.stalls and self._rng.random() < self.weather.stalls:
+            self._stall(self._rng.choice((0.5, 2.5, 4.0, 7.0)))
         if self.weather.halts and self._rng.random() < AIMED:
             symbol = self._rng.choice(("", event.spec.symbol))
             self._at(self.scheduler.now_s, lambda: self._halt_now(account, symbol))
+
+    def _stall(self, seconds: float) -> None:
+        self.note(f"the worker stalls for {seconds:.1f} s")
+        for process in self._machines[0].processes:
+            process.freeze(seconds)
 
     def _jump_perhaps(self) -> None:
         is_due = self.weather.wall_jumps and not self._is_healed

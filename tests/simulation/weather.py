@@ -10,6 +10,8 @@ from typing import Final
 
 # Share of the faults that a run has.
 ON: Final = 0.3
+# The same where a trap is set, which much else would spring too early.
+ON_BESIDE_A_TRAP: Final = 0.06
 
 
 @dataclass(kw_only=True)
@@ -52,16 +54,26 @@ class Weather:
     publish_ack_lost: float = 0.0
     fact_lost: float = 0.0  # a republished fact
     garbage: float = 0.0  # per command
+    # The broker's push.
+    push_away: float = 0.0  # per run: the accounts live by their own rounds
+    push_lost: float = 0.0
+    push_late: float = 0.0
+    push_doubled: float = 0.0
+    push_drops: float = 0.0  # per run
+    push_mute: float = 0.0  # per run
+    push_kicked: float = 0.0  # per run
     # Processes and machines.
     crash: float = 0.0  # per start of a process
     freeze: float = 0.0  # per start of a process
     busy: float = 0.0  # per wait of a thread
+    stalls: float = 0.0  # per intention: its process stands still for a moment after it
     second_worker: float = 0.0  # per run
     machine_sleeps: float = 0.0  # per run
     wall_jumps: float = 0.0  # per run
     # People.
     modifies: float = 0.0  # per run
     cancel_many: float = 0.0  # per run
+    odd_orders: float = 0.0  # per run: stops, brackets, pairs of which one cancels the other
     halts: float = 0.0  # per run
     halt_file: float = 0.0  # per run
     phone_orders: float = 0.0  # per run
@@ -105,19 +117,23 @@ _CHANCES: Final[dict[str, tuple[float, float]]] = {
     "publish_ack_lost": (0.05, 0.5),
     "fact_lost": (0.05, 0.5),
     "garbage": (0.05, 0.2),
+    "push_lost": (0.1, 1.0),
+    "push_late": (0.1, 1.0),
+    "push_doubled": (0.1, 1.0),
     "crash": (0.5, 0.9),
     "freeze": (0.3, 0.8),
     "busy": (0.01, 0.1),
+    "stalls": (0.1, 0.4),
     "broker_down_for_hours": (0.05, 0.05),
 }
 
 
-def weather_of(rng: Random) -> Weather:
-    """Draw the faults of a run."""
+def weather_of(rng: Random, *, share: float = ON) -> Weather:
+    """Draw the faults of a run; each is on with this share."""
     made = Weather()
     for field in fields(Weather):
         low, high = _CHANCES.get(field.name, (1.0, 1.0))
-        is_on = rng.random() < ON
+        is_on = rng.random() < share
         chance = low + (high - low) * rng.random()
         if is_on:
             setattr(made, field.name, chance)

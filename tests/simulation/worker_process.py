@@ -9,6 +9,7 @@ from adapters.tiger_worker.account import AccountPlan, AccountWorker, LoginPlan,
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.login import Ending, begin, code_of, end
+from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from core.context import Timing
@@ -18,8 +19,10 @@ from core.items import CancelJournaled
 from core.subjects import Kind
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger
+from tests.simulation.broker_twin import ClientTwin
 from tests.simulation.ledger_twin import LedgerStream, LoopTwin, NatsTwin
 from tests.simulation.machine import CountedIds, MachineClock, Process
+from tests.simulation.push_twin import ConnectionTwin, PushServerTwin
 from tests.simulation.queue_twin import HeldTwin, QueueTwin
 from tests.simulation.scheduler import Scheduler
 
@@ -80,6 +83,21 @@ class LoginLock:
         self.holder = None
 
 
+class SessionTwin:
+    """What a worker knows of its session."""
+
+    def __init__(self, client: ClientTwin) -> None:
+        self.client = client
+        self.server_url = "http://127.0.0.1:1/gateway"
+
+        self.on_renewed: list[Callable[[], None]] = []
+
+    def renew_connections(self) -> None:
+        """Drop kept connections, of which there is push's alone."""
+        for tell in self.on_renewed:
+            tell()
+
+
 class PlainVerifier:
     """Takes the signature that `signature_of` makes; keys are the business of other tests."""
 
@@ -106,7 +124,8 @@ class Surroundings:
     budgets: Mapping[str, int]
     journals: Mapping[str, list[CancelJournaled]]  # each a file that outlives its processes
     make_nats: Callable[[Process], NatsTwin]
-    make_session: Callable[[Process], Any]
+    make_session: Callable[[Process], SessionTwin]
+    push: PushServerTwin
     yields: float  # chance that reading a clock lets another thread go first
 
 
@@ -117,7 +136,9 @@ class WorkerProcess:
         self.process = process
         self.accounts: list[AccountWorker] = []
         self._around = around
-        self._number = number
+        self._clock = MachineClock(around.scheduler, process.machine, yields=around.yields)
+        self._ids = CountedIds(number)
+        self._session = around.make_session(process)
         process.states = lambda alias: [a.state for a in self.accounts if a.alias == alias]
         around.scheduler.spawn(process, self.main, "main")
 
@@ -146,7 +167,10 @@ class WorkerProcess:
         begin(self.accounts)
         for account in self.accounts:
             around.queue.subscribe(account.alias, _Taker(account, process))
+        link = self._push_link(ending)
+        link.start()
         code = ending.wait()
+        link.stop()
         end(
             self.accounts,
             stop_taking=lambda: around.queue.unsubscribe(process),
@@ -154,15 +178,30 @@ class WorkerProcess:
         )
         return int(code)
 
+    def _push_link(self, ending: Ending) -> PushLink:
+        around, process = self._around, self.process
+        link = PushLink(
+            lambda push: cast(Any, ConnectionTwin(around.push, process, push)),
+            accounts=self.accounts,
+            name=self._ids.new("push"),
+            clock=self._clock,
+            on_worn=ending.worn_out,
+            on_failure=ending.fail,
+            jitter=around.scheduler.rng.random,
+        )
+        self._session.on_renewed.append(link.renew)
+        return link
+
     def _make_accounts(self, ending: Ending) -> list[AccountWorker]:
         around, process = self._around, self.process
-        clock = MachineClock(around.scheduler, process.machine, yields=around.yields)
-        ids = CountedIds(self._number)
-        session = around.make_session(process)
+        clock, ids = self._clock, self._ids
+        session = cast(Any, self._session)
         nats = around.make_nats(process)
         world = World(
             session=session,
-            make_broker=lambda number: AccountBroker(session, number=number, clock=clock),
+            make_broker=lambda number: AccountBroker(
+                cast(Any, session), number=number, clock=clock
+            ),
             budget=RateBudget(around.budgets),
             contracts=ContractBook(clock),
             clock=clock,

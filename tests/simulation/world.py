@@ -11,26 +11,32 @@ from typing import Final
 
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS
 from core import events
+from core.account_state import is_kick
 from core.commands import AdoptPosition, ReleaseOrder, ResumeAccount
 from core.orders import DOUBTFUL_PHASES, Phase
 from core.ports import StoredRecord
 from core.subjects import ledger_stream
 from core.terms import Side
-from tests.simulation.broker_twin import BrokerTwin, ClientTwin, SessionTwin
+from tests.simulation.broker_twin import BrokerTwin, ClientTwin
 from tests.simulation.checks import Checks, Line
 from tests.simulation.final_checks import FinalChecks, is_settled
 from tests.simulation.ledger_twin import LedgerStream, NatsTwin
 from tests.simulation.machine import Machine, Process
-from tests.simulation.people import LOOK_S, Gateway, Person, Wish, terms_of
+from tests.simulation.order_kinds import terms_of
+from tests.simulation.people import LOOK_S, Gateway, Person, Wish
 from tests.simulation.primitives import Current
+from tests.simulation.push_twin import PushServerTwin
 from tests.simulation.queue_twin import QueueTwin
+from tests.simulation.scenarios import Scenario
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.troubles import SYMBOLS, Troubles
-from tests.simulation.weather import weather_of
+from tests.simulation.traps import Trap, Traps
+from tests.simulation.troubles import SYMBOLS
+from tests.simulation.weather import ON, ON_BESIDE_A_TRAP, Weather, weather_of
 from tests.simulation.worker_process import (
     LOGIN,
     HaltFile,
     LoginLock,
+    SessionTwin,
     Surroundings,
     WorkerProcess,
 )
@@ -44,6 +50,8 @@ CLOSING_S: Final = 6.0
 # How long a reading may have to wait for its turn under the broker's limits of rate.
 RATION_S: Final = 65.0
 VIOLATIONS_MAX: Final = 5
+# Share of the runs that have a trap.
+TRAPPED: Final = 0.2
 
 
 @dataclass
@@ -62,18 +70,22 @@ class Result:
     faults: list[str]
 
 
-class Simulation(Troubles):
+class Simulation(Traps):
     """One seed's world."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, scenario: Scenario | None = None) -> None:
         self._seed = seed
         self._rng = Random(seed)
         self.scheduler = Scheduler(self._rng)
         Current.scheduler = self.scheduler
-        self.weather = weather_of(self._rng)
+        self._trap = self._rng.choice(list(Trap)) if self._rng.random() < TRAPPED else None
+        self.weather = weather_of(self._rng, share=ON_BESIDE_A_TRAP if self._trap else ON)
+        if scenario is not None:
+            self._trap, self.weather = scenario.trap, Weather(**scenario.faults)
         self._faults = [
             f"{name}={chance:.2f}" for name, chance in vars(self.weather).items() if chance
         ]
+        self._faults += [str(self._trap)] if self._trap else []
         self.trace: list[tuple[float, str]] = []
         self.violations: list[str] = []
         count = 2 if self._rng.random() < 0.15 else 1
@@ -100,8 +112,17 @@ class Simulation(Troubles):
             on_acknowledged=self._checks.acknowledged,
             on_delivered=self._checks.delivered,
         )
+        self._push = PushServerTwin(
+            self.scheduler,
+            self.weather,
+            is_away=lambda: bool(self._outage or self.weather.push_away),
+            note=self.note,
+            violate=self.violate,
+        )
+        self._broker.on_change = self._push.changed
+        self._broker.on_reading = self._trap_at_reading
         self._gateway = Gateway(self.scheduler, self._queue, self.weather, self.note)
-        self._gateway.price_of = self._price_of
+        self._gateway.prices_of = self._prices_of
         self._person = Person(self.scheduler, self._queue, self.note)
         self._machines = [Machine(self.scheduler), Machine(self.scheduler)]
         self._processes: list[WorkerProcess] = []
@@ -120,6 +141,7 @@ class Simulation(Troubles):
             budgets=TIGER_BUDGETS if self._rng.random() < 0.2 else NO_BUDGETS,
             make_nats=self._make_nats,
             make_session=self._make_session,
+            push=self._push,
             yields=self._rng.choice((0.0, 0.02, 0.2)),
         )
 
@@ -157,6 +179,7 @@ class Simulation(Troubles):
 
     def _live(self) -> None:
         self.scheduler.slowness = self.weather.busy
+        self._trap_at_start()
         self._start(self._machines[0])
         self._market()
         end_s = self._plan()
@@ -241,9 +264,13 @@ class Simulation(Troubles):
         recorded = self._checks.lines[account].facts[-1]
         if isinstance(recorded.data, events.OrderSubmissionStarted):
             self._aim(account, recorded.data)
+            self._trap_at_intention(account, recorded.data)
+        elif isinstance(recorded.data, events.AccountResumed) and not recorded.data.symbol:
+            self._push.resumed()
         elif isinstance(recorded.data, events.OrderPreviewed):
             # The submit follows at once, and no reading comes between.
             self._jump_perhaps()
+            self._trap_at_preview()
         is_lost = self._rng.random() < self.weather.fact_lost
         # A fact that is lost on the way is found by a look into the views.
         self.scheduler.after(
@@ -257,7 +284,7 @@ class Simulation(Troubles):
         for name in vars(self.weather):
             if name not in ("broker_skew",):
                 setattr(self.weather, name, 0.0)
-        self._nats_down, self._outage = False, ""
+        self._nats_down, self._outage, self._broker.next_place = False, "", ""
         for file in self._halt_files.values():
             file.is_there = False
         for machine in self._machines:
@@ -287,7 +314,8 @@ class Simulation(Troubles):
                 self._person.control(account, AdoptPosition(break_id=broken.break_id))
 
     def _is_something_left(self) -> bool:
-        return any(len(line.state.breaks) for line in self._checks.lines.values())
+        states = [line.state for line in self._checks.lines.values()]
+        return any(state.frozen_cause or len(state.breaks) for state in states)
 
     def _probe(self) -> list[Wish]:
         probes = []
@@ -313,6 +341,9 @@ class Simulation(Troubles):
             FinalChecks(self._broker, line, self.violate).run(state, published)
             if alias in self._checks.foreign_marks and not _is_told_of_a_stranger(line):
                 self.violate(f"an order of a stranger under our marks froze nothing on {alias}")
+            is_kicked = any(not process.is_dead for process in self._push.kicked)
+            if is_kicked and not any(is_kick(key) for key, _ in line.state.frozen_for.items()):
+                self.violate(f"a kick of the push connection froze nothing on {alias}")
             for wish in probes:
                 if wish.account == alias and not self._is_filled(wish):
                     self.violate(f"the probe of {wish.terms.symbol} on {alias} was not filled")
@@ -326,6 +357,6 @@ def _is_told_of_a_stranger(line: Line) -> bool:
     return any(key.startswith("mark_not_in_ledger") for key, _ in line.state.frozen_for.items())
 
 
-def run_seed(seed: int) -> Result:
+def run_seed(seed: int, scenario: Scenario | None = None) -> Result:
     """Run one seed; `tests.simulation.stand_ins` must be in place."""
-    return Simulation(seed).run()
+    return Simulation(seed, scenario).run()

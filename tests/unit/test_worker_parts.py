@@ -146,6 +146,32 @@ def test_watchdog_has_the_doubt_recorded_and_then_ends_the_process() -> None:
     assert ended.noted == ["ord-1"]
 
 
+def test_watchdog_that_is_stopped_waits_for_no_record_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Longer than the test waits: only the stop can end it.
+    monkeypatch.setattr("adapters.tiger_worker.watchdog.RECORD_WAIT_S", 100 * WAIT_S)
+    ended = Ended()
+    is_asked = threading.Event()
+
+    def is_recorded(_: str) -> bool:
+        is_asked.set()
+        return False
+
+    watched = Watchdog(
+        deadline_s=0.0,
+        record=ended.noted.append,
+        is_recorded=is_recorded,
+        look=lambda: None,
+        end=ended.end,
+    )
+    watched.start()
+    watched.sending("ord-1")
+    assert is_asked.wait(WAIT_S)
+    watched.stop()
+    assert ended.wait() == EXIT_STUCK
+
+
 def test_watchdog_ends_the_process_though_the_ledger_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
