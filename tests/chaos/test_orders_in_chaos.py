@@ -188,12 +188,14 @@ class Trader:
     async def _work(self, client: Client, wanted: list[dict[str, Any]]) -> None:
         while wanted:
             terms = wanted.pop()
+            is_known = False
             try:
                 await self._place(client, terms)
-            except BaseException:
-                # Whatever became of it, it is asked about again, with the same preview.
-                wanted.append(terms)
-                raise
+                is_known = True
+            finally:
+                if not is_known:
+                    # Whatever became of it, it is asked about again, with the same preview.
+                    wanted.append(terms)
 
     async def _place(self, client: Client, terms: dict[str, Any]) -> None:
         if "preview_id" not in terms:

@@ -154,7 +154,7 @@ def test_what_came_from_outside_outlives_a_restart(
 @pytest.mark.parametrize(
     "route, body",
     [
-        ("/external_cash", {"currency": "XXX", "amount": "1"}),
+        ("/external_cash", {"currency": "ZZZ", "amount": "1"}),
         ("/external_cash", {"currency": "USD", "amount": "0"}),
         ("/external_cash", {"currency": "USD", "amount": "NaN"}),
         ("/external_position", {"key": "NOSUCH", "quantity": "1", "price": "1"}),
