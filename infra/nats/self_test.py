@@ -7,6 +7,7 @@ exist. Exactly that refusal proves the whole way there and back. Questions to ot
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -19,8 +20,11 @@ from core.subjects import Kind
 from infra.nats.link import LinkSettings, connect
 from infra.nats.topology import PROVISIONER, Call, Topology, role_plan
 
-# Only a right that is missing, or a machine that is busy, takes longer than a moment.
-_PROBE_LIMIT_S: Final = 5.0
+# Only a right that is missing, or a machine that is busy, takes longer than a moment; the server
+# tells of the first, and so the second is asked again.
+_PROBE_LIMIT_S: Final = 2.0
+_BUSY_LIMIT_S: Final = 20.0
+_ASK_AGAIN_S: Final = 0.1
 _OTHER_STREAM: Final = 10060
 _BAD_JSON: Final = 10025
 _NOT_DECODED_STATUS: Final = "400"
@@ -62,9 +66,13 @@ async def _test_role(topology: Topology, role: str, settings: LinkSettings) -> N
         settings, on_error=lambda error: denied.append(str(error)), on_closed=lambda: None
     )
     try:
-        works = await asyncio.gather(*(_works(client, call) for call in plan.calls))
+        probes = [_Probe(client, call, denied) for call in plan.calls]
         failed = [
-            call.subject for call, is_fine in zip(plan.calls, works, strict=True) if not is_fine
+            f"{probe.subject}: {flaw}"
+            for probe, flaw in zip(
+                probes, await asyncio.gather(*(probe.flaw() for probe in probes)), strict=True
+            )
+            if flaw
         ]
         for subject in plan.subscribe:
             await client.subscribe(subject)
@@ -76,24 +84,60 @@ async def _test_role(topology: Topology, role: str, settings: LinkSettings) -> N
         raise ConfigError(f"expected {role} to do its work, was refused: {[*failed, *denied]}")
 
 
-async def _works(client: Client, call: Call) -> bool:
-    subject = call.subject
-    if subject.startswith(_QUESTIONS):
-        return True
-    try:
-        if call.is_answered_by_many:
-            return await _status(client, subject, b'{"batch":"x"}') == _NOT_DECODED_STATUS
+class _Probe:
+    """One right, asked for until there is an answer or a refusal."""
+
+    def __init__(self, client: Client, call: Call, denied: list[str]) -> None:
+        self._client = client
+        self._call = call
+        self._denied = denied
+        self.subject = call.subject if call.is_answered_by_many else _concrete(call.subject)
+
+    async def flaw(self) -> str:
+        """Return what is wrong with this right, or ""."""
+        give_up_at = time.monotonic() + _BUSY_LIMIT_S
+        while True:
+            try:
+                return await self._ask()
+            except nats.errors.Error as error:
+                flaw = repr(error)
+            # nats-py tells of an error in lower case.
+            if any(f'"{self.subject.lower()}"' in text for text in self._denied):
+                return "refused"
+            if time.monotonic() > give_up_at:
+                return flaw
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+    async def _ask(self) -> str:
+        subject = self.subject
+        if subject.startswith(_QUESTIONS):
+            return ""
+        if self._call.is_answered_by_many:
+            return _unless(_NOT_DECODED_STATUS, await self._status(b'{"batch":"x"}'))
         if subject.startswith("$JS.API.CONSUMER.RESET."):
-            return await _refusal(client, subject, b'"x"') == _BAD_JSON
+            return _unless(_BAD_JSON, await self._refusal(b'"x"'))
         if subject.startswith("$JS.API.DIRECT.GET."):
-            return await _status(client, _concrete(subject), b"") == _NOT_FOUND_STATUS
+            return _unless(_NOT_FOUND_STATUS, await self._status(b""))
         if subject.startswith("$JS.ACK."):
-            await client.request(_concrete(subject), b"+WPI", timeout=_PROBE_LIMIT_S)
-            return True
+            await self._client.request(subject, b"+WPI", timeout=_PROBE_LIMIT_S)
+            return ""
         headers = {"Nats-Expected-Stream": "none-of-ours"}
-        return await _refusal(client, _concrete(subject), b"", headers) == _OTHER_STREAM
-    except nats.errors.Error:
-        return False
+        return _unless(_OTHER_STREAM, await self._refusal(b"", headers))
+
+    async def _status(self, body: bytes) -> str | None:
+        answer = await self._client.request(self.subject, body, timeout=_PROBE_LIMIT_S)
+        return (answer.headers or {}).get("Status")
+
+    async def _refusal(self, body: bytes, headers: dict[str, str] | None = None) -> int | None:
+        answer = await self._client.request(
+            self.subject, body, timeout=_PROBE_LIMIT_S, headers=headers
+        )
+        refused = msgspec.json.decode(answer.data, type=_Refused)
+        return None if refused.error is None else refused.error.err_code
+
+
+def _unless(expected: str | int, found: str | int | None) -> str:
+    return "" if found == expected else f"expected the answer {expected}, was {found}"
 
 
 # A subject of the allowed ones that names nothing that exists.
@@ -102,16 +146,3 @@ def _concrete(pattern: str) -> str:
     if pattern.startswith("$JS.ACK."):
         return pattern.replace("*.*.*.*.*", numbers).replace(">", numbers)
     return pattern.replace(">", "self.test")
-
-
-async def _status(client: Client, subject: str, body: bytes) -> str | None:
-    answer = await client.request(subject, body, timeout=_PROBE_LIMIT_S)
-    return (answer.headers or {}).get("Status")
-
-
-async def _refusal(
-    client: Client, subject: str, body: bytes, headers: dict[str, str] | None = None
-) -> int | None:
-    answer = await client.request(subject, body, timeout=_PROBE_LIMIT_S, headers=headers)
-    refused = msgspec.json.decode(answer.data, type=_Refused)
-    return None if refused.error is None else refused.error.err_code
