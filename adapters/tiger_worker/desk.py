@@ -211,7 +211,8 @@ class Desk:
         if held.for_modify and not isinstance(event, events.OrderModifyStarted):
             self._acts.give_back_modify()
         is_open = False
-        for _ in range(EVENTS_OF_A_SIGHTING_MAX):
+        # A cancel of many has an event for each open order, and one that ends it.
+        for _ in range(max(EVENTS_OF_A_SIGHTING_MAX, len(self.state.open_orders) + 1)):
             if event is None:
                 break
             is_clean = self._record(event, work)

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.tiger_worker.desk import EVENTS_OF_A_SIGHTING_MAX
 from core import events, items
-from core.commands import PreviewOrder
+from core.commands import CancelOrders, PreviewOrder
 from core.items import Outcome, SeenPhase
 from core.refusals import Refusal
 from core.terms import OrderType, Side, TimeInForce
@@ -108,6 +109,18 @@ def test_cancel_is_acknowledged_when_its_own_end_is_stored() -> None:
         ("look again", ""),
         ("ack", "cancel"),
     ]
+
+
+def test_cancel_of_all_asks_more_orders_than_a_sighting_brings_events() -> None:
+    count = EVENTS_OF_A_SIGHTING_MAX + 1
+    rig = ready_rig()
+    for n in range(count):
+        rig.take(facts.external(tiger=f"t-{n}"))
+    rig.trace.clear()
+    rig.take(facts.command(CancelOrders(symbol=None, side=None), "cmd-all"), name="all")
+    stored = [what for step, what in rig.trace if step == "stored"]
+    assert stored == ["order.cancel_started"] * count + ["account.cancels_asked"]
+    assert ("ack", "all") in rig.trace
 
 
 def test_refusal_is_stored_and_then_acknowledged_and_what_was_held_is_given_back() -> None:
