@@ -106,8 +106,8 @@ class RateBudget:
         """Whether no method has a number, as on the sandbox."""
         return not self._budgets
 
-    def try_take(self, method: str, *, leave: int = 0) -> bool:
-        """Take a token if there is one, and `leave` more of them stay."""
+    def try_take(self, method: str, *, count: int = 1, leave: int = 0) -> bool:
+        """Take `count` tokens if all are there, and `leave` more of them stay; or take none."""
         limit = self._budgets.get(method)
         if limit is None:
             return True
@@ -116,15 +116,15 @@ class RateBudget:
             spent = self._spent[method]
             while spent and spent[0] <= now - WINDOW_S:
                 spent.popleft()
-            if len(spent) + leave >= limit:
+            if len(spent) + count + leave > limit:
                 return False
-            spent.append(now)
+            spent.extend([now] * count)
             return True
 
-    def take(self, method: str, *, wait_s: float, leave: int = 0) -> bool:
-        """Take a token of which `leave` more stay, waiting for it at most `wait_s`."""
+    def take(self, method: str, *, wait_s: float, count: int = 1, leave: int = 0) -> bool:
+        """Take as `try_take` does, waiting for the tokens at most `wait_s`."""
         give_up_at = time.monotonic() + wait_s
-        while not self.try_take(method, leave=leave):
+        while not self.try_take(method, count=count, leave=leave):
             if time.monotonic() >= give_up_at:
                 return False
             time.sleep(_WAIT_STEP_S)

@@ -5,6 +5,7 @@ every page of every listing was read does the desk hear that the round is done, 
 listings, begun when every send could have arrived, count as evidence that an order is absent.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +45,10 @@ LOOK_BACK_S: Final = 60.0
 TOKEN_WAIT_S: Final = 5.0
 # Readings that fail for this long are a gap: what happened meanwhile is not known.
 GAP_AFTER_S: Final = 30.0
-
+# Positions and cash that nothing waits for leave this many tokens a minute to the accounts whose
+# verdict does, and are read late rather than never.
+FIGURES_LEAVE: Final = 20
+FIGURES_LATE: Final = 3.0
 
 # Whatever a listing shows of these is news.
 _DOUBTED: Final = frozenset(
@@ -113,7 +117,9 @@ class Reconciler:
         self._gaps = gaps
         self._absences: dict[str, tuple[int, datetime]] = {}
         self._unshown: dict[str, tuple[int, datetime]] = {}
-        self._figures_at = 0.0
+        self._figures_at = -math.inf
+        # Since the figures were read last.
+        self._has_news = False
         # Apart from each other: cash may move all day by interest, and a position must be told of.
         self._held = _Repeats()
         self._cash = _Repeats()
@@ -193,10 +199,9 @@ class Reconciler:
             self._spend("active_orders")
             found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
         has_news, unreadable = self._tell_orders(found)
-        is_quiet = min(self._held.count, self._cash.count) >= self._timing.quiet_reads_min
-        is_old = time.monotonic() - self._figures_at > self._pace.figures_s
-        if has_news or not is_quiet or is_old:
-            self._tell_figures(since, found, has_news=has_news)
+        self._has_news = self._has_news or has_news
+        if self._may_read_figures(gaps):
+            self._tell_figures(since, found)
         if unreadable:
             raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
         self._count_absences(listing)
@@ -260,14 +265,32 @@ class Reconciler:
         recorded = order.recorded_quantity if order is not None else 0
         return bool(seen.executions) or seen.filled_quantity > recorded
 
-    def _tell_figures(self, since: datetime, found: dict[str, Row], *, has_news: bool) -> None:
-        for _ in POSITION_CLASSES:
-            self._spend("positions")
+    def _may_read_figures(self, gaps: int) -> bool:
+        """Say whether positions and cash are to be read now; their tokens are taken then.
+
+        Raises:
+            BrokerError: they have to be, and there are no tokens.
+        """
+        state = self._state
+        age_s = time.monotonic() - self._figures_at
+        is_owed = state.is_stale or gaps > state.gap or state.position_figures is None
+        if is_owed or state.balances is None or age_s > FIGURES_LATE * self._pace.figures_s:
+            self._spend("prime_assets")
+            self._spend("positions", count=len(POSITION_CLASSES))
+            return True
+        is_quiet = min(self._held.count, self._cash.count) >= self._timing.quiet_reads_min
+        if is_quiet and not self._has_news and age_s <= self._pace.figures_s:
+            return False
+        return self._budget.try_take("prime_assets", leave=FIGURES_LEAVE) and self._budget.try_take(
+            "positions", count=len(POSITION_CLASSES), leave=FIGURES_LEAVE
+        )
+
+    def _tell_figures(self, since: datetime, found: dict[str, Row]) -> None:
         positions, observed_at = self._broker.positions(), self._clock.now()
-        self._spend("prime_assets")
         balances = self._broker.balances()
         if self._state.position_figures is None or self._state.balances is None:
             self._check_no_fill_came(since, found)
+        has_news, self._has_news = self._has_news, False
         held = self._held.note({f.key: f.quantity for f in positions}, has_news=has_news)
         cash = self._cash.note({f.currency: f.balance for f in balances.cash}, has_news=has_news)
         self._tell(PositionsSeen(positions=positions, observed_at=observed_at, quiet_reads=held))
@@ -351,8 +374,8 @@ class Reconciler:
                     )
                 )
 
-    def _spend(self, method: str) -> None:
-        if not self._budget.take(method, wait_s=TOKEN_WAIT_S):
+    def _spend(self, method: str, *, count: int = 1) -> None:
+        if not self._budget.take(method, wait_s=TOKEN_WAIT_S, count=count):
             raise BrokerError(f"the rate budget of {method} is used up")
 
     def _tell(self, item: Item) -> None:

@@ -1,15 +1,16 @@
 """A round is complete or says nothing; only late enough, complete listings prove an absence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
+from adapters.tiger_worker import reconcile
 from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
-from adapters.tiger_worker.reconcile import LOOK_BACK_S, Pace, Reconciler
+from adapters.tiger_worker.reconcile import FIGURES_LEAVE, LOOK_BACK_S, Pace, Reconciler
 from core import events, items
 from core.submitting import SKEW_COUNTED_MAX_S
 from tests.support import core_facts as facts
@@ -34,7 +35,13 @@ ASSETS = {"segments": [{"category": "S", "currency": "USD", "currencyAssets": []
 class RoundRig:
     """One account's rounds on a scripted broker; each is run by hand."""
 
-    def __init__(self, *given: events.Event, figures_s: float = 1e9, bare: bool = False) -> None:
+    def __init__(
+        self,
+        *given: events.Event,
+        figures_s: float = 1e9,
+        bare: bool = False,
+        budgets: Mapping[str, int] = NO_BUDGETS,
+    ) -> None:
         self.failures: list[BaseException] = []
         # The very first figures are in the ledger, unless the line is `bare`.
         first = () if bare else (facts.positions(), facts.balances())
@@ -43,10 +50,11 @@ class RoundRig:
         self.desk = ListeningDesk(self.rig)
         self.gaps = Gaps(self.rig.clock)
         self.broker = scripted_broker(self.client, self.rig.clock)
+        self.budget = RateBudget(budgets)
         self.reconciler = Reconciler(
             self.broker,
             desk=self.desk,
-            budget=RateBudget(NO_BUDGETS),
+            budget=self.budget,
             clock=self.rig.clock,
             timing=facts.TIMING,
             pace=_pace(figures_s=figures_s),
@@ -490,6 +498,48 @@ def test_fill_whose_execution_is_not_listed_yet_makes_a_reading_unquiet() -> Non
     filled = order_row(id="1", filledQuantity=40)
     counts = [read_figures(rig, position_row(), rows=(filled,))[0] for _ in range(4)]
     assert counts == [1, 1, 1, 1]
+
+
+def test_figures_that_nothing_waits_for_leave_tokens_to_other_accounts_and_end_no_round() -> None:
+    one_reading = len(POSITION_CLASSES)
+    budgets = {"positions": FIGURES_LEAVE + 2 * one_reading, "prime_assets": 60}
+    rig = RoundRig(budgets=budgets, figures_s=1e9)
+    seen = [
+        (of(told, items.PositionsSeen), of(told, items.RoundCompleted)) for told in unquiet(rig)
+    ]
+    assert [len(figures) for figures, _ in seen] == [1, 1, 0, 0]
+    assert [len(completed) for _, completed in seen] == [1, 1, 1, 1]
+
+
+def test_figures_that_a_verdict_waits_for_use_the_tokens_that_are_left() -> None:
+    one_reading = len(POSITION_CLASSES)
+    budgets = {"positions": FIGURES_LEAVE + one_reading, "prime_assets": 60}
+    rig = RoundRig(budgets=budgets, figures_s=1e9)
+    unquiet(rig)
+    rig.rig.take(facts.gap_noticed())
+    rig.gaps.note("a test")
+    told = rig.round()
+    assert [len(of(told, wanted)) for wanted in (items.PositionsSeen, items.RoundCompleted)] == [
+        1,
+        1,
+    ]
+
+
+def test_figures_without_tokens_for_all_of_them_use_up_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budgets = {"positions": len(POSITION_CLASSES) - 1, "prime_assets": 60}
+    rig = RoundRig(bare=True, budgets=budgets)
+    monkeypatch.setattr(reconcile, "TOKEN_WAIT_S", 0.0)
+    assert of(rig.round(), items.RoundCompleted) == []
+    assert rig.asked("positions") == []
+    assert rig.budget.try_take("positions", count=len(POSITION_CLASSES) - 1)
+
+
+def unquiet(rig: RoundRig) -> list[list[items.Item]]:
+    """Run four rounds of which each brings something."""
+    row = order_row(userMark="", orderId=0)
+    return [rig.round(row | {"filledQuantity": filled}) for filled in (1, 2, 3, 4)]
 
 
 def test_first_figures_with_a_fill_after_the_listing_are_not_taken() -> None:
