@@ -16,6 +16,9 @@ from core.tokens import TokenState
 # In whole units of the currency: some fills' and fees' halves of a cent.
 CASH_ROUNDING_MAX: Final = Decimal("0.05")
 
+# Why a symbol, or the account, is frozen by a row of a listing that cannot be read.
+UNREADABLE_CAUSES: Final = {kind: f"{kind}_unreadable" for kind in items.RowKind}
+
 # Why an account is frozen whose login lost its push connection to another client.
 KICKED: Final = "kicked"
 
@@ -56,6 +59,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     account: str = ""
+    # With the mode that holds now.
     opened: events.AccountOpened | None = None
     run_id: str = ""
     is_stale: bool = True
@@ -63,15 +67,26 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     reconciled_at: datetime | None = None
     frozen_cause: str = ""
     frozen_symbols: frozenset[str] = frozenset()
+    # Symbols, "" for all, of which an order may stand in a row that cannot be read.
+    hidden_symbols: frozenset[str] = frozenset()
     frozen_for: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    # Keys of the kicks that no person has resumed since.
+    kicks: frozenset[str] = frozenset()
     is_halted: bool = False
     halted_symbols: frozenset[str] = frozenset()
-    # Scopes of halts ("" or a symbol) with when each began, until readings show nothing open.
-    unverified_halts: Keyed[datetime] = msgspec.field(default_factory=lambda: Keyed[datetime]())
+    # The `n` of the last halt of the whole account.
+    halted_n: int = 0
+    # The `n` of the last halt or freeze, of whatever scope.
+    blocked_n: int = 0
+    # Scopes of halts ("" or a symbol) with the `n` of each, until readings show nothing open.
+    unverified_halts: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
     orders: Keyed[Order] = msgspec.field(default_factory=lambda: Keyed[Order]())
     open_orders: frozenset[str] = frozenset()
     watched_orders: frozenset[str] = frozenset()
+    released_orders: frozenset[str] = frozenset()
+    # When each order was watched no more: done with every fill recorded, or released.
+    left_at: Keyed[datetime] = msgspec.field(default_factory=lambda: Keyed[datetime]())
     by_tiger_id: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     by_mark: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     executions: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
@@ -103,6 +118,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     def halts(self, symbol: str) -> bool:
         """Say whether the account, or this symbol of it, is halted."""
         return self.is_halted or symbol in self.halted_symbols
+
+    def hides_orders_of(self, symbol: str) -> bool:
+        """Say whether an order of the symbol may be open unseen, and no person has looked yet."""
+        return not self.hidden_symbols.isdisjoint({symbol, ""})
 
     def open_in(self, scope: str) -> tuple[str, ...]:
         """Return the ids of the open orders of a symbol, or of the account for "", sorted."""

@@ -1,6 +1,6 @@
 """Cancels: of one order, of all that fit a filter, and what the broker answered."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from core import events, items
 from core.account_state import AccountState
@@ -10,6 +10,9 @@ from core.ids import derived_id
 from core.orders import CancelPhase, Order, Phase
 from core.refusals import Refusal
 from core.refusing import refused
+
+# Where a request to cancel came to nothing, as far as anybody knows.
+_TO_NOTHING: Final = frozenset({CancelPhase.REFUSED, CancelPhase.UNKNOWN})
 
 
 def decide_cancel(state: AccountState, item: items.CommandItem, command: CancelOrder) -> Event:
@@ -34,12 +37,12 @@ def decide_cancel_many(
     """Return the wish for the next order that fits, and once all are asked the event that says so.
 
     Decided again after each event; a crash in between leaves the command to be taken again, and
-    orders that were asked before are not asked twice.
+    orders that were asked before are not asked twice, unless nothing came of it.
     """
     fitting = [order for order in _open_orders(state) if _fits(order, command)]
     for order in fitting:
         command_id = derived_id("cmd", state.account, item.command_id, order.order_id)
-        if command_id in state.handled or _is_asked(order):
+        if _is_asked(order) or (command_id in state.handled and order.cancel not in _TO_NOTHING):
             continue
         wish = _wish(order, command_id)
         if wish is not None:
@@ -57,13 +60,14 @@ def decide_cancel_many(
 def must_not_rest(state: AccountState, order: Order) -> bool:
     """Say whether this worker has to ask for a cancel of an open order by itself.
 
-    A halt's orders, and one wished away while it was in doubt. Once readings have verified a halt,
-    an order from elsewhere is a person's own deed: closing a position by hand is not undone.
+    A halt's orders, also those whose cancel the broker took and which are open all the same, and
+    one wished away while it was in doubt. Once readings have verified a halt, an order from
+    elsewhere is a person's own deed: closing a position by hand is not undone.
     """
-    if order.cancel in (CancelPhase.STARTED, CancelPhase.REQUESTED):
+    if order.cancel is CancelPhase.STARTED:
         return False
     if order.cancel is CancelPhase.WANTED:
-        return order.phase in (Phase.ACCEPTED, Phase.WORKING)
+        return order.phase is not Phase.RELEASED and bool(order.tiger_order_id)
     symbol = order.spec.symbol
     if order.is_external and not order.parent_order_id:
         scopes = {""} if state.is_halted else set()
@@ -73,9 +77,13 @@ def must_not_rest(state: AccountState, order: Order) -> bool:
 
 
 def is_halt_carried(state: AccountState) -> bool:
-    """Say whether the account is halted and every order that this concerns is being cancelled."""
-    return state.is_halted and not any(
-        must_not_rest(state, state.orders[order_id]) for order_id in state.open_orders
+    """Say whether the account is halted, and nothing is left to cancel but a person's own deeds.
+
+    That a cancel was asked, or even taken, is not enough: nobody may be there to ask again.
+    """
+    is_verified = state.is_halted and "" not in state.unverified_halts
+    return is_verified and all(
+        order.is_external and not order.parent_order_id for order in _open_orders(state)
     )
 
 
@@ -99,13 +107,23 @@ def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> E
 
 def _wish(order: Order, command_id: str) -> Event | None:
     match order.phase:
-        case Phase.ACCEPTED | Phase.WORKING:
+        case Phase.ACCEPTED | Phase.WORKING | Phase.UNKNOWN | Phase.NOT_FOUND if (
+            order.tiger_order_id
+        ):
+            # The broker's id is all that a cancel needs, whatever else is in doubt.
             return events.OrderCancelStarted(
                 order_id=order.order_id,
                 command_id=command_id,
                 tiger_order_id=order.tiger_order_id,
             )
-        case Phase.SUBMITTING | Phase.UNKNOWN | Phase.NOT_FOUND | Phase.RELEASED:
+        case (
+            Phase.SUBMITTING
+            | Phase.ACCEPTED
+            | Phase.WORKING
+            | Phase.UNKNOWN
+            | Phase.NOT_FOUND
+            | Phase.RELEASED
+        ):
             return events.OrderCancelWanted(order_id=order.order_id, command_id=command_id)
         case Phase.FILLED | Phase.CANCELLED | Phase.EXPIRED | Phase.REJECTED | Phase.NOT_SENT:
             return None

@@ -12,6 +12,7 @@ import msgspec
 
 from core.errors import CommandError
 from core.ids import derived_id
+from core.modes import Mode
 from core.terms import (
     ContractRef,
     OptionRight,
@@ -23,6 +24,7 @@ from core.terms import (
 )
 
 REASON_LENGTH_MAX: Final = 500
+PRINTABLE_EXPECTED: Final = "expected one line of printable characters"
 SYMBOL_PATTERN: Final = r"[A-Z0-9][A-Z0-9.\-]{0,19}"
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 # A worker takes nothing longer than this; the stream refuses more than 64 KiB by itself.
@@ -90,6 +92,9 @@ class PreviewOrder(
     # The caller's own, so that a repeated call is the same command; see `core.claims`.
     key: str = ""
 
+    def __post_init__(self) -> None:
+        check_text(self.reason, field="reason")
+
     @property
     def contract(self) -> ContractRef:
         """Which contract's rules the order must fit; of a combination its underlying's."""
@@ -142,6 +147,9 @@ class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trailing_percent: str | None = None
     key: str = ""
 
+    def __post_init__(self) -> None:
+        check_text(self.reason, field="reason")
+
 
 class HaltTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model's halt: what a person's does, and only a person can lift it."""
@@ -151,6 +159,7 @@ class HaltTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         check_scope(self.symbol)
+        check_text(self.reason, field="reason")
 
 
 class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,12 +170,18 @@ class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         check_scope(self.symbol)
+        check_text(self.detail, field="detail")
 
 
 class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lift a halt and a freeze of the same scope."""
+    """Lift a halt and a freeze of the same scope, of those that were shown.
+
+    `shown_n`: how far the account's events went in what the person looked at; a halt or freeze
+    that came later is not lifted.
+    """
 
     symbol: str
+    shown_n: int
 
     def __post_init__(self) -> None:
         check_scope(self.symbol)
@@ -184,8 +199,14 @@ class AdoptPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     break_id: str
 
 
+class SetMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set what a model may do on the account."""
+
+    mode: Mode
+
+
 ModelCommand = PreviewOrder | SubmitOrder | CancelOrder | CancelOrders | ModifyOrder | HaltTrading
-PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition
+PersonCommand = HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition | SetMode
 Command = ModelCommand | PersonCommand
 Halt = HaltTrading | HaltAccount
 
@@ -202,6 +223,7 @@ CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
     "account.resume": ResumeAccount,
     "order.release": ReleaseOrder,
     "position.adopt": AdoptPosition,
+    "account.set_mode": SetMode,
 }
 
 
@@ -271,3 +293,15 @@ def check_scope(symbol: str) -> None:
     """
     if symbol and _SYMBOL.fullmatch(symbol) is None:
         raise ValueError(f"expected symbol as AAPL or 00700, or none, was {symbol[:20]!r}")
+
+
+def check_text(text: str, *, field: str) -> None:
+    """Refuse words for the record that would do more than be read, such as steer a terminal.
+
+    Only commands are held to it: facts of an earlier day may hold anything.
+
+    Raises:
+        ValueError: a character is not printable; a new line is not either.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{field}: {PRINTABLE_EXPECTED}")

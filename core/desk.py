@@ -4,7 +4,7 @@
 event leads to outside (a call, a read) is the worker's business; see `adapters/tiger_worker`.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from core import events, items
 from core.account_state import KICKED, AccountState, kick_key, message_key
@@ -20,10 +20,11 @@ from core.commands import (
     PreviewOrder,
     ReleaseOrder,
     ResumeAccount,
+    SetMode,
     SubmitOrder,
 )
 from core.context import Context
-from core.events import Event
+from core.events import Environment, Event, Mode
 from core.figures import decide_adopt, decide_balances, decide_positions
 from core.modifying import (
     decide_modify,
@@ -36,9 +37,12 @@ from core.orders import DOUBTFUL_PHASES, CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import Refusal
 from core.refusing import refused, refused_outright
-from core.sightings import decide_seen
+from core.sightings import decide_seen, decide_taken_back, decide_unreadable
 from core.submitting import decide_submit, is_reducing
 from core.tokens import decide_token
+
+# More single halts than anybody means; a list of them must fit into an answer.
+HALTED_SYMBOLS_MAX: Final = 200
 
 
 def decide(state: AccountState, item: items.Item, context: Context) -> Event | None:
@@ -62,8 +66,12 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
             return _abandoned(state, item)
         case items.OrderSeen():
             return decide_seen(state, item)
+        case items.RowUnreadable():
+            return decide_unreadable(state, item)
         case items.AbsenceConfirmed():
             return _absent(state, item, context)
+        case items.FillsTakenBack():
+            return decide_taken_back(state, item, context)
         case items.PositionsSeen():
             return decide_positions(state, item, context)
         case items.BalancesSeen():
@@ -120,7 +128,11 @@ def is_taken_again(item: items.Item) -> bool:
     """Say whether an item may lead to several events, and is decided again after each."""
     match item:
         case (
-            items.OrderSeen() | items.ActAbandoned() | items.PositionsSeen() | items.BalancesSeen()
+            items.OrderSeen()
+            | items.ActAbandoned()
+            | items.FillsTakenBack()
+            | items.PositionsSeen()
+            | items.BalancesSeen()
         ):
             return True
         case items.CommandItem(command=CancelOrders()):
@@ -151,10 +163,17 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
             objection = objection_to(state, item.command)
             return None if objection is None else refused(item, objection.code, objection.detail)
         case HaltAccount(symbol=symbol, detail=detail) | HaltTrading(symbol=symbol, reason=detail):
+            halted = state.halted_symbols
+            if symbol and symbol not in halted and len(halted) >= HALTED_SYMBOLS_MAX:
+                detail = f"{len(halted)} symbols are halted already; halt the account instead"
+                return refused(item, Refusal.INVALID_TERMS, detail)
             return events.AccountHalted(
                 command_id=item.command_id, person=item.principal, symbol=symbol, detail=detail
             )
-        case ResumeAccount(symbol=symbol):
+        case ResumeAccount(symbol=symbol, shown_n=shown_n):
+            if state.blocked_n > shown_n:
+                detail = f"event {state.blocked_n} halted or froze more than was shown"
+                return refused(item, Refusal.SHOWN_OUTDATED, detail)
             return events.AccountResumed(
                 command_id=item.command_id, person=item.principal, symbol=symbol
             )
@@ -162,8 +181,19 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
             return decide_adopt(state, item, item.command)
         case ReleaseOrder():
             return _release(state, item, item.command)
+        case SetMode(mode=mode):
+            return _mode_set(state, item, mode)
         case _:
             assert_never(item.command)
+
+
+def _mode_set(state: AccountState, item: items.CommandItem, mode: Mode) -> Event:
+    is_play_money = state.opened is not None and state.opened.environment is not Environment.LIVE
+    if mode is not Mode.READ_ONLY and not is_play_money:
+        return refused(
+            item, Refusal.ACCOUNT_READ_ONLY, "live accounts wait for limits and approvals"
+        )
+    return events.AccountModeSet(command_id=item.command_id, person=item.principal, mode=mode)
 
 
 def _release(state: AccountState, item: items.CommandItem, command: ReleaseOrder) -> Event:
@@ -315,9 +345,14 @@ def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event |
         return events.AccountReconciled(
             orders_read=item.orders_read, orders_since=item.orders_since
         )
-    for scope, halted_at in sorted(state.unverified_halts.items()):
-        is_later = item.begun_at is not None and item.begun_at > halted_at
-        if is_later and not state.open_in(scope):
+    if item.open_symbols is None:
+        # This ledger's own word for what is open at the broker is not enough.
+        return None
+    for scope, halted_n in sorted(state.unverified_halts.items()):
+        # Counted, not timed: clocks are set, and the line only grows.
+        is_later = item.after_n >= halted_n
+        is_open = any(scope in ("", symbol) or not symbol for symbol in item.open_symbols)
+        if is_later and not is_open and not state.open_in(scope):
             return events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
     return None
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from core.claims import Claim
+from core.modes import Mode as Mode
 from core.money import Money
 from core.refusals import Refusal
 from core.terms import OrderSpec, OrderType, SecurityType, Side, position_key
@@ -22,13 +23,6 @@ class Environment(StrEnum):
     SANDBOX = "sandbox"
     PAPER = "paper"
     LIVE = "live"
-
-
-class Mode(StrEnum):
-    """What a model may do on an account; set by a person only."""
-
-    READ_ONLY = "read_only"
-    AUTO = "auto"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -424,7 +418,7 @@ class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountHaltVerified(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings begun after a halt of this scope show no order of it open any more."""
+    """Readings begun after a halt show no order of its scope open, by the broker's own list too."""
 
     symbol: str
     orders_read: int
@@ -441,6 +435,14 @@ class AccountResumed(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
 
 
+class AccountModeSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A person set what a model may do on the account; stands over the mode it was opened with."""
+
+    command_id: str
+    person: str
+    mode: Mode
+
+
 class PositionFigure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One position by the broker's word; prices in `currency`, quantity negative when short.
 
@@ -451,7 +453,7 @@ class PositionFigure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     market: str
     currency: str
     quantity: Decimal
-    average_cost: Decimal
+    average_cost: Decimal | None  # None where the broker tells none, as of rights
     market_price: Decimal | None
     unrealized_profit: Decimal | None
     contract: str = ""
@@ -594,6 +596,17 @@ class AccountAdded(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
 
 
+class AccountRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """System ledger: a person took an account out; its line of events stays, and may go on later.
+
+    `left_open` are the orders that were open or in doubt then, by the ledger's ids.
+    """
+
+    alias: str
+    login: str
+    left_open: tuple[str, ...] = ()
+
+
 OrderEvent = (
     OrderSubmissionStarted
     | OrderAccepted
@@ -635,6 +648,7 @@ AccountEvent = (
     | AccountHalted
     | AccountHaltVerified
     | AccountResumed
+    | AccountModeSet
     | AccountPositionsObserved
     | AccountBalancesObserved
     | AccountPositionBreak
@@ -653,4 +667,5 @@ Event = (
     | TokenEvent
     | CommandUnreadable
     | AccountAdded
+    | AccountRemoved
 )

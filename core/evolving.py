@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from core import events
 from core.account_state import (
+    KICKED,
+    UNREADABLE_CAUSES,
     AccountState,
     PositionBreak,
     Preview,
@@ -17,11 +19,12 @@ from core.account_state import (
     message_key,
 )
 from core.codec import Recorded
+from core.items import RowKind
 from core.keyed import Keyed
 from core.order_folds import order_after
 from core.orders import Order, Phase
 from core.terms import OrderSpec, OrderType, SecurityType, Side, TimeInForce, position_key
-from core.tokens import state_after
+from core.tokens import TokenState, state_after
 
 # How long after its end a preview is remembered; far longer than one lives.
 PREVIEWS_KEPT: Final = timedelta(hours=1)
@@ -46,11 +49,11 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
         case events.OrderSubmissionStarted():
             return _started(state, event, recorded)
         case events.OrderExternalObserved():
-            return _external(state, event)
+            return _external(state, event, recorded)
         case events.OrderFillRecorded():
-            return _filled_more(state, event)
+            return _filled_more(state, event, recorded)
         case events.OrderModifyStarted():
-            return _order(_claimed(state, event), event)
+            return _order(_claimed(state, event), event, recorded)
         case (
             events.AccountOpened()
             | events.AccountWorkerStarted()
@@ -61,6 +64,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountHalted()
             | events.AccountHaltVerified()
             | events.AccountResumed()
+            | events.AccountModeSet()
             | events.AccountPositionsObserved()
             | events.AccountBalancesObserved()
             | events.AccountPositionBreak()
@@ -77,13 +81,15 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.TokenExpired()
             | events.TokenRevoked()
         ):
-            return replace(state, token=state_after(event))
+            before = None if state.token is None else state.token.fact
+            token = TokenState(fact=state_after(before, event), event=event)
+            return replace(state, token=token)
         case events.CommandUnreadable():
             return replace(state, handled=state.handled.put(message_key(event), ""))
-        case events.AccountAdded():
+        case events.AccountAdded() | events.AccountRemoved():
             return state
         case _:
-            return _order(state, event)
+            return _order(state, event, recorded)
 
 
 def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded) -> AccountState:
@@ -97,7 +103,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountStale():
             return replace(state, is_stale=True, gap=event.gap)
         case events.AccountFrozen():
-            return _frozen(state, event)
+            return replace(_frozen(state, event), blocked_n=recorded.n)
         case events.AccountCancelsAsked():
             return replace(state, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted():
@@ -105,7 +111,9 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 state,
                 is_halted=state.is_halted or not event.symbol,
                 halted_symbols=state.halted_symbols | ({event.symbol} - {""}),
-                unverified_halts=state.unverified_halts.put(event.symbol, recorded.recorded_at),
+                halted_n=state.halted_n if event.symbol else recorded.n,
+                unverified_halts=state.unverified_halts.put(event.symbol, recorded.n),
+                blocked_n=recorded.n,
                 handled=_handled(state, event.command_id, ""),
             )
         case events.AccountHaltVerified():
@@ -115,13 +123,21 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 state,
                 is_halted=state.is_halted and bool(event.symbol),
                 frozen_cause=state.frozen_cause if event.symbol else "",
+                kicks=state.kicks if event.symbol else frozenset(),
                 frozen_symbols=state.frozen_symbols - {event.symbol}
+                if event.symbol
+                else frozenset(),
+                hidden_symbols=state.hidden_symbols - {event.symbol}
                 if event.symbol
                 else frozenset(),
                 halted_symbols=state.halted_symbols - {event.symbol},
                 unverified_halts=state.unverified_halts.without(event.symbol),
                 handled=_handled(state, event.command_id, ""),
             )
+        case events.AccountModeSet():
+            opened = None if state.opened is None else replace(state.opened, mode=event.mode)
+            handled = _handled(state, event.command_id, "")
+            return replace(state, opened=opened, handled=handled)
         case events.AccountPositionsObserved():
             positions = Keyed[Decimal]()
             for figure in event.positions:
@@ -166,10 +182,13 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
 
 def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
     frozen_for = state.frozen_for.put(freeze_key(event), event.symbol)
+    if event.cause == UNREADABLE_CAUSES[RowKind.ORDER]:
+        state = replace(state, hidden_symbols=state.hidden_symbols | {event.symbol})
     if event.symbol:
         symbols = state.frozen_symbols | {event.symbol}
         return replace(state, frozen_symbols=symbols, frozen_for=frozen_for)
-    return replace(state, frozen_cause=event.cause, frozen_for=frozen_for)
+    kicks = state.kicks | {freeze_key(event)} if event.cause == KICKED else state.kicks
+    return replace(state, frozen_cause=event.cause, frozen_for=frozen_for, kicks=kicks)
 
 
 def _claimed(
@@ -228,14 +247,16 @@ def _started(
         reason=event.reason,
     )
     return replace(
-        _put(state, order),
+        _put(state, order, recorded),
         by_mark=state.by_mark.put(event.mark, event.order_id),
         numbers=state.numbers.put(event.order_number, event.order_id),
         handled=_handled(state, event.command_id, event.order_id),
     )
 
 
-def _external(state: AccountState, event: events.OrderExternalObserved) -> AccountState:
+def _external(
+    state: AccountState, event: events.OrderExternalObserved, recorded: Recorded
+) -> AccountState:
     order = Order(
         order_id=event.order_id,
         spec=event.spec or _least_spec(event),
@@ -248,7 +269,7 @@ def _external(state: AccountState, event: events.OrderExternalObserved) -> Accou
         parent_order_id=event.parent_order_id,
     )
     return replace(
-        _put(state, order),
+        _put(state, order, recorded),
         by_tiger_id=state.by_tiger_id.put(event.tiger_order_id, event.order_id),
     )
 
@@ -270,7 +291,9 @@ def _least_spec(event: events.OrderExternalObserved) -> OrderSpec:
     )
 
 
-def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> AccountState:
+def _filled_more(
+    state: AccountState, event: events.OrderFillRecorded, recorded: Recorded
+) -> AccountState:
     order = state.orders.get(event.order_id)
     if order is None:
         return state
@@ -285,7 +308,7 @@ def _filled_more(state: AccountState, event: events.OrderFillRecorded) -> Accoun
         moved_on = replace(broken, observed=broken.observed + moved)
         state = replace(state, breaks=state.breaks.put(key, moved_on))
     return replace(
-        _put(state, order_after(order, event)),
+        _put(state, order_after(order, event), recorded),
         executions=state.executions.put(event.execution_id, event.order_id),
         positions=state.positions.put(key, held + moved),
         expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moved),
@@ -318,14 +341,14 @@ def _cash_after(state: AccountState, event: events.AccountBalancesObserved) -> K
     return cash
 
 
-def _order(state: AccountState, event: events.OrderEvent) -> AccountState:
+def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) -> AccountState:
     order = state.orders.get(event.order_id)
     if order is None:
         return state
     # Only an answer that came too late has an id which another order may own.
     claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
     changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
-    after = _put(state, changed)
+    after = _put(state, changed, recorded)
     if isinstance(event, events.OrderCancelImported):
         return replace(after, handled=_handled(state, event.key, event.order_id))
     is_paid_here = order.spec.security is not SecurityType.FUTURE
@@ -350,12 +373,19 @@ def _handled(state: AccountState, command_id: str, led_to: str) -> Keyed[str]:
     return state.handled.put(command_id, led_to) if command_id else state.handled
 
 
-def _put(state: AccountState, order: Order) -> AccountState:
+def _put(state: AccountState, order: Order, recorded: Recorded) -> AccountState:
+    left_at, is_released = state.left_at, order.phase is Phase.RELEASED
+    if order.is_watched:
+        left_at = left_at.without(order.order_id)
+    elif order.order_id in state.watched_orders:
+        left_at = left_at.put(order.order_id, recorded.recorded_at)
     return replace(
         state,
         orders=state.orders.put(order.order_id, order),
         open_orders=_member(state.open_orders, order.order_id, wanted=order.is_open),
         watched_orders=_member(state.watched_orders, order.order_id, wanted=order.is_watched),
+        released_orders=_member(state.released_orders, order.order_id, wanted=is_released),
+        left_at=left_at,
     )
 
 

@@ -11,25 +11,39 @@ from core.account_state import AccountState, is_rounding
 from core.commands import AdoptPosition
 from core.context import Context
 from core.events import Event
-from core.money import Money
+from core.money import Money, is_currency
 from core.refusals import Refusal
 from core.refusing import refused
+from core.sightings import decide_unreadable
 from core.terms import position_key, symbol_of
 
 
 def decide_positions(
     state: AccountState, seen: items.PositionsSeen, context: Context
 ) -> Event | None:
-    """Return the new complete list, a break, or the end of one; decided again after each."""
+    """Return the new complete list, a break, or the end of one; decided again after each.
+
+    A row that cannot be read freezes its symbol, and what is not listed may be in it.
+    """
+    finding = _finding(state, seen.unreadable)
+    if finding is not None:
+        return finding
     figures = tuple(sorted(seen.positions, key=lambda figure: figure.key))
     if _is_news(state, figures):
         return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
     told = {f.key: f.quantity for f in figures}
     is_quiet = seen.quiet_reads >= context.timing.quiet_reads_min
-    for key in sorted(told.keys() | {key for key, held in state.expected.items() if held}):
+    hidden = {row.symbol for row in seen.unreadable}
+    # A break may end where nothing is held any more, by the figures or by the fills.
+    known = {key for key, held in state.expected.items() if held} | {
+        k for k, _ in state.breaks.items()
+    }
+    for key in sorted(told.keys() | known):
         observed, expected = told.get(key, Decimal(0)), state.expected.get(key) or Decimal(0)
         broken = state.breaks.get(key)
         symbol, _, market = key.rpartition("@")
+        if key not in told and not hidden.isdisjoint({symbol_of(symbol), ""}):
+            continue
         if observed == expected:
             if broken is not None:
                 return events.AccountPositionAgreed(symbol=symbol, market=market, quantity=observed)
@@ -72,8 +86,12 @@ def decide_balances(
 ) -> Event | None:
     """Return a break of cash, or the new figures if cash of any currency changed.
 
-    Values move with every quote, so they alone are no news. Decided again after each event.
+    Values move with every quote, so they alone are no news. A row that cannot be read freezes the
+    account. Decided again after each event.
     """
+    finding = _finding(state, seen.unreadable)
+    if finding is not None:
+        return finding
     cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
     if state.balances is not None and seen.quiet_reads >= context.timing.quiet_reads_min:
         told = {figure.currency: figure.balance for figure in cash}
@@ -81,7 +99,8 @@ def decide_balances(
             expected = state.cash_expected.get(currency) or Decimal(0)
             # Cash that is not listed is none.
             balance = told.get(currency, Decimal(0))
-            if not is_rounding(balance, expected):
+            # A record may hold an amount whose row had no currency.
+            if is_currency(currency) and not is_rounding(balance, expected):
                 return events.AccountCashBreak(
                     expected=Money(amount=expected, currency=currency),
                     observed=Money(amount=balance, currency=currency),
@@ -103,6 +122,11 @@ def decide_balances(
     )
 
 
+def _finding(state: AccountState, unreadable: tuple[items.RowUnreadable, ...]) -> Event | None:
+    found = (decide_unreadable(state, row) for row in unreadable)
+    return next((event for event in found if event is not None), None)
+
+
 def _has_fills_to_come(state: AccountState, symbol: str) -> bool:
     """Say whether the broker told of fills of a symbol whose executions are not listed yet."""
     return any(o.recorded_quantity < o.filled_quantity for o in state.watched_of(symbol))
@@ -119,5 +143,5 @@ def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) ->
 
 def _said(
     figures: tuple[events.PositionFigure, ...],
-) -> list[tuple[str, Decimal, Decimal]]:
+) -> list[tuple[str, Decimal, Decimal | None]]:
     return [(f.key, f.quantity, f.average_cost) for f in figures]

@@ -193,8 +193,40 @@ class ModifyNotShown(msgspec.Struct, frozen=True, kw_only=True):
     first_listing_at: datetime
 
 
+class FillsTakenBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Listings in a row show an order with fewer fills than are recorded.
+
+    `is_over`: they show it done, so that none of what is missing will be listed any more.
+    """
+
+    order_id: str
+    listings: int
+    filled_quantity: Decimal
+    is_over: bool
+
+
+class RowKind(StrEnum):
+    """Of which listing a row is."""
+
+    ORDER = "order"
+    POSITION = "position"
+    CASH = "cash"
+
+
+class RowUnreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a listing that cannot be read: `detail` names it and says why, in fixed words.
+
+    `symbol` is "" where not even that can be read; `tiger_order_id` likewise.
+    """
+
+    kind: RowKind
+    symbol: str
+    detail: str
+    tiger_order_id: str = ""
+
+
 class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete list of positions.
+    """A complete list of positions, as far as its rows can be read.
 
     `quiet_reads`: so many readings in a row, this one included, had these quantities and this
     cash, and no execution was told between them.
@@ -203,6 +235,7 @@ class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[PositionFigure, ...]
     observed_at: datetime
     quiet_reads: int = 1
+    unreadable: tuple[RowUnreadable, ...] = ()
 
 
 class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,19 +249,23 @@ class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
     cash: tuple[CashFigure, ...]
     observed_at: datetime
     quiet_reads: int = 1
+    unreadable: tuple[RowUnreadable, ...] = ()
 
 
 class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):
     """Orders, executions, positions and cash were all read completely, after every earlier item.
 
     `gaps` is how many gaps had been noticed when the first of these readings began; a later gap is
-    not healed by them.
+    not healed by them. `after_n` is the `n` of the account's last event that was stored then.
+    `open_symbols` are those of the orders that the broker itself calls open, "" among them for one
+    that cannot be read; None: it was not asked which are.
     """
 
     gaps: int
     orders_read: int
     orders_since: datetime
-    begun_at: datetime | None = None
+    after_n: int = 0
+    open_symbols: tuple[str, ...] | None = None
 
 
 class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
@@ -325,6 +362,8 @@ Item = (
     | OrderSeen
     | AbsenceConfirmed
     | ModifyNotShown
+    | FillsTakenBack
+    | RowUnreadable
     | PositionsSeen
     | BalancesSeen
     | RoundCompleted

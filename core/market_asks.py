@@ -161,6 +161,19 @@ class ScanAsk(Question, frozen=True, kw_only=True):
     sort: str = ""
 
 
+class AssetsAsk(Question, frozen=True, kw_only=True):
+    """`assets`: an account's own figures as the broker has them now, or its worth day by day.
+
+    `currency` is what sums are told in, the broker's choice if it is empty; `begin` and `end` are
+    ISO dates of the history.
+    """
+
+    view: Literal["now", "history"] = "now"
+    currency: str = ""
+    begin: str = ""
+    end: str = ""
+
+
 class MarketTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What answers a question: rows of cells under columns, and what holds for all of them.
 
@@ -181,3 +194,10 @@ class MarketTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     unknown: tuple[str, ...] = ()
     cursor: str = ""
     note: str = ""
+
+
+class AssetsTold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What answers `AssetsAsk`: one row per segment or day, and the cash by currency as of now."""
+
+    table: MarketTable
+    cash: MarketTable | None = None

@@ -26,8 +26,13 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
         # msgspec reads "NaN" and "Infinity" as Decimals; neither is money.
         if not self.amount.is_finite():
             raise ValueError(f"expected a finite amount, was {self.amount}")
-        if len(self.currency) != _CURRENCY_LENGTH or not self.currency.isupper():
+        if not is_currency(self.currency):
             raise ValueError(f"expected an ISO 4217 code, was {self.currency!r}")
+
+
+def is_currency(word: str) -> bool:
+    """Say whether a word can be an ISO 4217 code."""
+    return len(word) == _CURRENCY_LENGTH and word.isascii() and word.isupper()
 
 
 def parse_positive(text: object, *, field: str) -> Decimal:

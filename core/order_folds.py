@@ -80,6 +80,9 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderFillRecorded():
             return replace(order, recorded_quantity=order.recorded_quantity + _units(order, event))
         case events.OrderCancelImported():
+            if order.cancel is CancelPhase.STARTED:
+                # The desk's own request is under way, and its answer is still to come.
+                return order
             return replace(order, cancel=_CANCEL_BY_OUTCOME.get(event.outcome, CancelPhase.UNKNOWN))
         case events.OrderChargesObserved():
             return replace(order, charges=event.charges.amount)

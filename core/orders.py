@@ -124,7 +124,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         most = (
             max(self.most_quantity, self.filled_quantity) if self.is_open else self.filled_quantity
         )
-        return max(Decimal(0), most - self.recorded_quantity)
+        done = self.recorded_quantity
+        if self.is_open:
+            # Of fills that were taken back, the quantity may trade again.
+            done = min(done, self.filled_quantity)
+        return max(Decimal(0), most - done)
 
     @property
     def most_quantity(self) -> Decimal:

@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     BREAK_UNKNOWN = "break_unknown"
     KEY_CONFLICT = "key_conflict"
     LOGIN_EXPIRED = "login_expired"
+    SHOWN_OUTDATED = "shown_outdated"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
@@ -63,5 +64,6 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.LOGIN_EXPIRED: "A person must put a new token into the login's token file.",
     Refusal.BREAK_UNKNOWN: "Name the break that `tiger-mcp status` shows now.",
     Refusal.KEY_CONFLICT: "Nothing was done. Repeat the same terms, or give other terms a new key.",
+    Refusal.SHOWN_OUTDATED: "Look at `tiger-mcp status` and decide again.",
     Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from core import events, items
-from core.account_state import AccountState, freeze_key
+from core.account_state import UNREADABLE_CAUSES, AccountState, freeze_key
+from core.context import Context
 from core.events import Event
 from core.ids import derived_id
 from core.items import SeenPhase
@@ -16,6 +17,9 @@ from core.money import Money
 from core.order_folds import terms_after
 from core.orders import Order, Phase
 from core.terms import OrderSpec, OrderType
+
+# Why an order is in doubt, and its symbol frozen, whose recorded fills the broker shows no more.
+FILLS_TAKEN_BACK: Final = "fills_taken_back"
 
 
 def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
@@ -34,6 +38,59 @@ def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
         or _charged(order, seen)
         or _progress(order, seen)
     )
+
+
+def decide_taken_back(
+    state: AccountState, item: items.FillsTakenBack, context: Context
+) -> Event | None:
+    """Return what follows where the broker goes on showing fewer fills than are recorded.
+
+    What is recorded stays: a fill is never undone here, and the position is the broker's figure. An
+    order that is over at the broker is in doubt from here on, so that a person may release it; one
+    that is live may fill again what was taken back. Decided again after each event.
+    """
+    order = state.orders.get(item.order_id)
+    is_enough = item.listings >= context.timing.absence_listings_min
+    if order is None or not is_enough or item.filled_quantity >= order.recorded_quantity:
+        return None
+    detail = (
+        f"{order.order_id}: {order.recorded_quantity:f} recorded, {item.filled_quantity:f} listed"
+    )
+    found = _freeze(state, FILLS_TAKEN_BACK, detail, symbol=order.spec.symbol)
+    if found is not None:
+        return found
+    if item.is_over:
+        if order.phase not in (Phase.ACCEPTED, Phase.WORKING):
+            return None
+        return events.OrderOutcomeUnknown(order_id=order.order_id, cause=FILLS_TAKEN_BACK)
+    if order.phase is not Phase.WORKING or item.filled_quantity >= order.filled_quantity:
+        return None
+    return events.OrderWorking(
+        order_id=order.order_id,
+        tiger_order_id=order.tiger_order_id,
+        filled_quantity=item.filled_quantity,
+    )
+
+
+def is_over(order: Order, seen: items.OrderSeen) -> bool:
+    """Say whether a listing shows an order done, so that it can fill no more."""
+    return _told_phase(order, seen) not in (SeenPhase.LIVE, SeenPhase.UNREADABLE)
+
+
+def _told_phase(order: Order, seen: items.OrderSeen) -> SeenPhase:
+    is_short = seen.filled_quantity < seen.quantity and order.spec.cash_amount is None
+    # Tiger's own library calls a part of an order filled; the figures say otherwise.
+    return SeenPhase.LIVE if seen.phase is SeenPhase.FILLED and is_short else seen.phase
+
+
+def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.AccountFrozen | None:
+    """Return the freeze of the symbol that a row is about, or of the account if nobody can say.
+
+    The same row freezes once: after a person's resume it stands for what it was then.
+    """
+    order = state.orders.get(state.by_tiger_id.get(row.tiger_order_id) or "")
+    symbol = row.symbol if order is None else order.spec.symbol
+    return _freeze(state, UNREADABLE_CAUSES[row.kind], row.detail, symbol=symbol)
 
 
 def _is_size(quantity: Decimal) -> bool:
@@ -131,6 +188,9 @@ def _freeze(
 
 
 def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
+    if seen.filled_quantity < order.recorded_quantity and is_over(order, seen):
+        # It is over and fills of it were taken back: that is the doubt, and no end of it.
+        return None
     # In doubt, or taken off the books, and yet the broker lists it.
     if order.phase in (Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED):
         return events.OrderAccepted(
@@ -209,15 +269,13 @@ def _charged(order: Order, seen: items.OrderSeen) -> Event | None:
         return None
     return events.OrderChargesObserved(
         order_id=order.order_id,
-        charges=Money(amount=seen.charges, currency=order.spec.currency),
+        # The order's own currency may stem from a row that said none.
+        charges=Money(amount=seen.charges, currency=seen.currency),
     )
 
 
 def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
-    phase, is_by_amount = seen.phase, order.spec.cash_amount is not None
-    if phase is SeenPhase.FILLED and seen.filled_quantity < seen.quantity and not is_by_amount:
-        # Tiger's own library calls a part of an order filled; the figures say otherwise.
-        phase = SeenPhase.LIVE
+    phase = _told_phase(order, seen)
     if seen.filled_quantity < order.recorded_quantity:
         # Older than the fills that are recorded.
         return None

@@ -1,6 +1,8 @@
 """Whether a previewed order may be sent now: every gate between a submit and its intent."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -18,8 +20,6 @@ from core.terms import OrderSpec, Side, position_key
 
 # A larger difference is no clock; see `CLOCK_SKEW_MAX_S`, which blocks openings long before.
 SKEW_COUNTED_MAX_S: Final = 3600.0
-
-
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -101,8 +101,11 @@ def shut_gate(
         return No(Refusal.LOGIN_EXPIRED, f"the login's token is {state.token.fact}")
     if state.is_stale:
         return No(Refusal.ACCOUNT_STALE, "the account is not yet reconciled with the broker")
-    if is_reducing(state, spec, instead_of=instead_of):
-        return None
+    no = _objection_to_opening(state, spec, context)
+    return None if no is None or is_reducing(state, spec, instead_of=instead_of) else no
+
+
+def _objection_to_opening(state: AccountState, spec: OrderSpec, context: Context) -> No | None:
     if state.frozen_cause:
         return No(Refusal.ACCOUNT_FROZEN, f"openings are frozen: {state.frozen_cause}")
     if spec.symbol in state.frozen_symbols:
@@ -134,17 +137,26 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
     if spec.legs or spec.has_children or spec.quantity == 0:
         # It moves several positions, or opens one anew once filled, or nobody knows its size.
         return False
+    if state.hides_orders_of(spec.symbol):
+        # How an order ends that nobody can read, nobody knows.
+        return False
     key = position_key(spec.contract, spec.market)
     is_sale = spec.side is Side.SELL
     observed = state.observed.get(key) or Decimal(0)
     since = state.sold_since if is_sale else state.bought_since
-    held = (observed if is_sale else -observed) - (since.get(key) or Decimal(0))
+    # One reading of the broker may be stale; what the fills make of earlier ones may be too much.
+    expected = state.expected.get(key) or Decimal(0)
+    shown = (observed if is_sale else -observed) - (since.get(key) or Decimal(0))
+    held = min(shown, expected if is_sale else -expected)
     others = [
         other
         for other in state.watched_of(spec.symbol)
         if instead_of is None or other.order_id != instead_of.order_id
     ]
-    if any(_may_move_unseen(other, spec, others) for other in others):
+    legs = Counter(order.parent_order_id for order in state.orders.values())
+    # Of an order that is done, what the broker made of it may not be listed yet.
+    parents = (o for o in state.orders.values() if o.spec.has_children and o.filled_quantity)
+    if any(_may_move_unseen(order, spec, legs) for order in (*others, *parents)):
         return False
     same_side = [
         other
@@ -159,15 +171,14 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
     return held - unsettled >= spec.quantity - recorded
 
 
-def _may_move_unseen(order: Order, spec: OrderSpec, others: list[Order]) -> bool:
+def _may_move_unseen(order: Order, spec: OrderSpec, legs: Mapping[str, int]) -> bool:
     """Say whether an order may move the position of `spec` by more than its own quantity says."""
     if order.spec.legs:
         return spec.contract in order.spec.contracts
     parts = (order.spec.take_profit, order.spec.stop_loss, order.spec.or_stop)
     asked = sum(part is not None for part in parts)
     # What the broker makes of it counts by itself, once a listing has shown it.
-    shown = sum(other.parent_order_id == order.order_id for other in others)
-    return order.spec.contract == spec.contract and shown < asked
+    return order.spec.contract == spec.contract and legs.get(order.order_id, 0) < asked
 
 
 def is_new_number(state: AccountState, number: str) -> bool:

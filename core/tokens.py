@@ -1,15 +1,28 @@
 """What follows from findings about a login's token; its state is kept with each account."""
 
-from typing import assert_never
+from typing import Final
 
 import msgspec
 
 from core import events, items
 from core.items import TokenFact
 
+EVENT_OF_FACT: Final[dict[TokenFact, type[events.TokenEvent]]] = {
+    TokenFact.ISSUED: events.TokenIssued,
+    TokenFact.REFRESHED: events.TokenRefreshed,
+    TokenFact.REFRESH_FAILED: events.TokenRefreshFailed,
+    TokenFact.EXPIRING: events.TokenExpiring,
+    TokenFact.EXPIRED: events.TokenExpired,
+    TokenFact.REVOKED: events.TokenRevoked,
+}
+_FACT_OF_EVENT: Final = {event: fact for fact, event in EVENT_OF_FACT.items()}
+_DEAD: Final = frozenset({TokenFact.EXPIRED, TokenFact.REVOKED})
+# What is said of the token in use; none of it brings a dead one back to life.
+_SAID_OF_THE_SAME: Final = frozenset({TokenFact.REFRESH_FAILED, TokenFact.EXPIRING})
+
 
 class TokenState(msgspec.Struct, frozen=True, kw_only=True):
-    """The last event about the token; `fact` is a value of `core.items.TokenFact`."""
+    """What holds of the token, a value of `core.items.TokenFact`, and the last event about it."""
 
     fact: str
     event: events.TokenEvent
@@ -17,48 +30,29 @@ class TokenState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_dead(self) -> bool:
         """Whether the broker takes no call with it."""
-        return self.fact in (TokenFact.EXPIRED, TokenFact.REVOKED)
+        return self.fact in _DEAD
 
 
 def decide_token(state: TokenState | None, seen: items.TokenSeen) -> events.TokenEvent | None:
     """Return the event of a finding, if it says anything new."""
-    event = _event(seen)
+    said = {
+        "issued_at": seen.issued_at,
+        "expires_at": seen.expires_at,
+        "cause": seen.detail,
+        "detail": seen.detail,
+    }
+    # Each event takes of these what it has a field for.
+    event = msgspec.convert(said, type=EVENT_OF_FACT[seen.fact])
     return None if state is not None and state.event == event else event
 
 
-def state_after(event: events.TokenEvent) -> TokenState:
-    """Return what is known of the token after one more event about it."""
-    match event:
-        case events.TokenIssued():
-            fact = TokenFact.ISSUED
-        case events.TokenRefreshed():
-            fact = TokenFact.REFRESHED
-        case events.TokenRefreshFailed():
-            fact = TokenFact.REFRESH_FAILED
-        case events.TokenExpiring():
-            fact = TokenFact.EXPIRING
-        case events.TokenExpired():
-            fact = TokenFact.EXPIRED
-        case events.TokenRevoked():
-            fact = TokenFact.REVOKED
-        case _:
-            assert_never(event)
-    return TokenState(fact=fact, event=event)
+def state_after(before: str | None, event: events.TokenEvent) -> TokenFact:
+    """Return what holds of the token after one more event: a dead one stays dead until a new one.
 
-
-def _event(seen: items.TokenSeen) -> events.TokenEvent:
-    match seen.fact:
-        case TokenFact.ISSUED:
-            return events.TokenIssued(issued_at=seen.issued_at, expires_at=seen.expires_at)
-        case TokenFact.REFRESHED:
-            return events.TokenRefreshed(issued_at=seen.issued_at, expires_at=seen.expires_at)
-        case TokenFact.REFRESH_FAILED:
-            return events.TokenRefreshFailed(expires_at=seen.expires_at, cause=seen.detail)
-        case TokenFact.EXPIRING:
-            return events.TokenExpiring(expires_at=seen.expires_at, detail=seen.detail)
-        case TokenFact.EXPIRED:
-            return events.TokenExpired(expires_at=seen.expires_at)
-        case TokenFact.REVOKED:
-            return events.TokenRevoked(cause=seen.detail)
-        case _:
-            assert_never(seen.fact)
+    Args:
+        before: what held before, a value of `core.items.TokenFact`; None if nothing was known.
+    """
+    fact = _FACT_OF_EVENT[type(event)]
+    if before in _DEAD and fact in _SAID_OF_THE_SAME:
+        return TokenFact(before)
+    return fact

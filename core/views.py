@@ -212,6 +212,24 @@ class ExplainAnswer(msgspec.Struct, frozen=True, kw_only=True):
     more_after: int | None
 
 
+class AuditQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`view.<account>.audit`: an account's facts, newest first, without readings of figures.
+
+    `before_n`: the oldest fact that an earlier page showed; 0 for the newest page.
+    """
+
+    before_n: int = 0
+    limit: int = ROWS_DEFAULT
+
+
+class AuditAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts, newest first; `more_before` is the `before_n` of the next page."""
+
+    as_of: AsOf
+    events: tuple[EventRow, ...]
+    more_before: int | None
+
+
 class AccountsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`view.system.accounts`: every account there is."""
 

@@ -44,8 +44,9 @@ def with_cash_break(
 
 def with_token(entry: AccountEntry, event: events.TokenEvent, recorded: Recorded) -> AccountEntry:
     """Return the entry with what is known of the login's token."""
+    before = None if entry.token is None else entry.token.state
     row = TokenRow(
-        state=state_after(event).fact,
+        state=state_after(before, event),
         issued_at=event.issued_at
         if isinstance(event, events.TokenIssued | events.TokenRefreshed)
         else None,

@@ -71,6 +71,8 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     alias: str
     added: events.AccountAdded | None = None
+    is_removed: bool = False
+    # With the mode that holds now.
     opened: events.AccountOpened | None = None
     run_id: str = ""
     is_stale: bool = True

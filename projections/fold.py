@@ -90,6 +90,7 @@ _PhaseEvent = (
     | events.OrderRejected
     | events.OrderAnswerObserved
 )
+_SystemEvent = events.AccountAdded | events.AccountRemoved
 _LaterOrderEvent = (
     _PhaseEvent
     | CancelEvent
@@ -114,7 +115,7 @@ def claimed_tiger_id(event: events.Event) -> str:
 def changed_alias(recorded: Recorded) -> str:
     """Return the account whose entry the event is about: not always the one that recorded it."""
     event = recorded.data
-    return event.alias if isinstance(event, events.AccountAdded) else recorded.account
+    return event.alias if isinstance(event, _SystemEvent) else recorded.account
 
 
 def fold(
@@ -136,7 +137,7 @@ def fold(
             line that may not hold it.
     """
     event = recorded.data
-    if (recorded.account == SYSTEM) != isinstance(event, events.AccountAdded):
+    if (recorded.account == SYSTEM) != isinstance(event, _SystemEvent):
         raise CorruptRecordError(f"expected no {recorded.type} in the line of {recorded.account}")
     match event:
         case (
@@ -203,7 +204,9 @@ def fold(
         case events.AccountBalancesObserved():
             return Change(balances=event)
         case events.AccountAdded():
-            return Change(account=replace(account, added=event))
+            return Change(account=replace(account, added=event, is_removed=False))
+        case events.AccountRemoved():
+            return Change(account=replace(account, is_removed=True))
         case (
             events.TokenIssued()
             | events.TokenRefreshed()
@@ -227,6 +230,7 @@ def fold(
             | events.AccountFrozen()
             | events.AccountHalted()
             | events.AccountResumed()
+            | events.AccountModeSet()
         ):
             return Change(account=_account(account, event, recorded))
         case _:
@@ -334,6 +338,7 @@ def _account(
         | events.AccountFrozen
         | events.AccountHalted
         | events.AccountResumed
+        | events.AccountModeSet
     ),
     recorded: Recorded,
 ) -> AccountEntry:

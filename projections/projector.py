@@ -9,9 +9,10 @@ from typing import Final, Protocol
 
 from core.codec import EMPTY_TAIL, Tail, follow
 from core.errors import CorruptRecordError
+from projections.audit import is_audited
 from projections.entries import AccountEntry, OrderEntry
 from projections.fold import changed_alias, changed_order_id, claimed_tiger_id, fold
-from projections.store import Batch, ViewStore, about_of
+from projections.store import Batch, ViewStore
 
 # Open orders are kept in memory; one that is done comes back from its row if it is named again.
 _ORDERS_KEPT_MAX: Final = 10_000
@@ -89,7 +90,7 @@ class Projector:
         tiger_order_id = claimed_tiger_id(recorded.data)
         is_known = bool(tiger_order_id) and self._has_tiger_id(batch, account, tiger_order_id)
         change = fold(entry, order, recorded, is_tiger_id_known=is_known)
-        if recorded.causation_id or about_of(recorded.data):
+        if is_audited(recorded.data):
             batch.caused.append(recorded)
         if change.order is not None:
             batch.orders[account, change.order.order.order_id] = change.order

@@ -16,6 +16,7 @@ import msgspec
 from core import events, views
 from core.errors import CommandError
 from core.ids import derived_id
+from projections.audit import audit_page
 from projections.entries import AccountEntry
 from projections.paging import (
     CURSOR_END,
@@ -241,8 +242,17 @@ class Queries:
             )
         )
 
+    def audit(self, account: str, query: views.AuditQuery) -> bytes:
+        """Return the facts of an account, newest first, as `views.AuditAnswer`.
+
+        Raises:
+            CommandError: an argument is wrong, or nobody knows the account.
+        """
+        with self._moment():
+            return audit_page(self._connection, account, query, as_of=self._as_of(account))
+
     def accounts(self) -> bytes:
-        """Return every account by alias, as `views.AccountsAnswer`."""
+        """Return every account that is not removed, by alias, as `views.AccountsAnswer`."""
         with self._moment():
             rows = self._connection.execute(
                 "SELECT a.entry, t.n, t.sequence, t.recorded_at FROM accounts a"
@@ -334,7 +344,7 @@ def _account_row(
 ) -> views.AccountRow | None:
     # The system ledger has the last word: no login may write there.
     bound = entry.added or entry.opened
-    if bound is None:
+    if bound is None or entry.is_removed:
         return None
     state, detail = _state(entry)
     return views.AccountRow(

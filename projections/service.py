@@ -72,6 +72,7 @@ class ViewService:
         await self._serve("balances", views.BalancesQuery, queries.balances)
         await self._serve("command", views.CommandQuery, queries.command)
         await self._serve("explain", views.ExplainQuery, queries.explain)
+        await self._serve("audit", views.AuditQuery, queries.audit)
         await self._serve_system("accounts", queries.accounts)
         await self._serve_system("health", lambda: msgspec.json.encode(self._health()))
         await self._nc.flush()

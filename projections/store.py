@@ -24,7 +24,7 @@ from core.views import EventRow, ExecutionRow
 from projections.entries import AccountEntry, OrderEntry
 
 # Part of the file's name: views of another shape are built beside these and compared.
-VIEW_VERSION: Final = 3
+VIEW_VERSION: Final = 4
 # A rebuild writes each page many times; it is cheaper to copy them into the file rarely.
 _CHECKPOINT_PAGES: Final = 8_000
 _CACHE_KIB: Final = 32_768
@@ -63,6 +63,7 @@ _CREATE: Final = (
     " about TEXT, row BLOB)",
     "CREATE INDEX IF NOT EXISTS command_events_command ON command_events (account, command_id, n)",
     "CREATE INDEX IF NOT EXISTS command_events_about ON command_events (account, about, n)",
+    "CREATE INDEX IF NOT EXISTS command_events_newest ON command_events (account, n)",
 )
 _PUT_TAIL: Final = "INSERT OR REPLACE INTO tails VALUES (?, ?, ?, ?, ?)"
 _PUT_ACCOUNT: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?)"

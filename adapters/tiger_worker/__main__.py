@@ -1,25 +1,37 @@
 """`python -P -m adapters.tiger_worker --home H --login NAME`: the worker of one Tiger login."""
 
 import argparse
-import asyncio
 import gc
-import hashlib
-import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
 from nats.aio.client import Client
 
-from adapters.tiger_worker.account import AccountPlan, AccountWorker, LoginPlan, World
+from adapters.tiger_worker.account import (
+    AccountPlan,
+    AccountWorker,
+    LoginPlan,
+    World,
+    file_halt_of,
+)
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
-from adapters.tiger_worker.login import Ending, begin, code_of, end
+from adapters.tiger_worker.file_halt import FileHalt
+from adapters.tiger_worker.login import (
+    EXIT_FAILED,
+    Ending,
+    begin,
+    code_of,
+    end,
+    finish_halts,
+    reach,
+)
 from adapters.tiger_worker.parts import Ledger
 from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
@@ -27,20 +39,12 @@ from adapters.tiger_worker.reconcile import Pace
 from adapters.tiger_worker.session import LoginAccess, Session
 from adapters.tiger_worker.token_keeper import TokenKeeper
 from adapters.tiger_worker.watchdog import exit_now
-from core.asks import AskFault, AskReply
 from core.context import Timing
-from core.errors import ConfigError, ServiceError
+from core.errors import ConfigError, ServiceError, VersionConflictError
 from core.events import Environment
 from core.items import TokenSeen
 from core.ports import StoredRecord
-from core.subjects import (
-    COMMANDS_STREAM,
-    CONTROL_STREAM,
-    Kind,
-    history_consumer,
-    ledger_stream,
-    work_consumer,
-)
+from core.subjects import Kind, history_consumer, ledger_stream
 from infra import logs
 from infra.access import link_settings
 from infra.clock import RandomIds, SystemClock
@@ -50,11 +54,11 @@ from infra.keyring import command_keys, control_keys
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger
 from infra.ledger.history import LedgerReader
-from infra.nats.home_lock import HomeLock, LockOwner
+from infra.login_lock import is_in_place, login_locks, take_login_lock
+from infra.nats.home_lock import HomeLock
 from infra.nats.link import LoopThread, connect
-from infra.nats.responder import Responder
+from infra.nats.login_messages import AccountEnd, LoginMessages
 from infra.nats.topology import worker_role
-from infra.nats.work_queue import WorkQueue
 from infra.sandbox.home import LOGIN_FILE, LoginFile, read_ports
 from infra.version import code_version
 
@@ -75,6 +79,7 @@ _TIGER_PACE: Final = Pace(settle_s=0.03, gap_s=1.0, watching_s=2.0, idle_s=20.0,
 
 MakeBroker = Callable[[Session, str], AccountBroker]
 MakeLedger = Callable[[LoopThread, AccountWriter], Ledger]
+FindAccess = Callable[[Home, LoginSettings], LoginAccess]
 
 
 def main() -> None:
@@ -103,6 +108,8 @@ def run(
     timing: Timing | None = None,
     make_broker: MakeBroker = tiger_broker,
     make_ledger: MakeLedger = DeskLedger,
+    find_access: FindAccess | None = None,
+    locks: Path | None = None,
 ) -> None:
     """Run one login's worker in this process, which ends with it.
 
@@ -110,12 +117,22 @@ def run(
         timing: the limits of time; none means those of the service.
         make_broker: makes an account's broker; tests hand in one that dies at a chosen step.
         make_ledger: likewise for its ledger.
+        find_access: says how the login reaches its broker; none means as the home says.
+        locks: folder of the locks of logins; none means the user's own.
     """
     logs.configure(f"worker-{login_name}", settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_sdk_settings()
     try:
-        code = _Login(settings, login_name, timing or Timing(), make_broker, make_ledger).run()
+        code = _Login(
+            settings,
+            login_name,
+            timing or Timing(),
+            make_broker,
+            make_ledger,
+            find_access or access_of,
+            locks,
+        ).run()
     except ConfigError as error:
         log.error("worker.not_started", reason=str(error))
         code = EXIT_CONFIG
@@ -135,6 +152,8 @@ class _Login:
         timing: Timing,
         make_broker: MakeBroker,
         make_ledger: MakeLedger,
+        find_access: FindAccess,
+        locks: Path | None,
     ) -> None:
         self._settings = settings
         self._home = Home(settings.home)
@@ -143,31 +162,58 @@ class _Login:
         self._timing = timing
         self._make_broker = make_broker
         self._make_ledger = make_ledger
+        self._find_access = find_access
+        self._locks = locks
         self._ending = Ending()
         self._loop = LoopThread(f"nats-{login_name}")
-        self._tasks: list[asyncio.Task[None]] = []
-        self._queues: list[WorkQueue] = []
         self._known: list[AccountWorker] = []
 
     def run(self) -> int:
-        access = _access(self._home, self._login)
+        access = self._find_access(self._home, self._login)
         session = Session(access, timeout_s=self._timing.sdk_timeout_s)
-        lock = take_login_lock(session.tiger_id)
+        lock = take_login_lock(session.tiger_id, folder=self._locks or login_locks())
         if lock is None:
             log.error("worker.login_in_use", login=self._login.name)
             return EXIT_LOGIN_IN_USE
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.stop())
-        nc = self._loop.run(self._connect(), CONNECT_LIMIT_S)
         world = self._world(session, lock, access.environment)
-        accounts = self._accounts(nc, world)
+        plan = self._login_plan(world)
+        file_halts = [file_halt_of(each, plan, world) for each in self._account_plans()]
+        for file_halt in file_halts:
+            file_halt.start()
+        try:
+            return self._serve(session, access, world, plan, file_halts)
+        except (ConfigError, VersionConflictError):
+            # This is not, or no more, the worker of these accounts.
+            raise
+        except (ServiceError, TimeoutError):
+            finish_halts(file_halts, self._ending)
+            raise
+
+    # From here on what a halt file asks for is done, whatever becomes of the rest.
+    def _serve(
+        self,
+        session: Session,
+        access: LoginAccess,
+        world: World,
+        plan: LoginPlan,
+        file_halts: list[FileHalt],
+    ) -> int:
+        nc = reach(
+            lambda: self._loop.run(self._connect(), CONNECT_LIMIT_S), file_halts, self._ending
+        )
+        if isinstance(nc, int):
+            return nc
+        accounts = self._accounts(nc, world, plan, file_halts)
         for account in accounts:
             self._loop.run(self._restore(nc, account), HISTORY_LIMIT_S)
         self._known = accounts
         begin(accounts)
         keeper = self._token_keeper(session, access, accounts, world)
         keeper.start()
-        self._loop.run(self._take_messages(nc, accounts), CONNECT_LIMIT_S)
+        messages = self._messages(nc, accounts)
+        self._loop.run(messages.start(), CONNECT_LIMIT_S)
         # What start-up made stays; the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
@@ -176,14 +222,16 @@ class _Login:
         link = self._push_link(session, accounts, world)
         link.start()
         code = self._ending.wait()
+        if code == EXIT_FAILED:
+            finish_halts(file_halts, self._ending)
         link.stop()
         keeper.stop()
         end(
             accounts,
-            stop_taking=lambda: self._loop.run(self._stop_taking(), STOP_LIMIT_S),
+            stop_taking=lambda: self._loop.run(messages.stop(), STOP_LIMIT_S),
             open_act_wait_s=self._timing.deadline_s,
         )
-        self._loop.run(self._leave(nc), STOP_LIMIT_S)
+        self._loop.run(messages.leave(), STOP_LIMIT_S)
         return code
 
     def _push_link(self, session: Session, accounts: list[AccountWorker], world: World) -> PushLink:
@@ -200,11 +248,20 @@ class _Login:
 
     async def _connect(self) -> Client:
         role = worker_role(self._login.name)
-        return await connect(
+        is_up = False
+
+        def tell_closed() -> None:
+            # A try that fails closes too.
+            if is_up:
+                self._ending.lost_link()
+
+        nc = await connect(
             link_settings(self._settings, role=role, name=role),
             on_error=lambda error: log.error("nats.error", reason=repr(error)),
-            on_closed=self._ending.lost_link,
+            on_closed=tell_closed,
         )
+        is_up = True
+        return nc
 
     def _world(self, session: Session, lock: HomeLock, environment: Environment) -> World:
         is_sandbox = environment is Environment.SANDBOX
@@ -218,13 +275,13 @@ class _Login:
             clock=clock,
             ids=RandomIds(),
             verifiers={Kind.COMMAND: command_keys(keys), Kind.CONTROL: control_keys(keys)},
-            is_lock_held=lambda: is_same_file(lock),
+            is_lock_held=lambda: is_in_place(lock),
             is_number_used=lambda number: any(number in a.state.numbers for a in self._known),
             on_failure=self._ending.fail,
         )
 
-    def _accounts(self, nc: Client, world: World) -> list[AccountWorker]:
-        login = LoginPlan(
+    def _login_plan(self, world: World) -> LoginPlan:
+        return LoginPlan(
             name=self._login.name,
             ledger_id=self._installation.ledger_id,
             run_id=world.ids.new("run"),
@@ -232,24 +289,35 @@ class _Login:
             timing=self._timing,
             pace=_SANDBOX_PACE if world.budget.is_unlimited else _TIGER_PACE,
         )
+
+    def _account_plans(self) -> list[AccountPlan]:
+        return [
+            AccountPlan(
+                alias=account.alias,
+                number=account.number,
+                environment=account.environment,
+                mode=account.mode,
+                halt_file=self._home.halt_file(account.alias),
+                halt_journal=self._home.halt_journal(account.alias),
+            )
+            for account in self._login.accounts
+        ]
+
+    def _accounts(
+        self, nc: Client, world: World, login: LoginPlan, file_halts: list[FileHalt]
+    ) -> list[AccountWorker]:
         return [
             AccountWorker(
-                AccountPlan(
-                    alias=account.alias,
-                    number=account.number,
-                    environment=account.environment,
-                    mode=account.mode,
-                    halt_file=self._home.halt_file(account.alias),
-                    halt_journal=self._home.halt_journal(account.alias),
-                ),
+                plan,
                 login,
                 world,
                 ledger=self._make_ledger(
                     self._loop,
-                    AccountWriter(nc, stream=ledger_stream(login.name), account=account.alias),
+                    AccountWriter(nc, stream=ledger_stream(login.name), account=plan.alias),
                 ),
+                file_halt=file_halt,
             )
-            for account in self._login.accounts
+            for plan, file_halt in zip(self._account_plans(), file_halts, strict=True)
         ]
 
     def _token_keeper(
@@ -281,57 +349,34 @@ class _Login:
                 account.restore(StoredRecord(r.subject, r.sequence, r.body) for r in batch)
         account.check_binding()
 
-    async def _take_messages(self, nc: Client, accounts: list[AccountWorker]) -> None:
-        busy = AskReply(fault=AskFault(code="busy", message="too many questions at once"))
-        for account in accounts:
-            for stream in (CONTROL_STREAM, COMMANDS_STREAM):
-                queue = WorkQueue(
-                    nc,
-                    stream=stream,
-                    consumer=work_consumer(account.alias),
-                    take=account.take,
-                )
-                self._queues.append(queue)
-                self._start(queue.run())
-            responder = Responder(
-                nc,
-                subject_filter=f"{Kind.ASK}.{account.alias}.>",
-                answer=account.asks.answer,
-                busy=msgspec.json.encode(busy),
-                pool=account.ask_threads,
-            )
-            await responder.start()
-        await nc.flush()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._note_end)
-        self._tasks.append(task)
-
-    def _note_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("queue.failed", reason=repr(error))
-            self._ending.fail(error)
-
-    async def _stop_taking(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _leave(self, nc: Client) -> None:
-        await asyncio.gather(*(queue.leave() for queue in self._queues))
-        if not nc.is_closed:
-            await nc.close()
+    def _messages(self, nc: Client, accounts: list[AccountWorker]) -> LoginMessages:
+        ends = [AccountEnd(a.alias, a.take, a.asks.answer, a.ask_threads) for a in accounts]
+        return LoginMessages(nc, ends, on_failure=self._ending.fail)
 
 
-def _access(home: Home, login: LoginSettings) -> LoginAccess:
+def access_of(home: Home, login: LoginSettings) -> LoginAccess:
+    """Return how a login reaches its broker, as the home says.
+
+    Raises:
+        ConfigError: the login has no accounts or accounts of two worlds, or its sandbox is not up.
+    """
     properties = home.path / login.properties
     environments = {account.environment for account in login.accounts}
+    if not environments:
+        raise ConfigError(f"expected login {login.name} to have an account, was none")
     if Environment.SANDBOX not in environments:
         first = min(environments)
         return LoginAccess(properties=properties, environment=first)
     if len(environments) > 1:
         raise ConfigError(f"login {login.name} has sandbox accounts beside others")
+    if login.sandbox is not None:
+        return LoginAccess(
+            properties=properties,
+            environment=Environment.SANDBOX,
+            server_url=login.sandbox.server_url,
+            gateway_key=login.sandbox.gateway_key,
+            push_port=login.sandbox.push_port,
+        )
     ports = read_ports(home.sandbox)
     if ports is None:
         raise ConfigError("expected a running sandbox broker; run `tiger-mcp up`")
@@ -343,24 +388,6 @@ def _access(home: Home, login: LoginSettings) -> LoginAccess:
         gateway_key=file.tiger_public_key,
         push_port=ports.push,
     )
-
-
-def take_login_lock(tiger_id: str) -> HomeLock | None:
-    """Take the lock of a Tiger login for the life of this process, or None if another has it.
-
-    It lies in a place of the user, not of a home: two homes with one login exclude each other.
-    """
-    name = hashlib.sha256(tiger_id.encode()).hexdigest()[:32]
-    path = Path.home() / ".local" / "state" / "tiger-mcp" / "logins" / f"{name}.lock"
-    return HomeLock.try_acquire(path, owner=LockOwner(pid=os.getpid(), purpose="worker"))
-
-
-def is_same_file(lock: HomeLock) -> bool:
-    """Say whether the lock still stands at its path: a removed file would let another in."""
-    try:
-        return os.path.samestat(os.fstat(lock.fileno()), lock.path.stat())
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,24 +15,26 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk import Desk, DeskSettings
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
-from adapters.tiger_worker.file_halt import CancelJournal, FileHalt
+from adapters.tiger_worker.file_halt import FileHalt, Standing, standing_of
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
+from adapters.tiger_worker.halt_journal import CancelJournal
 from adapters.tiger_worker.intake import Held, Intake
-from adapters.tiger_worker.lanes import Lanes
+from adapters.tiger_worker.lanes import NO_END, Lanes
 from adapters.tiger_worker.parts import Ledger, Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace, Reconciler
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog, exit_now
-from core.account_state import AccountState, is_kick, kick_key
-from core.cancelling import is_halt_carried
+from core.account_state import AccountState, kick_key
+from core.commands import SetMode
 from core.context import Timing
 from core.errors import ConfigError
 from core.events import Environment, Mode
 from core.items import (
     AccountBegins,
     ActAbandoned,
+    CommandItem,
     HaltFileSeen,
     Item,
     ModifyAnswered,
@@ -47,12 +50,12 @@ from core.subjects import Kind
 
 log = structlog.get_logger()
 ASK_THREADS: Final = 3
-# How often a halt file that the desk has not taken yet is told again.
+# How often a halt file that the desk has not taken yet, or a line of its journal, is told again.
 HALT_FILE_EVERY_S: Final = 1.0
 # A round that hangs for so many deadlines of a call is a gap; for so many more, a stuck process.
 GAP_AFTER: Final = 2.0
 ROUND_ENDS_AFTER: Final = 6.0
-NO_END: Final = "no end within the deadline"
+MODE_LIFE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +98,42 @@ class World:
     on_failure: Callable[[BaseException], None]
 
 
+def file_halt_of(plan: AccountPlan, login: LoginPlan, world: World) -> FileHalt:
+    """Return the watch over an account's halt file; it needs no ledger, and begins before all."""
+    return FileHalt(
+        world.make_broker(plan.number),
+        account=plan.alias,
+        ledger_id=login.ledger_id,
+        halt_file=plan.halt_file,
+        journal=CancelJournal(plan.halt_journal),
+        budget=world.budget,
+        clock=world.clock,
+        deadline_s=login.timing.deadline_s,
+        on_failure=world.on_failure,
+        on_exhausted=lambda: exit_now(EXIT_STUCK),
+    )
+
+
 class AccountWorker:
-    """Joins one account's parts. `restore`, then `begin`, then messages may come."""
+    """Joins one account's parts. `restore`, then `begin`, then messages may come.
+
+    `file_halt` watches since the login was locked, and goes on as this account's.
+    """
 
     def __init__(
-        self, plan: AccountPlan, login: LoginPlan, world: World, *, ledger: Ledger
+        self,
+        plan: AccountPlan,
+        login: LoginPlan,
+        world: World,
+        *,
+        ledger: Ledger,
+        file_halt: FileHalt,
     ) -> None:
         self._plan = plan
         self._login = login
         self._world = world
-        self._broker = broker = world.make_broker(plan.number)
+        self._file_halt = file_halt
+        self._broker = broker = file_halt.broker
         latch = HaltLatch()
         self._watchdog = Watchdog(
             deadline_s=login.timing.deadline_s,
@@ -131,18 +160,6 @@ class AccountWorker:
             on_sending=self._watchdog.sending,
             on_sent=self._watchdog.sent,
             on_exhausted=lambda: exit_now(EXIT_STUCK),
-            on_file_cancel=lambda tiger_id, ended: self._file_halt.ended(tiger_id, ended),
-        )
-        self._journal = CancelJournal(plan.halt_journal)
-        self._file_halt = FileHalt(
-            broker,
-            account=plan.alias,
-            halt_file=plan.halt_file,
-            journal=self._journal,
-            clock=world.clock,
-            is_taken=lambda: is_halt_carried(self.state),
-            cancel=self.lanes.cancel_under_file,
-            on_failure=world.on_failure,
         )
         settings = DeskSettings(
             account=plan.alias,
@@ -179,8 +196,8 @@ class AccountWorker:
         self.ask_threads = ThreadPoolExecutor(ASK_THREADS, thread_name_prefix=f"ask-{plan.alias}")
         self._is_silence_told = False
         self._is_lock_lost = False
-        self._halt_file_told_at = 0.0
-        self._journal_looked_at = 0.0
+        self._file_told_at = 0.0
+        self._taken_when_told = -1
 
     @property
     def alias(self) -> str:
@@ -239,11 +256,12 @@ class AccountWorker:
                 )
             )
         self._desk.take(Work(WorkerStarts(run_id=self._login.run_id)))
+        self._lower_mode()
         for order_id in sorted(self.state.open_orders):
             self._desk.take(Work(ActAbandoned(order_id=order_id)))
         self._thread.start()
         self._watchdog.start()
-        self._file_halt.start()
+        self._file_halt.follow(self._standing)
         self.lanes.numbers.fill()
         self._reconciler.start()
 
@@ -279,10 +297,8 @@ class AccountWorker:
     def awaits_resume(self, kick: str) -> bool:
         """Say whether this kick, or with "" an earlier one, still waits for a person's resume."""
         state = self.state
-        if kick and kick_key(kick) not in state.frozen_for:
-            # The desk has not taken it yet.
-            return True
-        return bool(state.frozen_cause) and any(is_kick(key) for key, _ in state.frozen_for.items())
+        # One that was not recorded yet is one that the desk has not taken.
+        return bool(state.kicks) or bool(kick and kick_key(kick) not in state.frozen_for)
 
     def close_for_commands(self) -> None:
         """Take no command any more, in whatever order the rest ends."""
@@ -298,17 +314,34 @@ class AccountWorker:
         self._watchdog.stop()
         self._file_halt.stop()
 
+    # What a person lowered while no worker ran. Only a control raises a mode.
+    def _lower_mode(self) -> None:
+        opened = self.state.opened
+        if opened is None or opened.mode is self._plan.mode:
+            return
+        if self._plan.mode is not Mode.READ_ONLY:
+            return
+        self._desk.take(
+            Work(
+                CommandItem(
+                    command=SetMode(mode=Mode.READ_ONLY),
+                    command_id=self._world.ids.new("ctl"),
+                    principal="the home's list of accounts",
+                    expires_at=self._world.clock.now() + MODE_LIFE,
+                    is_own=True,
+                )
+            )
+        )
+
     def _look(self) -> None:
         """Look after what may hang unseen; called by the watchdog, several times a second."""
         self.lanes.cancels.check()
         now = time.monotonic()
-        is_due = now - self._halt_file_told_at > HALT_FILE_EVERY_S
-        if is_due and not self.state.is_halted and self._plan.halt_file.exists():
-            self._halt_file_told_at = now
-            self._thread.post(Work(HaltFileSeen(detail="the halt file is there")), Turn.CONTROL)
-        if now - self._journal_looked_at > HALT_FILE_EVERY_S:
-            self._journal_looked_at = now
-            self._import_journal()
+        # A desk that hangs is not told the same again and again.
+        taken = self._thread.taken
+        is_due = now - self._file_told_at > HALT_FILE_EVERY_S and taken != self._taken_when_told
+        if is_due and self._tell_of_the_file():
+            self._file_told_at, self._taken_when_told = now, taken
         self._end_if_lock_is_lost()
         if self.lanes.readings.longest_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
             log.error("reading.hangs", account=self.alias)
@@ -323,20 +356,31 @@ class AccountWorker:
             self._thread.post(Work(gap), Turn.CONTROL)
         self._is_silence_told = is_silent
 
+    def _standing(self) -> Standing:
+        return standing_of(self.state, silent_s=self._thread.silent_s)
+
+    def _tell_of_the_file(self) -> bool:
+        """Tell the desk of the halt file and of cancels made under it; False if all is recorded."""
+        told: list[Item] = []
+        # It may be gone since: deleting it resumes nothing, whoever knew of it meanwhile.
+        is_there = self._plan.halt_file.exists()
+        if not self.state.is_halted and (is_there or self._file_halt.is_owed):
+            detail = "the halt file is there" if is_there else "the halt file was there"
+            told.append(HaltFileSeen(detail=detail))
+        entries = self._file_halt.journal.entries()
+        waiting = [entry for entry in entries if entry.key not in self.state.handled]
+        if not waiting:
+            self._file_halt.journal.clear(entries)
+        for item in (*told, *waiting):
+            self._thread.post(Work(item), Turn.CONTROL)
+        return bool(told or waiting)
+
     def _end_if_lock_is_lost(self) -> None:
         # Nothing would be sent any more, and nobody would be told to start a worker that may.
         if not self._is_lock_lost and not self._world.is_lock_held():
             self._is_lock_lost = True
             log.error("login.lock_lost", account=self.alias)
             self._world.on_failure(ConfigError("expected to hold the login's lock, was lost"))
-
-    def _import_journal(self) -> None:
-        entries = self._journal.entries()
-        waiting = [entry for entry in entries if entry.key not in self.state.handled]
-        for entry in waiting:
-            self._thread.post(Work(entry), Turn.CONTROL)
-        if not waiting:
-            self._journal.clear(entries)
 
     def _record_doubt(self, order_id: str) -> None:
         doubt: Item = PlaceAnswered(order_id=order_id, outcome=Outcome.UNKNOWN, detail=NO_END)

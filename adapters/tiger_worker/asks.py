@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.market_assets import Assets
 from adapters.tiger_worker.market_depth import Depth
 from adapters.tiger_worker.market_figures import Figures
 from adapters.tiger_worker.market_history import History
@@ -20,7 +21,7 @@ from adapters.tiger_worker.market_scan import Scanner
 from adapters.tiger_worker.rates import RateBudget
 from core import market_asks
 from core.asks import AskFault, AskReply
-from core.market_asks import MarketTable, Question
+from core.market_asks import Question
 
 log = structlog.get_logger()
 Q = TypeVar("Q", bound=Question)
@@ -33,7 +34,8 @@ class Asks:
     def __init__(self, broker: AccountBroker, *, budget: RateBudget) -> None:
         reads = MarketReads(broker, budget=budget)
         listings = Listings(reads)
-        self._answers: dict[str, Callable[[bytes], MarketTable]] = {
+        self._answers: dict[str, Callable[[bytes], msgspec.Struct]] = {
+            "assets": _decoding(market_asks.AssetsAsk, Assets(reads).answer),
             "quotes": _decoding(market_asks.QuotesAsk, Quotes(reads, listings).answer),
             "bars": _decoding(market_asks.BarsAsk, History(reads, listings).answer),
             "depth": _decoding(market_asks.DepthAsk, Depth(reads, listings).answer),
@@ -62,7 +64,9 @@ class Asks:
             return _fault("broker_unavailable", "the broker did not answer; try again shortly")
 
 
-def _decoding(kind: type[Q], answer: Callable[[Q], MarketTable]) -> Callable[[bytes], MarketTable]:
+def _decoding(
+    kind: type[Q], answer: Callable[[Q], msgspec.Struct]
+) -> Callable[[bytes], msgspec.Struct]:
     decoder = msgspec.json.Decoder(kind)
     return lambda body: answer(decoder.decode(body))
 

@@ -34,6 +34,8 @@ from core.items import (
     ExecutionSeen,
     Outcome,
     QuoteFacts,
+    RowKind,
+    RowUnreadable,
 )
 from core.ports import Clock
 from core.terms import ContractRef, OrderSpec, SecurityType
@@ -49,12 +51,18 @@ _NEVER_CONNECTED: Final = (
     urllib3.exceptions.NameResolutionError,
 )
 
+# Between these the broker's clock may stand: 2000 to 2200.
+_CLOCK_FROM_MS: Final = 946_684_800_000
+_CLOCK_TO_MS: Final = 7_258_118_400_000
+
 # How a reading ends that brings no reply.
 _NO_REPLY: Final = (
     RequestException,
     ResponseException,
     ValueError,
     AttributeError,
+    # A body that is a number or null, in which the SDK looks for a signature.
+    TypeError,
     RecursionError,
     OverflowError,
     OSError,
@@ -75,6 +83,13 @@ class Listing(NamedTuple):
 
     rows: tuple[Row, ...]
     begun_at: datetime | None
+
+
+class Positions(NamedTuple):
+    """Every position, and what is told of rows that cannot be read."""
+
+    figures: tuple[PositionFigure, ...]
+    unreadable: tuple[RowUnreadable, ...]
 
 
 class _Parameters:
@@ -124,7 +139,10 @@ class AccountBroker:
         # An empty body or an empty id is no answer.
         if not tiger_order_id:
             return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
-        return Ended(Outcome.DONE, tiger_order_id=str(tiger_order_id))
+        try:
+            return Ended(Outcome.DONE, tiger_order_id=words.broker_id(tiger_order_id))
+        except CorruptRecordError:
+            return Ended(Outcome.UNKNOWN, detail="the broker's reply held no id of an order")
 
     def modify(self, tiger_order_id: str, order: SdkOrder) -> Ended:
         """Ask once for a change to the terms of a prepared order; never raises.
@@ -172,14 +190,19 @@ class AccountBroker:
         fields = {"order_id": int(tiger_order_id), "limit": PAGE_ROWS}
         return tuple(rows.execution_of(row) for row in self._pages("order_transactions", fields))
 
-    def positions(self) -> tuple[PositionFigure, ...]:
+    def positions(self) -> Positions:
         """Return every position, of all classes of security."""
-        found: list[PositionFigure] = []
+        figures: list[PositionFigure] = []
+        unreadable: list[RowUnreadable] = []
         for word in POSITION_CLASSES:
             # The broker lists one class at a time.
             fields = {"sec_type": word, "market": "ALL", "currency": "ALL"}
-            found.extend(rows.position_of(row) for row in _items(self._read("positions", fields)))
-        return tuple(found)
+            for row in _listed(self._read("positions", fields)):
+                try:
+                    figures.append(rows.position_of(row))
+                except CorruptRecordError as error:
+                    unreadable.append(rows.unreadable(RowKind.POSITION, row, error))
+        return Positions(tuple(figures), tuple(unreadable))
 
     def balances(self) -> BalancesSeen:
         """Return cash and margin."""
@@ -221,7 +244,7 @@ class AccountBroker:
         """Return the broker's own preview of an order; sends none."""
         order = sdk_preview_of(spec, number=self._number)
         try:
-            return rows.estimate_of(self._session.client.preview_order(order))
+            return rows.estimate_of(words.clean(self._session.client.preview_order(order)))
         except ApiException as error:
             if words.is_definite_no(error.code, str(error.msg)):
                 return EstimateFacts(
@@ -265,7 +288,7 @@ class AccountBroker:
         page_token = ""
         for _ in range(PAGES_MAX):
             data = self._read(method, {**fields, "page_token": page_token})
-            yield from _items(data)
+            yield from _listed(data)
             page_token = words.text(data, "nextPageToken")
             if not page_token:
                 return
@@ -283,7 +306,7 @@ class AccountBroker:
             if reply.get("code") != 0:
                 raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
             data = reply.get("data")
-            parsed = json.loads(data) if isinstance(data, str) else data
+            parsed = words.clean(json.loads(data)) if isinstance(data, str) else data
         except _NO_REPLY as error:
             # The text of these holds the signed request.
             raise BrokerUnavailableError(f"{method} failed: {type(error).__name__}") from None
@@ -295,13 +318,16 @@ class AccountBroker:
 
     def _execute(self, method: str, parameters: _Parameters | None) -> Row:
         request = OpenApiRequest(method, biz_model=parameters)
-        reply: Row = self._session.client.execute(request, url=self._session.server_url)
+        reply: Row = words.clean(
+            self._session.client.execute(request, url=self._session.server_url)
+        )
         self._note_time(reply)
         return reply
 
     def _note_time(self, reply: dict[str, Any]) -> None:
         stamp = reply.get("timestamp")
-        if isinstance(stamp, int):
+        # A clock that is years off is none; what it told before still holds.
+        if isinstance(stamp, int) and _CLOCK_FROM_MS < stamp < _CLOCK_TO_MS:
             self._broker_time = datetime.fromtimestamp(stamp / 1000, UTC)
             self._told_at_s = self._clock.boot_s()
 
@@ -321,6 +347,14 @@ def _option_brief_fields(contract: ContractFacts) -> dict[str, Any]:
     return {"market": contract.market, "option_basic": [option]}
 
 
+def _listed(data: Row) -> list[Row]:
+    """Return the rows of a listing; what is no row in it is one of which nothing can be read."""
+    found = data.get("items", [])
+    if not isinstance(found, list):
+        raise CorruptRecordError("expected a list in the broker's reply")
+    return [row if isinstance(row, dict) else {} for row in found]
+
+
 def _items(data: Row) -> list[Row]:
     found = data.get("items", [])
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -337,4 +371,17 @@ def _end_of(error: Exception) -> Ended:
     # The SDK raises its own error while it handles the transport's, without naming it as cause.
     if isinstance(error.__context__, _NEVER_CONNECTED):
         return Ended(Outcome.NOT_SENT, detail="no connection to the broker was made")
-    return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+    return Ended(Outcome.UNKNOWN, detail=_doubt(error))
+
+
+# This is recorded and told to people, for whom the classes of a library say nothing.
+def _doubt(error: Exception) -> str:
+    match error:
+        case RequestException():
+            return "the connection ended without a reply"
+        case ResponseException():
+            return "what came back was not the broker's signed reply"
+        case ValueError() | AttributeError() | TypeError() | RecursionError():
+            return "the broker's reply could not be read"
+        case _:
+            return "the call ended as nobody foresaw"

@@ -26,15 +26,17 @@ from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
 from core.evolving import evolve
 from core.ids import derived_id
-from core.orders import Order, Phase
+from core.orders import CancelPhase, Order, Phase
 from core.ports import Clock, Ids
 from core.subjects import Kind, subject
 
 log = structlog.get_logger()
 # One sighting brings an order, its fills and its end; an order of more fills takes more rounds.
 EVENTS_OF_A_SIGHTING_MAX: Final = 1_000
-# How soon an own cancel that came to nothing is asked again.
+# How soon an own cancel that came to nothing is asked again, and one that the broker took while its
+# order stays open: an exchange that is shut keeps it so for a night.
 OWN_CANCEL_EVERY_S: Final = 5.0
+TAKEN_CANCEL_EVERY_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,11 @@ class Desk:
         for _ in range(len(self._parked)):
             self._step(self._parked.popleft())
             self._follow()
+
+    @property
+    def n(self) -> int:
+        """The number of the last event of the account's line that is stored; from any thread."""
+        return self._tail.n
 
     @property
     def open_acts(self) -> int:
@@ -312,6 +319,7 @@ class Desk:
                 self._acts.look_again()
             case events.AccountHalted():
                 self._wish_cancels()
+                self._acts.look_again()
             case (
                 events.OrderOutcomeUnknown()
                 | events.OrderCancelRequested()
@@ -333,8 +341,10 @@ class Desk:
         self._asked_at = {o: at for o, at in self._asked_at.items() if o in self.state.open_orders}
         for order_id in sorted(self.state.open_orders):
             order = self.state.orders[order_id]
-            asked_s = now_s - self._asked_at.get(order_id, -OWN_CANCEL_EVERY_S)
-            if must_not_rest(self.state, order) and asked_s >= OWN_CANCEL_EVERY_S:
+            is_taken = order.cancel is CancelPhase.REQUESTED
+            every_s = TAKEN_CANCEL_EVERY_S if is_taken else OWN_CANCEL_EVERY_S
+            asked_s = now_s - self._asked_at.get(order_id, -every_s)
+            if must_not_rest(self.state, order) and asked_s >= every_s:
                 self._asked_at[order_id] = now_s
                 self._follow_ups.append(self._own_cancel(order))
 

@@ -1,23 +1,36 @@
 """The thread of one desk: an ordered queue before it, and a failure that stops the login.
 
 Controls go first, then the broker's answers, then what its listings show, then commands. Only
-listings could come without end, so only they wait for room: whoever brings a message, an answer or
-a doubt is never held up here, or the loop that carries the ledger's answers would wait for a desk
-that waits for the ledger.
+listings could come without end. What one shows stands for what an earlier one showed of the same
+thing, so a desk that hangs for an hour finds each thing once; and only listings wait for room:
+whoever brings a message, an answer or a doubt is never held up here, or the loop that carries the
+ledger's answers would wait for a desk that waits for the ledger.
 """
 
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from adapters.tiger_worker.desk import Desk
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
+from core.items import (
+    AbsenceConfirmed,
+    BalancesSeen,
+    Item,
+    ModifyNotShown,
+    OrderSeen,
+    PositionsSeen,
+    RoundCompleted,
+    RowUnreadable,
+)
 
 log = structlog.get_logger()
 SIGHTINGS_MAX: Final = 1_000
@@ -50,24 +63,37 @@ class DeskThread:
     ) -> None:
         """Make a desk's thread; `on_woken` is called after a pause of the process."""
         self.desk = desk
+        # Items carried through so far.
+        self.taken = 0
         self._gaps = gaps
         self._on_woken = on_woken
         self._on_failure = on_failure
         self._count = itertools.count()
+        # An entry of a sighting carries none: it takes whichever has waited longest by then.
         self._queue: queue.PriorityQueue[tuple[Turn, int, Work | None]] = queue.PriorityQueue()
         self._room = threading.Semaphore(SIGHTINGS_MAX)
+        self._sightings: dict[tuple[object, ...], Work] = {}
+        self._lock = threading.Lock()
+        self._round_at = time.monotonic()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to take items."""
+        self._round_at = time.monotonic()
         self._thread.start()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the desk last carried a whole round of readings through, or began."""
+        return time.monotonic() - self._round_at
 
     def post(self, work: Work, turn: Turn) -> None:
         """Queue an item; only a sighting waits, while too many others do."""
         if turn is Turn.SIGHTING:
-            self._room.acquire()
-        self._queue.put((turn, next(self._count), work))
+            self._post_sighting(work)
+        else:
+            self._queue.put((turn, next(self._count), work))
 
     def close_for_commands(self) -> None:
         """Take no command any more; those that wait stay on their stream for a successor."""
@@ -78,6 +104,32 @@ class DeskThread:
         self.close_for_commands()
         self._queue.put((Turn.STOP, next(self._count), None))
         self._thread.join(_STOP_WAIT_S)
+
+    def _post_sighting(self, work: Work) -> None:
+        number = next(self._count)
+        key = _thing_of(work.item) or (number,)
+        if self._renew(key, work):
+            return
+        self._room.acquire()
+        if self._renew(key, work, is_new=True):
+            # Another thread was quicker.
+            self._room.release()
+        else:
+            self._queue.put((Turn.SIGHTING, number, None))
+
+    def _renew(self, key: tuple[object, ...], work: Work, *, is_new: bool = False) -> bool:
+        """Put a sighting last, in the place of one of the same thing; False if there is none."""
+        with self._lock:
+            before = self._sightings.pop(key, None)
+            if before is not None:
+                work = work._replace(item=_latest(before.item, work.item))
+            if before is not None or is_new:
+                self._sightings[key] = work
+            return before is not None
+
+    def _next_sighting(self) -> Work:
+        with self._lock:
+            return self._sightings.pop(next(iter(self._sightings)))
 
     def _run(self) -> None:
         try:
@@ -96,12 +148,16 @@ class DeskThread:
                 self.desk.retry_parked()
             return True
         if turn is Turn.SIGHTING:
+            work = self._next_sighting()
             self._room.release()
         if work is None:
             return False
         self._look_for_a_pause()
         if turn is not Turn.COMMAND or not self._is_closing:
             self.desk.take(work, with_parked=not self._is_closing)
+        self.taken += 1
+        if isinstance(work.item, RoundCompleted):
+            self._round_at = time.monotonic()
         return True
 
     def _look_for_a_pause(self) -> None:
@@ -110,3 +166,29 @@ class DeskThread:
         if paused is not None:
             self._on_woken()
             self.desk.take(Work(paused), with_parked=False)
+
+
+def _thing_of(item: Item) -> tuple[object, ...] | None:
+    """Return what a listing shows here, of which only the latest sight counts; None: of nothing.
+
+    Each of these holds all that the earlier one of the same thing held: an order comes with all its
+    executions, a count goes on, and a round that is complete says so of the one before.
+    """
+    match item:
+        case OrderSeen():
+            return ("order", item.tiger_order_id, item.order_number, item.mark)
+        case AbsenceConfirmed() | ModifyNotShown():
+            return (type(item).__name__, item.order_id)
+        case RowUnreadable():
+            return (item.kind, item.symbol, item.tiger_order_id, item.detail)
+        case PositionsSeen() | BalancesSeen() | RoundCompleted():
+            return (type(item).__name__,)
+        case _:
+            return None
+
+
+def _latest(before: Item, item: Item) -> Item:
+    if isinstance(before, RoundCompleted) and isinstance(item, RoundCompleted):
+        # Together the two read what was opened since the first began to.
+        return replace(item, orders_since=min(before.orders_since, item.orders_since))
+    return item

@@ -1,108 +1,142 @@
 """The halt that needs nothing but a file: what is open is cancelled though no event can be stored.
 
-While the halt file stands and the desk has not taken the halt (NATS is away, or the ledger hangs),
-a thread of its own asks the broker what is open and has it cancelled. Each answer goes into a
+A watch of its own, from the moment the login is locked until the process ends. While the halt file
+stands and no desk carries the halt (it is not restored yet, NATS is away, its append hangs), the
+broker is asked what is open and has it cancelled, on a lane of its own. Each answer goes into a
 journal beside the file, and from there into the ledger when that is back. The ids are the broker's
 own: an order whose fate the ledger does not know is cancelled too.
+
+No other call is made here than that listing and these cancels.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker, Ended
+from adapters.tiger_worker.cancel_lane import CancelJob, CancelLane
+from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote
+from adapters.tiger_worker.lanes import NO_END, ask_cancel
+from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.reading_watch import ReadingWatch
+from adapters.tiger_worker.words import Row
+from core.account_state import AccountState
+from core.cancelling import is_halt_carried
 from core.errors import BrokerError, CorruptRecordError
-from core.items import CancelJournaled
+from core.items import CancelJournaled, Outcome
 from core.ports import Clock
 
 log = structlog.get_logger()
 _LOOK_S: Final = 0.2
-# The desk is given this long to take the halt itself.
+# A desk that follows is given this long to take the halt itself.
 GRACE_S: Final = 1.0
-# How often the broker is asked what is open, meanwhile.
+# One that took it asks for the cancels itself, as long as rounds of readings reach it this often;
+# and a desk that is not restored yet may still do so.
+DESK_GRACE_S: Final = 10.0
+# How often the broker is asked what is open, meanwhile; and once nothing was.
 LIST_EVERY_S: Final = 2.0
+LIST_QUIET_EVERY_S: Final = 10.0
 # How soon a cancel that came to nothing is asked again.
 AGAIN_S: Final = 5.0
+# So many listings in a row without an order to cancel say that nothing is open.
+QUIET_LISTINGS: Final = 3
+# A listing that hangs for so many deadlines of a call has taken a thread for good.
+LISTING_ENDS_AFTER: Final = 6.0
 
 
-class CancelJournal:
-    """Cancels that could not be recorded yet, one line of JSON each, synced before they count."""
+class Standing(NamedTuple):
+    """How a desk stands to the halt of its account.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
+    `halted_n` is the `n` of the account's last halt; `is_verified`: readings begun after the halt
+    showed nothing open; `is_carried`: besides, nothing that the halt concerns is open now;
+    `silent_s`: seconds since a whole round of readings last reached the desk.
+    """
 
-    def write(self, entry: CancelJournaled) -> None:
-        """Keep one answer to a cancel."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with self._lock, os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
-            # The line before may be torn; this one must not be its end.
-            file.write(b"\n" + msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+    is_halted: bool
+    halted_n: int
+    is_verified: bool
+    is_carried: bool
+    silent_s: float
 
-    def entries(self) -> tuple[CancelJournaled, ...]:
-        """Return what is kept, oldest first; a line torn by a crash is none."""
-        try:
-            lines = self._path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return ()
-        found: list[CancelJournaled] = []
-        for line in lines:
-            try:
-                found.append(msgspec.json.decode(line, type=CancelJournaled))
-            except msgspec.DecodeError:
-                if line:
-                    log.warning("halt_journal.torn_line", path=str(self._path))
-        return tuple(found)
 
-    def clear(self, recorded: tuple[CancelJournaled, ...]) -> None:
-        """Forget all, if these are all: every line is in the ledger, or torn."""
-        with self._lock:
-            if self._path.exists() and self.entries() == recorded:
-                self._path.unlink(missing_ok=True)
+def standing_of(state: AccountState, *, silent_s: float) -> Standing:
+    """Return how a desk stands whose account is in this state."""
+    return Standing(
+        is_halted=state.is_halted,
+        halted_n=state.halted_n,
+        is_verified=state.is_halted and "" not in state.unverified_halts,
+        is_carried=is_halt_carried(state),
+        silent_s=silent_s,
+    )
 
 
 class FileHalt:
-    """Watches one account's halt file. `ended` is told of each cancel's end, from any thread."""
+    """Watches one account's halt file; without a desk until `follow` names one."""
 
     def __init__(
         self,
         broker: AccountBroker,
         *,
         account: str,
+        ledger_id: str,
         halt_file: Path,
         journal: CancelJournal,
+        budget: RateBudget,
         clock: Clock,
-        is_taken: Callable[[], bool],
-        cancel: Callable[[str], None],
+        deadline_s: float,
         on_failure: Callable[[BaseException], None],
+        on_exhausted: Callable[[], None],
     ) -> None:
         """Make a watch.
 
         Args:
-            is_taken: whether the account is halted by its own state, and each order that this
-                concerns is being cancelled by its desk.
-            cancel: has an order cancelled by the broker's id, on a lane of its own.
+            ledger_id: what the marks of our orders begin with.
+            deadline_s: after which a call that hangs is not waited for.
             on_failure: is told if this watch can watch no more.
+            on_exhausted: is called when only a new process has threads that do not hang.
         """
-        self._broker = broker
+        self.broker = broker
+        self.journal = journal
         self._account = account
+        self._own_marks = f"{ledger_id}."
         self._halt_file = halt_file
-        self._journal = journal
+        self._budget = budget
         self._clock = clock
-        self._is_taken = is_taken
-        self._cancel = cancel
+        self._deadline_s = deadline_s
         self._on_failure = on_failure
-        self._listed_at = -LIST_EVERY_S
+        self._on_exhausted = on_exhausted
+        self._lane = CancelLane(
+            self._ask,
+            name=f"halt-cancel-{account}",
+            deadline_s=deadline_s,
+            on_ended=self._ended,
+            on_given_up=self._give_up,
+            on_exhausted=on_exhausted,
+        )
+        self._desk: Callable[[], Standing] | None = None
+        self._is_alone = False
+        # What the watch saw last, and since when it is so.
+        self._seen: tuple[str, bool, bool] = ("", False, False)
+        self._since = 0.0
+        self._readings = ReadingWatch()
+        self._lister: threading.Thread | None = None
+        self._listings = 0
+        self._listed_at = -LIST_QUIET_EVERY_S
+        # Shared by the watch, its listings and the lane's threads.
+        self._lock = threading.Lock()
+        self._note = journal.note()
+        # The account's last halt when the note was begun, or this process.
+        self._halted_n: int | None = None
+        self._quiet_listings = 0
         self._asked_at: dict[str, float] = {}
+        self._under_way: set[str] = set()
+        self._left_alone: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"halt-{account}", daemon=True)
 
@@ -110,57 +144,219 @@ class FileHalt:
         """Begin to watch."""
         self._thread.start()
 
+    def follow(self, desk: Callable[[], Standing]) -> None:
+        """Leave to this desk, from now on, what it does by itself."""
+        self._desk = desk
+
+    def go_alone(self) -> None:
+        """Wait for no desk any more, until `follow` names one: there is none, or it has failed."""
+        self._desk, self._is_alone = None, True
+
     def stop(self) -> None:
         """Watch no more."""
         self._stopping.set()
 
-    def ended(self, tiger_order_id: str, ended: Ended) -> None:
-        """Keep how a cancel of this watch ended."""
+    @property
+    def is_file_there(self) -> bool:
+        """Whether the halt file is in place."""
+        return bool(self._identity())
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the halt file stands, and nothing has shown yet that it is done with."""
+        file, note = self._identity(), self._note
+        return bool(file) and not (note is not None and note.file == file and note.is_quiet)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the file was seen, here or by an earlier process, and no desk has halted since.
+
+        Deleting the file resumes nothing.
+        """
+        return self._note is not None and not self._note.is_told
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(_LOOK_S):
+                self._lane.check()
+                if self._readings.longest_s > LISTING_ENDS_AFTER * self._deadline_s:
+                    log.error("halt_file.listing_hangs", account=self._account)
+                    self._on_exhausted()
+                self._look()
+        except Exception as error:
+            log.error("halt_file.failed", account=self._account, exc_info=error)
+            self._on_failure(error)
+
+    def _look(self) -> None:
+        file = self._identity()
+        standing = None if self._desk is None else self._desk()
+        self._follow_note(file, standing)
+        now = time.monotonic()
+        seen = (file, standing is not None, standing is not None and standing.is_halted)
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        if file and self._is_due(standing, now - self._since) and self._is_listing_due(now):
+            self._listed_at = now
+            self._listings += 1
+            self._lister = threading.Thread(
+                target=self._list,
+                args=(self._listings,),
+                name=f"halt-list-{self._account}",
+                daemon=True,
+            )
+            self._lister.start()
+
+    def _identity(self) -> str:
+        """Return what tells this file from the next of its name, or "" if there is none."""
+        try:
+            stat = self._halt_file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        return f"{stat.st_ino}:{stat.st_mtime_ns}"
+
+    def _follow_note(self, file: str, standing: Standing | None) -> None:
+        with self._lock:
+            note = self._note
+            if file and (note is None or note.file != file):
+                note, self._quiet_listings, self._halted_n = HaltNote(file=file), 0, None
+            if note is not None and standing is not None:
+                if self._halted_n is None:
+                    self._halted_n = standing.halted_n
+                # A person may have resumed since, between two looks.
+                is_told = standing.is_halted or standing.halted_n > self._halted_n
+                note = replace(
+                    note,
+                    is_told=note.is_told or is_told,
+                    is_quiet=note.is_quiet or standing.is_verified,
+                )
+            if not file and note is not None and note.is_told:
+                note = None
+            self._keep(note)
+
+    def _keep(self, note: HaltNote | None) -> None:
+        if note == self._note:
+            return
+        self._note = note
+        try:
+            self.journal.keep_note(note)
+        except OSError as error:
+            # This process knows it all the same.
+            log.error("halt_journal.not_noted", account=self._account, reason=str(error))
+
+    def _is_due(self, standing: Standing | None, waited_s: float) -> bool:
+        """Say whether nobody else is going to cancel what is open."""
+        if standing is None:
+            return self._is_alone or waited_s >= DESK_GRACE_S
+        if standing.is_carried:
+            return False
+        if not standing.is_halted:
+            return waited_s >= GRACE_S
+        # Every cancel at once from two sides would help nobody.
+        return min(waited_s, standing.silent_s) >= DESK_GRACE_S
+
+    def _is_listing_due(self, now: float) -> bool:
+        is_quiet = self._note is not None and self._note.is_quiet
+        every_s = LIST_QUIET_EVERY_S if is_quiet else LIST_EVERY_S
+        if self._lister is not None and self._lister.is_alive():
+            # One that drips is waited for no longer than any other call.
+            every_s = max(every_s, self._deadline_s)
+        return now - self._listed_at >= every_s
+
+    def _list(self, number: int) -> None:
+        try:
+            self._cancel_what_is_open(number)
+        except Exception as error:
+            log.error("halt_file.failed", account=self._account, exc_info=error)
+            self._on_failure(error)
+
+    def _cancel_what_is_open(self, number: int) -> None:
+        if not self._budget.try_take("active_orders"):
+            log.warning("halt_file.no_budget", account=self._account)
+            return
+        try:
+            with self._readings.reading():
+                rows = self.broker.open_orders()
+        except (BrokerError, CorruptRecordError) as error:
+            log.warning("halt_file.listing_failed", account=self._account, reason=str(error))
+            return
+        with self._lock:
+            concerned = self._concerned(rows)
+            due = self._due(concerned)
+            if number == self._listings:
+                self._count(has_orders=bool(concerned))
+        for tiger_order_id in due:
+            self._lane.submit(CancelJob("", tiger_order_id, is_urgent=True))
+        log.warning(
+            "halt_file.cancels",
+            account=self._account,
+            open_orders=len(rows),
+            left_alone=len(rows) - len(concerned),
+            asked=len(due),
+        )
+
+    def _concerned(self, rows: tuple[Row, ...]) -> list[str]:
+        """Return the broker's ids of the orders to cancel; "" for one that has none.
+
+        Once nothing was open, an order from elsewhere is a person's own deed: closing a position by
+        hand is not undone. One that was to be cancelled before then still is.
+        """
+        is_quiet = self._note is not None and self._note.is_quiet
+        found: list[str] = []
+        for row in rows:
+            tiger_order_id = words.text(row, "id")
+            if not tiger_order_id.isdecimal():
+                log.error("halt_file.order_without_id", account=self._account)
+                tiger_order_id = ""
+            if is_quiet and tiger_order_id not in self._asked_at and self._is_from_elsewhere(row):
+                self._left_alone.add(tiger_order_id)
+            else:
+                found.append(tiger_order_id)
+        return found
+
+    def _is_from_elsewhere(self, row: Row) -> bool:
+        if words.text(row, "userMark").startswith(self._own_marks):
+            return False
+        # What the broker made of an order belongs to whoever gave that order; it has no mark.
+        parent = words.text(row, "parentId").strip("0")
+        return not parent or words.text(row, "parentId") in self._left_alone
+
+    def _due(self, tiger_order_ids: list[str]) -> list[str]:
+        now = time.monotonic()
+        due = [
+            id_
+            for id_ in tiger_order_ids
+            if id_
+            and id_ not in self._under_way
+            and now - self._asked_at.get(id_, -AGAIN_S) >= AGAIN_S
+        ]
+        self._asked_at.update(dict.fromkeys(due, now))
+        self._under_way.update(due)
+        return due
+
+    def _count(self, *, has_orders: bool) -> None:
+        self._quiet_listings = 0 if has_orders else self._quiet_listings + 1
+        if self._note is not None and self._quiet_listings >= QUIET_LISTINGS:
+            self._keep(replace(self._note, is_quiet=True))
+
+    def _ask(self, job: CancelJob) -> Ended:
+        return ask_cancel(self.broker, self._budget, job)
+
+    def _give_up(self, job: CancelJob) -> None:
+        log.error("halt_file.cancel_deadline_passed", account=self._account)
+        self._ended(job, Ended(Outcome.UNKNOWN, detail=NO_END))
+
+    def _ended(self, job: CancelJob, ended: Ended) -> None:
         entry = CancelJournaled(
-            tiger_order_id=tiger_order_id,
+            tiger_order_id=job.tiger_order_id,
             asked_at=self._clock.now(),
             outcome=ended.outcome,
             code=ended.code,
             detail=ended.detail,
         )
         try:
-            self._journal.write(entry)
+            self.journal.write(entry)
         except OSError as error:
             # The cancel is made; its order's listing will tell. The lane must go on.
             log.error("halt_journal.not_written", account=self._account, reason=str(error))
-
-    def _run(self) -> None:
-        try:
-            self._watch()
-        except Exception as error:
-            log.error("halt_file.failed", account=self._account, exc_info=error)
-            self._on_failure(error)
-
-    def _watch(self) -> None:
-        seen_at: float | None = None
-        while not self._stopping.wait(_LOOK_S):
-            if not self._halt_file.exists() or self._is_taken():
-                seen_at = None
-                continue
-            now = time.monotonic()
-            seen_at = seen_at or now
-            if now - seen_at > GRACE_S and now - self._listed_at >= LIST_EVERY_S:
-                self._listed_at = now
-                self._cancel_what_is_open()
-
-    def _cancel_what_is_open(self) -> None:
-        try:
-            rows = self._broker.open_orders()
-        except (BrokerError, CorruptRecordError) as error:
-            log.warning("halt_file.listing_failed", account=self._account, reason=str(error))
-            return
-        now = time.monotonic()
-        for row in rows:
-            tiger_order_id = words.text(row, "id")
-            if not tiger_order_id.isdecimal():
-                log.error("halt_file.order_without_id", account=self._account)
-                continue
-            if now - self._asked_at.get(tiger_order_id, -AGAIN_S) >= AGAIN_S:
-                self._asked_at[tiger_order_id] = now
-                self._cancel(tiger_order_id)
-        log.warning("halt_file.cancels", account=self._account, open_orders=len(rows))
+        with self._lock:
+            self._under_way.discard(job.tiger_order_id)

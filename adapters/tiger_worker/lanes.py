@@ -42,6 +42,18 @@ NUMBERS_HIGH: Final = 8
 NUMBERS_LOW: Final = 4
 CANCEL_TOKEN_WAIT_S: Final = 5.0
 READ_TOKEN_WAIT_S: Final = 2.0
+NO_END: Final = "no end within the deadline"
+
+
+def ask_cancel(broker: AccountBroker, budget: RateBudget, job: CancelJob) -> Ended:
+    """Ask the broker once for a cancel, when the rate budget allows it; never raises."""
+    try:
+        if budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
+            return broker.cancel(job.tiger_order_id)
+        return Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
+    except Exception as error:
+        log.error("cancel.failed", order_id=job.order_id, exc_info=error)
+        return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
 
 
 class NumberStock:
@@ -115,10 +127,8 @@ class Lanes:
         on_sending: Callable[[str], None],
         on_sent: Callable[[str], None],
         on_exhausted: Callable[[], None],
-        on_file_cancel: Callable[[str, Ended], None],
     ) -> None:
         self._broker = broker
-        self._on_file_cancel = on_file_cancel
         self._guard = guard
         self._latch = latch
         self._budget = budget
@@ -191,10 +201,6 @@ class Lanes:
         """See `Acts.cancel`."""
         self.cancels.submit(CancelJob(order_id, tiger_order_id, is_urgent))
 
-    def cancel_under_file(self, tiger_order_id: str) -> None:
-        """Have an order cancelled by the broker's id alone; its end is told to the journal."""
-        self.cancels.submit(CancelJob("", tiger_order_id, is_urgent=True))
-
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """See `Acts.read_for_preview`."""
         self._previews.submit(self._read_for_preview, item, work)
@@ -259,18 +265,9 @@ class Lanes:
         self._post(Work(answer), Turn.ANSWER)
 
     def _cancel(self, job: CancelJob) -> Ended:
-        try:
-            if self._budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
-                return self._broker.cancel(job.tiger_order_id)
-            return Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
-        except Exception as error:
-            log.error("cancel.failed", order_id=job.order_id, exc_info=error)
-            return Ended(Outcome.UNKNOWN, detail=type(error).__name__)
+        return ask_cancel(self._broker, self._budget, job)
 
     def _cancel_ended(self, job: CancelJob, ended: Ended) -> None:
-        if not job.order_id:
-            self._on_file_cancel(job.tiger_order_id, ended)
-            return
         answer = CancelAnswered(
             order_id=job.order_id, outcome=ended.outcome, code=ended.code, detail=ended.detail
         )
@@ -278,7 +275,7 @@ class Lanes:
 
     def _give_up(self, job: CancelJob) -> None:
         log.error("cancel.deadline_passed", order_id=job.order_id)
-        self._cancel_ended(job, Ended(Outcome.UNKNOWN, detail="no end within the deadline"))
+        self._cancel_ended(job, Ended(Outcome.UNKNOWN, detail=NO_END))
 
     def _read_for_preview(self, item: CommandItem, work: Work) -> None:
         with self.readings.reading():

@@ -6,12 +6,13 @@ Accounts share the login's session, rate budget and read threads, and nothing el
 import queue
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from adapters.tiger_worker.account import AccountWorker
-from core.errors import VersionConflictError
+from adapters.tiger_worker.file_halt import FileHalt
+from core.errors import LinkError, VersionConflictError
 
 log = structlog.get_logger()
 EXIT_STOPPED: Final = 0
@@ -21,7 +22,14 @@ EXIT_FENCED: Final = 71
 EXIT_WORN: Final = 72
 # A worker is ready when it has reconciled, or has tried for this long: the broker may be away.
 READY_WAIT_S: Final = 10.0
+# Between two tries to reach NATS while a halt file stands.
+REACH_AGAIN_S: Final = 1.0
+# A process that cannot go on finishes a halt by file first, within this; its successor goes on.
+HALTS_WAIT_S: Final = 30.0
+_HALTS_LOOK_S: Final = 0.2
 _LOOK_S: Final = 0.02
+
+T = TypeVar("T")
 
 
 class Ending:
@@ -51,10 +59,53 @@ class Ending:
         """Wait for the end and return the exit code."""
         return self._codes.get()
 
+    def wait_at_most(self, timeout_s: float) -> int | None:
+        """Wait for the end; None if there was none in that time."""
+        try:
+            return self._codes.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
 
 def code_of(error: BaseException) -> int:
     """Return the exit code that an error ends the process with."""
     return EXIT_FENCED if isinstance(error, VersionConflictError) else EXIT_FAILED
+
+
+def reach(connect: Callable[[], T], file_halts: Sequence[FileHalt], ending: Ending) -> T | int:
+    """Return what `connect` gives, trying again while a halt file stands; or an exit code.
+
+    A process that ended without NATS would leave a person's halt to nobody.
+
+    Raises:
+        LinkError: NATS is not there, and no halt file is.
+        TimeoutError: likewise.
+    """
+    while True:
+        try:
+            return connect()
+        except (LinkError, TimeoutError) as error:
+            if not any(each.is_file_there for each in file_halts):
+                raise
+            log.error("nats.awaited_under_halt_file", reason=repr(error))
+            for each in file_halts:
+                each.go_alone()
+        code = ending.wait_at_most(REACH_AGAIN_S)
+        if code is not None:
+            return code
+
+
+def finish_halts(file_halts: Sequence[FileHalt], ending: Ending) -> None:
+    """Before the process ends by a failure, let what a halt file asks for be done, in bounds.
+
+    A successor that fails as soon as it begins would never come to it.
+    """
+    give_up_at = time.monotonic() + HALTS_WAIT_S
+    for each in file_halts:
+        each.go_alone()
+    while time.monotonic() < give_up_at and any(each.is_wanted for each in file_halts):
+        if ending.wait_at_most(_HALTS_LOOK_S) == EXIT_STOPPED:
+            return
 
 
 def begin(accounts: Sequence[AccountWorker]) -> None:

@@ -4,7 +4,7 @@ Rows of a page are in order of time; a first page is the latest of the span, and
 back in time, except for minutes of a day and a future's trades, which go forward.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -36,6 +36,16 @@ _SESSIONS: Final = {
     "post": "AfterHours",
     "overnight": "OverNight",
 }
+# Where a time line keeps the minutes of each session, the regular ones of a past day apart.
+# Source: tigeropen 3.8.0, `QuoteTimelineResponse`, `QuoteTimelineHistoryResponse` (read 2026-11).
+_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "regular": ("intraday",),
+    "pre": ("preMarket",),
+    "post": ("afterHours",),
+    "overnight": ("overnight",),
+    "extended": ("overnight", "preMarket", "intraday", "afterHours"),
+}
+_PAST_REGULAR: Final = {"intraday": "items"}
 _OHLC: Final = figures(open="open", high="high", low="low", close="close", volume="volume")
 _BAR: Final = (moment_at("time"), _OHLC, figures(turnover="amount"))
 _OPTION_BAR: Final = (moment_at("time"), _OHLC, figures(open_interest="openInterest"))
@@ -94,7 +104,7 @@ class History:
             case ("option", "tick"):
                 return _tail(self._option_trades(listing), asked, place)
             case ("option", "timeline"):
-                return self._option_minutes(listing)
+                return self._option_minutes(listing, span)
             case ("option", _):
                 return self._option_bars(asked, listing, span)
             case ("future", "tick"):
@@ -104,7 +114,7 @@ class History:
             case (_, "tick"):
                 return self._stock_trades(asked, listing, place)
             case (_, "timeline"):
-                return self._stock_minutes(asked, listing)
+                return self._stock_minutes(asked, listing, span)
             case _:
                 return self._stock_bars(asked, listing, span, place)
 
@@ -116,9 +126,8 @@ class History:
             "begin_time": span.begin_ms,
             "end_time": span.end_ms,
             "limit": asked.limit,
+            **_session_fields(asked),
         }
-        if asked.session in _SESSIONS:
-            fields["trade_session"] = _SESSIONS[asked.session]
         rows, at, token = self._paged("kline", fields, listing, place)
         return _Read(rows, _BAR, at, token)
 
@@ -155,6 +164,7 @@ class History:
             "symbols": [listing.symbol],
             "symbol": listing.symbol,
             "limit": asked.limit,
+            **_session_fields(asked),
         }
         if place.token:
             last = _index(place.token)
@@ -180,29 +190,23 @@ class History:
         token = str(begin + len(rows)) if len(rows) == asked.limit else ""
         return _Read(rows, _TRADE, at, token)
 
-    def _stock_minutes(self, asked: BarsAsk, listing: Listing) -> _Read:
-        if asked.begin:
-            fields: dict[str, Any] = {
-                "symbols": [listing.symbol],
-                "right": "br" if asked.is_adjusted else "nr",
-                "date": asked.begin[:10],
-            }
+    def _stock_minutes(self, asked: BarsAsk, listing: Listing, span: Span) -> _Read:
+        fields: dict[str, Any] = {"symbols": [listing.symbol], **_session_fields(asked)}
+        if span.begin is not None:
+            day = span.begin.astimezone(ZoneInfo(listing.zone)).date()
+            fields |= {"right": "br" if asked.is_adjusted else "nr", "date": str(day)}
             found, at = self._reads.items("history_timeline", fields, field="begin")
-            return _Read(objects_in(found[0], "items") if found else [], _MINUTE, at)
-        fields = {
-            "version": "3.0",
-            "symbols": [listing.symbol],
-            "include_hour_trading": asked.session != "regular",
-            "begin_time": -1,
-        }
-        found, at = self._reads.items("timeline", fields, version="3.0", field="symbol")
-        wanted = {"pre": ("preMarket",), "post": ("afterHours",), "regular": ("intraday",)}
-        names = wanted.get(asked.session, ("preMarket", "intraday", "afterHours"))
-        parts = [found[0].get(name) for name in names] if found else []
-        rows = [
-            row for part in parts if isinstance(part, dict) for row in objects_in(part, "items")
-        ]
-        return _Read(rows, _MINUTE, at)
+        else:
+            fields |= {
+                "version": "3.0",
+                "include_hour_trading": asked.session in ("extended", "pre", "post"),
+                "begin_time": -1,
+            }
+            found, at = self._reads.items("timeline", fields, version="3.0", field="symbol")
+        regular = {} if span.begin is None else _PAST_REGULAR
+        names = [regular.get(name, name) for name in _SECTIONS[asked.session]]
+        rows = [row for name in names for row in _minutes(found, name)]
+        return _Read(_by_time(rows), _MINUTE, at)
 
     def _option_bars(self, asked: BarsAsk, listing: Listing, span: Span) -> _Read:
         query = option_fields(listing.symbol) | {
@@ -223,8 +227,9 @@ class History:
         )
         return _Read(objects_in(found[0], "items") if found else [], _TRADE, at)
 
-    def _option_minutes(self, listing: Listing) -> _Read:
-        fields = {"market": listing.market, "option_query": [option_fields(listing.symbol)]}
+    def _option_minutes(self, listing: Listing, span: Span) -> _Read:
+        query = option_fields(listing.symbol) | {"begin_time": span.begin_ms}
+        fields = {"market": listing.market, "option_query": [query]}
         found, at = self._reads.items("option_timeline", fields, field="symbol")
         return _Read(objects_in(found[0], "minutes") if found else [], _MINUTE, at)
 
@@ -246,12 +251,23 @@ def _check(asked: BarsAsk) -> None:
         raise wrong("period", "expected day; funds have one value a day")
     if asked.session != "regular" and asked.security != "stock":
         raise wrong("session", "expected regular; only stocks have other sessions")
-    if asked.session == "overnight" and asked.period == "timeline":
-        raise wrong("session", "expected regular, pre, post or extended for a timeline")
     if asked.period in ("tick", "timeline") and asked.end:
         raise wrong("end", "expected none; trades and minutes are of one day")
     if asked.period == "tick" and asked.begin:
         raise wrong("begin", "expected none; trades are of the latest day")
+
+
+def _session_fields(asked: BarsAsk) -> dict[str, str]:
+    session = _SESSIONS.get(asked.session)
+    return {} if session is None else {"trade_session": session}
+
+
+# A session of today is an object with its minutes, one of a past day is their list.
+def _minutes(found: list[Row], name: str) -> list[Row]:
+    if not found:
+        return []
+    part = found[0].get(name)
+    return objects_in(part, "items") if isinstance(part, dict) else objects_in(found[0], name)
 
 
 def _by_time(rows: list[Row]) -> list[Row]:
@@ -260,6 +276,13 @@ def _by_time(rows: list[Row]) -> list[Row]:
 
 # Tiger reads `end_time` as a moment that still belongs; a day ends before the next one's midnight.
 def _inside(asked: BarsAsk, rows: list[Row], span: Span) -> list[Row]:
+    if asked.period == "timeline":
+        # The minutes of a day come whole.
+        return [
+            row
+            for row in rows
+            if not isinstance(row.get("time"), int) or row["time"] >= span.begin_ms
+        ]
     if span.end_ms < 0 or asked.security == "future":
         return rows
     return [

@@ -37,29 +37,33 @@ class Listings:
     def __init__(self, reads: MarketReads) -> None:
         self._reads = reads
 
-    def find(self, security: Security, symbols: Sequence[str]) -> dict[str, Listing]:
+    def find(
+        self, security: Security, symbols: Sequence[str], *, field: str = "symbols"
+    ) -> dict[str, Listing]:
         """Return the listings that the broker knows, by the symbol asked for.
+
+        `field` is the argument that named them.
 
         Raises:
             MarketRefusalError: a symbol is none of its class, or the broker refused.
         """
         for symbol in symbols:
             if not _INSTRUMENT.fullmatch(symbol):
-                raise wrong("symbols", "expected symbols such as AAPL, 00700 or CL2701")
+                raise wrong(field, "expected symbols such as AAPL, 00700 or CL2701")
         match security:
             case "option":
-                return {symbol: self._option(symbol) for symbol in symbols}
+                return {symbol: self._option(symbol, field) for symbol in symbols}
             case "future":
                 return self._futures(symbols)
             case "fund":
-                found = self._rows("fund_contracts", {"symbols": list(symbols)})
+                found = self._rows("fund_contracts", {"symbols": list(symbols)}, field=field)
                 return {
                     symbol: _listing(symbol, found[symbol], NEW_YORK)
                     for symbol in symbols
                     if symbol in found
                 }
             case _:
-                return self._traded(security, symbols)
+                return self._traded(security, symbols, field)
 
     def one(self, security: Security, symbol: str) -> Listing:
         """Return the listing of one contract.
@@ -67,7 +71,7 @@ class Listings:
         Raises:
             MarketRefusalError: the broker does not know it.
         """
-        found = self.find(security, (symbol,)).get(symbol)
+        found = self.find(security, (symbol,), field="symbol").get(symbol)
         if found is None:
             raise wrong(
                 "symbol", f"the broker knows no {security} of this name; see find_contracts"
@@ -93,15 +97,14 @@ class Listings:
         zones = {str(each.get("code", "")): str(each.get("zoneId", "")) for each in rows}
         return zones.get(str(row.get("exchange", ""))) or NEW_YORK
 
-    def _traded(self, security: Security, symbols: Sequence[str]) -> dict[str, Listing]:
+    def _traded(self, security: Security, symbols: Sequence[str], field: str) -> dict[str, Listing]:
         fields: dict[str, Any] = {"symbols": sorted(symbols), "sec_type": _SECURITY_WORDS[security]}
-        found = self._rows("contracts", fields, of_account=True)
+        found = self._rows("contracts", fields, of_account=True, field=field)
         if security == "warrant" and len(found) < len(symbols):
             # Bull and bear certificates are a class of their own at Tiger.
             missing = sorted(symbol for symbol in symbols if symbol not in found)
-            found |= self._rows(
-                "contracts", {"symbols": missing, "sec_type": "IOPT"}, of_account=True
-            )
+            fields = {"symbols": missing, "sec_type": "IOPT"}
+            found |= self._rows("contracts", fields, of_account=True, field=field)
         return {
             symbol: _listing(symbol, found[symbol], NEW_YORK)
             for symbol in symbols
@@ -126,15 +129,15 @@ class Listings:
         found = [row for row in rows if isinstance(row, dict) and row.get("contractCode") == symbol]
         return found[0] if found else {}, at
 
-    def _option(self, symbol: str) -> Listing:
-        name = named_option(symbol, field="symbols")
+    def _option(self, symbol: str, field: str) -> Listing:
+        name = named_option(symbol, field=field)
         currency, zone = ("HKD", HONG_KONG) if name.market == "HK" else ("USD", NEW_YORK)
         return Listing(market_rows.option_symbol(name), name.market, currency, zone, {}, None)
 
     def _rows(
         self, method: str, fields: dict[str, Any], **options: Any
     ) -> dict[str, tuple[Row, datetime]]:
-        rows, at = self._reads.items(method, fields, field="symbols", **options)
+        rows, at = self._reads.items(method, fields, **options)
         return {str(row.get("identifier") or row.get("symbol", "")): (row, at) for row in rows}
 
 

@@ -20,9 +20,17 @@ from core.errors import BrokerUnavailableError
 
 log = structlog.get_logger()
 TOKEN_WAIT_S: Final = 2.0
-# Previews and changes of orders read these too, and must not wait behind a curious model.
+# Previews and changes of orders and the rounds read these too, and must not wait behind a curious
+# model.
 _ORDERS_NEED: Final = frozenset(
-    {"contract", "contracts", "future_real_time_quote", "option_brief", "quote_real_time"}
+    {
+        "contract",
+        "contracts",
+        "future_real_time_quote",
+        "option_brief",
+        "prime_assets",
+        "quote_real_time",
+    }
 )
 _LEFT_FOR_ORDERS: Final = 15
 # A kept reply of the largest kind (a chain) is about 100 kB.
@@ -34,6 +42,7 @@ _DAY_S: Final = 3_600.0
 KEEP_S: Final[Mapping[str, float]] = {
     "all_hk_option_symbols": _DAY_S,
     "all_symbol_names": _DAY_S,
+    "analytics_asset": 20.0,
     "broker_hold": _MINUTES_S,
     "capital_distribution": 20.0,
     "capital_flow": 20.0,

@@ -26,8 +26,6 @@ import structlog
 from core.ports import Clock
 
 log = structlog.get_logger()
-# Tiger's code for "a newer connection of this login".
-KICKED_CODE: Final = 4001
 # How often the client says that it lives, and hears the same, in milliseconds.
 HEARTBEATS_MS: Final = (10_000, 10_000)
 # Nothing heard for so long ends the SDK's receiving thread.

@@ -56,6 +56,7 @@ TIGER_BUDGETS: Final[Mapping[str, int]] = {
     "trade_rank": 10,
     # Tiger's page says nothing of these: the middle of its three tiers, halved.
     "all_hk_option_symbols": 30,
+    "analytics_asset": 30,
     "broker_hold": 30,
     "capital_distribution": 30,
     "capital_flow": 30,

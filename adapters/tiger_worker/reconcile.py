@@ -17,31 +17,28 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.tiger_worker import rows, words
-from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker, Listing
+from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
+from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.windows import LOOK_BACK_S, Windows, open_symbols
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.errors import BrokerError, CorruptRecordError
+from core.errors import BrokerError, BrokerUnavailableError, CorruptRecordError
 from core.items import (
-    AbsenceConfirmed,
     Item,
-    ModifyNotShown,
     OrderSeen,
     PositionsSeen,
     RoundCompleted,
+    RowKind,
 )
-from core.orders import PENDING_MODIFIES, Phase
+from core.orders import Phase
 from core.ports import Clock
-from core.sightings import shows_change
-from core.submitting import SKEW_COUNTED_MAX_S
 
 log = structlog.get_logger()
-# An order's opening time is the broker's, our start of it is ours; listings begin earlier.
-LOOK_BACK_S: Final = 60.0
 TOKEN_WAIT_S: Final = 5.0
 # Readings that fail for this long are a gap: what happened meanwhile is not known.
 GAP_AFTER_S: Final = 30.0
@@ -54,9 +51,6 @@ FIGURES_LATE: Final = 3.0
 _DOUBTED: Final = frozenset(
     {Phase.SUBMITTING, Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED, Phase.NOT_SENT}
 )
-_NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
-# Open, as far as the ledger knows, and not in the middle of being sent.
-_LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
 
 
 class _Repeats:
@@ -115,8 +109,8 @@ class Reconciler:
         # When a round was last begun or ended; a round that hangs lets it grow old.
         self._moved_at = time.monotonic()
         self._gaps = gaps
-        self._absences: dict[str, tuple[int, datetime]] = {}
-        self._unshown: dict[str, tuple[int, datetime]] = {}
+        self._windows = Windows(clock=clock, budget=budget)
+        self._evidence = Evidence(timing=timing, state=lambda: self._state, tell=self._tell)
         self._figures_at = -math.inf
         # Since the figures were read last.
         self._has_news = False
@@ -125,7 +119,6 @@ class Reconciler:
         self._cash = _Repeats()
         self._failing_since: float | None = None
         self._is_gap_told = False
-        self._listed_since: datetime | None = None
         self._nudge = threading.Event()
         self._stopping = threading.Event()
         # Each order's row as it was last told: most rows of most rounds say nothing new.
@@ -165,7 +158,9 @@ class Reconciler:
             self._try_round()
             self._moved_at = time.monotonic()
             self._stopping.wait(max(0.0, self._pace.gap_s - (self._moved_at - begun)))
-            is_watching = bool(self._state.watched_orders) or self._state.is_stale
+            state = self._state
+            is_watching = bool(state.watched_orders) or state.is_stale
+            is_watching = is_watching or len(state.unverified_halts) > 0
             if self._nudge.wait(self._pace.watching_s if is_watching else self._pace.idle_s):
                 self._stopping.wait(self._pace.settle_s)
 
@@ -184,69 +179,84 @@ class Reconciler:
             self._failing_since = self._failing_since or now
             if not self._is_gap_told and now - self._failing_since > GAP_AFTER_S:
                 self._is_gap_told = True
-                self._tell(self._gaps.note("the broker did not answer"))
+                self._tell(self._gaps.note(_cause_of(error)))
         self._desk.desk.clock_skew_s = self._broker.clock_skew_s
 
     def _round(self) -> None:
-        gaps = self._gaps.count
-        begun_at = self._clock.now()
-        since = self._since()
+        gaps, after_n, begun_at = self._gaps.count, self._desk.desk.n, self._clock.now()
+        is_open_asked = self._takes_token_of_open(gaps)
+        is_sweep = is_open_asked and self._windows.is_sweep_due
+        skew_s = self._broker.clock_skew_s
+        since = self._windows.since(self._state, skew_s=skew_s, is_sweep=is_sweep)
         self._spend("orders")
         listing = self._broker.orders(since=since)
-        found = {words.text(row, "id"): row for row in listing.rows}
-        if self._state.is_stale or gaps > self._state.gap:
-            # Orders opened before the listing's begin, in the phone app perhaps, are found here.
-            self._spend("active_orders")
-            found.update((words.text(row, "id"), row) for row in self._broker.open_orders())
-        has_news, unreadable = self._tell_orders(found)
+        # Orders opened before the listing's begin, in the phone app perhaps, are found here.
+        open_rows = self._broker.open_orders() if is_open_asked else None
+        found = {rows.key_of(row): row for row in (*(open_rows or ()), *listing.rows)}
+        has_news, hidden = self._tell_orders(found)
         self._has_news = self._has_news or has_news
         if self._may_read_figures(gaps):
             self._tell_figures(since, found)
-        if unreadable:
-            raise CorruptRecordError(f"{len(unreadable)} orders do not decode: {unreadable[0]}")
-        self._count_absences(listing)
-        self._count_unshown(listing)
-        self._listed_since = listing.begun_at or begun_at
+        self._evidence.count(listing, found, hidden=hidden)
+        self._windows.completed(
+            begun_at=listing.begun_at or begun_at, row_count=len(found), is_sweep=is_sweep
+        )
+        if is_sweep:
+            # What a narrower listing leaves out is no news when the next sweep shows it.
+            self._told = {id_: row for id_, row in self._told.items() if id_ in found}
         self._tell(
-            RoundCompleted(gaps=gaps, orders_read=len(found), orders_since=since, begun_at=begun_at)
+            RoundCompleted(
+                gaps=gaps,
+                orders_read=len(found),
+                orders_since=since,
+                after_n=after_n,
+                open_symbols=None if open_rows is None else open_symbols(open_rows),
+            )
         )
 
-    def _since(self) -> datetime:
+    def _takes_token_of_open(self, gaps: int) -> bool:
+        """Say whether every open order is to be asked for now; its token is taken then.
+
+        Raises:
+            BrokerError: a verdict waits for them, and there is no token.
+        """
         state = self._state
-        begins = [state.orders[order_id].opened_from for order_id in state.watched_orders]
-        if self._listed_since is not None:
-            begins.append(self._listed_since)
-        else:
-            # What the ledger dates may be ahead of every clock, if this one jumped before.
-            day_ago = self._clock.now() - timedelta(days=1)
-            begins.append(min(state.reconciled_at or day_ago, day_ago))
-        # The broker's clock dates the orders, this machine's clock dates what is above.
-        skew_s = min(abs(self._broker.clock_skew_s), SKEW_COUNTED_MAX_S)
-        return min(begins) - timedelta(seconds=LOOK_BACK_S + skew_s)
+        if state.is_stale or gaps > state.gap:
+            self._spend("active_orders")
+            return True
+        return self._windows.may_ask_open(state)
 
-    def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, list[str]]:
-        """Tell every order; return whether fills are among it, and what could not be read.
+    def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, frozenset[str]]:
+        """Tell every order, and every row that cannot be read.
 
-        A fill whose execution is not listed yet is among it too.
+        Returns whether fills are among it, also such whose execution is not listed yet; and the
+        symbols of which an order may stand in a row that cannot be read, "" among them for any.
         """
         has_news = False
-        unreadable: list[str] = []
+        hidden: set[str] = set()
         for row in sorted(found.values(), key=_age):
             try:
-                seen = self._seen(row)
+                seen, has_fills = self._seen(row)
             except CorruptRecordError as error:
-                # The round is not complete, but the other orders' fills do not wait for this one.
-                unreadable.append(str(error))
+                odd = rows.unreadable(RowKind.ORDER, row, error)
+                self._tell(odd)
+                if odd.tiger_order_id not in self._state.by_tiger_id:
+                    hidden.add(odd.symbol)
                 continue
+            has_news = has_news or has_fills
             if seen is not None:
-                has_news = has_news or self._has_fills(seen)
                 self._tell(seen)
                 self._told[seen.tiger_order_id] = row
-        self._told = {id_: row for id_, row in self._told.items() if id_ in found}
-        return has_news, unreadable
+        return has_news, frozenset(hidden)
 
-    def _seen(self, row: Row) -> OrderSeen | None:
-        """Return the sighting, with executions where some are missing; None if nothing is new."""
+    def _seen(self, row: Row) -> tuple[OrderSeen | None, bool]:
+        """Return the sighting, or None if nothing is new; and whether fills are among what is.
+
+        It comes with its executions where some are missing.
+
+        Raises:
+            CorruptRecordError: the row is no order that can be read.
+        """
         seen = rows.order_of(row, ())
         state = self._state
         order_id = state.by_tiger_id.get(seen.tiger_order_id)
@@ -254,16 +264,17 @@ class Reconciler:
         recorded = order.recorded_quantity if order is not None else 0
         if seen.filled_quantity > recorded:
             self._spend("order_transactions")
-            return rows.order_of(row, self._broker.executions(seen.tiger_order_id))
+            try:
+                executions = self._broker.executions(seen.tiger_order_id)
+            except CorruptRecordError as error:
+                # The order is known all the same. Its fills are none that figures could wait for.
+                self._tell(rows.unreadable(RowKind.ORDER, row, error))
+                return seen, False
+            return replace(seen, executions=executions), True
         is_settled = order is not None and order.phase not in _DOUBTED
         if is_settled and self._told.get(seen.tiger_order_id) == row:
-            return None
-        return seen
-
-    def _has_fills(self, seen: OrderSeen) -> bool:
-        order = self._state.orders.get(self._state.by_tiger_id.get(seen.tiger_order_id) or "")
-        recorded = order.recorded_quantity if order is not None else 0
-        return bool(seen.executions) or seen.filled_quantity > recorded
+            return None, False
+        return seen, False
 
     def _may_read_figures(self, gaps: int) -> bool:
         """Say whether positions and cash are to be read now; their tokens are taken then.
@@ -286,14 +297,19 @@ class Reconciler:
         )
 
     def _tell_figures(self, since: datetime, found: dict[str, Row]) -> None:
-        positions, observed_at = self._broker.positions(), self._clock.now()
+        figures, odd = self._broker.positions()
+        observed_at = self._clock.now()
         balances = self._broker.balances()
         if self._state.position_figures is None or self._state.balances is None:
             self._check_no_fill_came(since, found)
         has_news, self._has_news = self._has_news, False
-        held = self._held.note({f.key: f.quantity for f in positions}, has_news=has_news)
+        held = self._held.note({f.key: f.quantity for f in figures}, has_news=has_news)
         cash = self._cash.note({f.currency: f.balance for f in balances.cash}, has_news=has_news)
-        self._tell(PositionsSeen(positions=positions, observed_at=observed_at, quiet_reads=held))
+        self._tell(
+            PositionsSeen(
+                positions=figures, observed_at=observed_at, quiet_reads=held, unreadable=odd
+            )
+        )
         self._tell(replace(balances, quiet_reads=cash))
         self._figures_at = time.monotonic()
 
@@ -307,72 +323,13 @@ class Reconciler:
         """
         self._spend("orders")
         # An older open order may fill too, and would then be in no listing that begins later.
-        opened = (words.moment(row, "openTime") for row in found.values())
-        begin = min([since, *(at - timedelta(seconds=LOOK_BACK_S) for at in opened)])
-        for row in self._broker.orders(since=begin).rows:
-            before = found.get(words.text(row, "id"), {"filledQuantity": 0})
-            if words.scaled(row, "filledQuantity") != words.scaled(before, "filledQuantity"):
+        before = rows.readable_orders(found.values())
+        begins = (seen.opened_at - timedelta(seconds=LOOK_BACK_S) for seen in before.values())
+        listing = self._broker.orders(since=min([since, *begins]))
+        for tiger_order_id, seen in rows.readable_orders(listing.rows).items():
+            known = before.get(tiger_order_id)
+            if seen.filled_quantity != (0 if known is None else known.filled_quantity):
                 raise BrokerError("an order was filled while the first figures were read")
-
-    def _count_absences(self, listing: Listing) -> None:
-        state = self._state
-        expected = {
-            order_id: state.orders[order_id]
-            for order_id in state.open_orders
-            if state.orders[order_id].phase in _LISTED_IF_REAL
-        }
-        self._absences = {o: count for o, count in self._absences.items() if o in expected}
-        if listing.begun_at is None:
-            return
-        # The broker's clock was read before the listing began, so the listing is no older.
-        begun_at = listing.begun_at - timedelta(seconds=self._timing.skew_s)
-        listed = {words.text(row, name) for row in listing.rows for name in _NAMES_OF_AN_ORDER}
-        for order_id, order in expected.items():
-            is_listed = not listed.isdisjoint(
-                name for name in (order.mark, order.order_number, order.tiger_order_id) if name
-            )
-            if is_listed or begun_at <= order.arrives_by:
-                self._absences.pop(order_id, None)
-                continue
-            count, first_at = self._absences.get(order_id, (0, begun_at))
-            self._absences[order_id] = (count + 1, first_at)
-            if count + 1 >= self._timing.absence_listings_min:
-                self._tell(
-                    AbsenceConfirmed(
-                        order_id=order_id, listings=count + 1, first_listing_at=first_at
-                    )
-                )
-
-    def _count_unshown(self, listing: Listing) -> None:
-        """Count the listings that show an order, but not the change that was asked of it."""
-        state = self._state
-        changing = {
-            order.tiger_order_id: order
-            for order in (state.orders[order_id] for order_id in state.open_orders)
-            if order.modify in PENDING_MODIFIES and order.modify_arrives_by is not None
-        }
-        asked = {order.order_id for order in changing.values()}
-        self._unshown = {o: count for o, count in self._unshown.items() if o in asked}
-        if listing.begun_at is None:
-            return
-        begun_at = listing.begun_at - timedelta(seconds=self._timing.skew_s)
-        for row in listing.rows:
-            order = changing.get(words.text(row, "id"))
-            if order is None or order.modify_arrives_by is None:
-                continue
-            seen = rows.order_of(row, ())
-            is_over = begun_at > order.modify_arrives_by and not seen.is_changing
-            if not is_over or shows_change(order, seen):
-                self._unshown.pop(order.order_id, None)
-                continue
-            count, first_at = self._unshown.get(order.order_id, (0, begun_at))
-            self._unshown[order.order_id] = (count + 1, first_at)
-            if count + 1 >= self._timing.absence_listings_min:
-                self._tell(
-                    ModifyNotShown(
-                        order_id=order.order_id, listings=count + 1, first_listing_at=first_at
-                    )
-                )
 
     def _spend(self, method: str, *, count: int = 1) -> None:
         if not self._budget.take(method, wait_s=TOKEN_WAIT_S, count=count):
@@ -380,6 +337,17 @@ class Reconciler:
 
     def _tell(self, item: Item) -> None:
         self._desk.post(Work(item), Turn.SIGHTING)
+
+
+# Whoever reads why an account is stale can do something about the one, and not about the other.
+def _cause_of(error: BrokerError | CorruptRecordError) -> str:
+    match error:
+        case CorruptRecordError():
+            return f"a reply of the broker cannot be read: {error}"
+        case BrokerUnavailableError():
+            return f"the broker gave no reply to be used: {error}"
+        case _:
+            return str(error)
 
 
 def _age(row: Row) -> tuple[int, str, str]:

@@ -20,7 +20,6 @@ from core.terms import OptionLeg, OrderSpec, OrderType, SecurityType, StopLoss
 
 _OCA: Final = "OCA"
 _CUSTOM_COMBINATION: Final = "CUSTOM"
-_PERCENT: Final = Decimal(100)
 
 
 def sdk_order_of(spec: OrderSpec, *, number: str, order_number: str, mark: str) -> SdkOrder:

@@ -19,13 +19,33 @@ from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
 from adapters.tiger_worker.push_connection import Push, PushAddress, PushConnection
-from core.errors import BrokerUnavailableError, ConfigError
+from core.errors import BrokerError, BrokerUnavailableError, ConfigError
 from core.events import Environment
 from core.ports import Clock
 
 # Connections kept open: enough for every lane of a login's accounts at once.
 CONNECTIONS_MAX: Final = 32
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+# Source: tigeropen 3.8.0, `tiger_open_config.py`, the two default domains (read 2026-11-23). The
+# first serves every licence but TBUS.
+TIGER_HOSTS: Final = frozenset({"openapi.tigerfintech.com", "openapi.tradeup.com"})
+# The token that came with the call is none, over, or not taken.
+# Source: Tiger's error table, code 2400 (page error-code, read 2026-11-22).
+_USER_TOKEN_ERROR: Final = 2400
+# How a call for a token ends that brings no reply: what the SDK raises of itself, and what its
+# parser makes of a body that is no object, or that is nested without end.
+_NO_REPLY: Final = (
+    RequestException,
+    ResponseException,
+    ValueError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+)
+
+
+class TokenRefusedError(BrokerError):
+    """The broker takes no call with the token in use; there must be a new one."""
 
 
 class LoginAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,18 +111,22 @@ class Session:
         """Ask the broker for a new token, and return what it gave, unchecked.
 
         Raises:
+            TokenRefusedError: it refused the token that is in use.
             BrokerUnavailableError: it gave none.
         """
         try:
             reply = self.client.execute(OpenApiRequest("user_token_refresh"), url=self.server_url)
-            data = reply.get("data") if reply.get("code") == 0 else None
-        except (RequestException, ResponseException, ValueError, AttributeError) as error:
+            code, data = reply.get("code"), reply.get("data")
+            parsed = msgspec.json.decode(data) if code == 0 and isinstance(data, str) else data
+        except _NO_REPLY as error:
             # The text of these holds the signed request and the token.
             raise BrokerUnavailableError(f"no new token: {type(error).__name__}") from None
-        parsed = msgspec.json.decode(data) if isinstance(data, str) and data else data
-        token = parsed.get("token") if isinstance(parsed, dict) else None
+        if code == _USER_TOKEN_ERROR:
+            raise TokenRefusedError(f"the broker refuses the token in use: code {code}")
+        token = parsed.get("token") if code == 0 and isinstance(parsed, dict) else None
         if not isinstance(token, str) or not token:
-            raise BrokerUnavailableError(f"no new token: answered with {reply.get('code')}")
+            answer = code if isinstance(code, int) else "no code"
+            raise BrokerUnavailableError(f"no new token: answered with {answer}")
         return token
 
     def renew_connections(self) -> None:
@@ -122,9 +146,7 @@ def _config(access: LoginAccess, *, timeout_s: float) -> TigerOpenClientConfig:
     if not access.properties.is_file():
         raise ConfigError(f"expected Tiger's properties file {access.properties}")
     # With its default the constructor asks a third party for hosts, and overwrites ours.
-    config = TigerOpenClientConfig(
-        enable_dynamic_domain=False, props_path=str(access.properties.parent)
-    )
+    config = TigerOpenClientConfig(enable_dynamic_domain=False, props_path=str(access.properties))
     if not config.tiger_id or not config.private_key:
         raise ConfigError(f"expected tiger_id and private_key in {access.properties}")
     config.retry_max_tries = 0
@@ -145,6 +167,7 @@ def _push_address(access: LoginAccess, config: TigerOpenClientConfig) -> PushAdd
     protocol, host, port = config.socket_host_port
     if protocol != "ssl":
         raise ConfigError(f"expected push in TLS for a real account, was {protocol}")
+    _check_tiger_host("socket_host_port", host)
     return PushAddress(host, int(port), True)
 
 
@@ -153,8 +176,19 @@ def _check_host(url: str, environment: Environment) -> None:
     if environment is Environment.SANDBOX:
         if parts.hostname not in _LOOPBACK:
             raise ConfigError(f"a sandbox login talks to this machine alone, was {parts.hostname}")
-    elif parts.scheme != "https":
+        return
+    if parts.scheme != "https":
         raise ConfigError(f"expected https for a real account, was {parts.scheme}")
+    _check_tiger_host("server_url", parts.hostname)
+
+
+# A key of real money signs nothing for anybody else, whatever a properties file says.
+def _check_tiger_host(field: str, host: str | None) -> None:
+    if host not in TIGER_HOSTS:
+        raise ConfigError(
+            f"{field}: expected one of {', '.join(sorted(TIGER_HOSTS))} for a real account, "
+            f"was {host}; remove that line from the properties file"
+        )
 
 
 def _quieten_sdk() -> None:

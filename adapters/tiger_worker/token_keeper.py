@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from adapters.tiger_worker.session import Session
-from core.errors import BrokerError
+from adapters.tiger_worker.session import Session, TokenRefusedError
+from core.errors import BrokerError, BrokerUnavailableError, CorruptRecordError
 from core.items import TokenFact, TokenSeen
 from core.ports import Clock
 
@@ -64,15 +64,20 @@ class TokenKeeper:
         """Make a keeper.
 
         Args:
-            probe: one reading with the session's present token; raises BrokerError if it fails.
-            store: puts a token where the next start finds it.
+            probe: one reading with the session's present token; raises BrokerError or
+                CorruptRecordError if it fails.
+            store: puts a token where the next start finds it; raises OSError if it cannot, and is
+                then asked again at each look.
         """
         self._session = session
         self._clock = clock
         self._tell = tell
         self._probe = probe
         self._store = store
-        self._tried_at: datetime | None = None
+        self._tried_at_s: float | None = None
+        # A new token that no reading has proved yet: the old one may have ended with its making.
+        self._unproven = ""
+        self._unstored = ""
         self._told: set[tuple[TokenFact, datetime | None, str]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -88,12 +93,15 @@ class TokenKeeper:
 
     def look(self) -> None:
         """Look at the token once: tell of its state, and refresh it if that is due."""
+        if self._unstored:
+            self._keep(self._unstored)
         life = life_of(self._session.token)
         if life is None:
             self._say(TokenFact.REVOKED, None, "the token file holds no token")
             return
-        self._say(TokenFact.ISSUED, life)
         left = life.expires_at - self._clock.now()
+        if left > timedelta(0):
+            self._say(TokenFact.ISSUED, life)
         ahead = min(AHEAD_MAX, (life.expires_at - life.issued_at) / 3)
         if left <= ahead and self._is_try_due():
             self._refresh(life)
@@ -112,28 +120,67 @@ class TokenKeeper:
             self._stopping.wait(_LOOK_S)
 
     def _is_try_due(self) -> bool:
-        now = self._clock.now()
-        if self._tried_at is not None and now - self._tried_at < AGAIN:
+        now_s = self._clock.boot_s()
+        if self._tried_at_s is not None and now_s - self._tried_at_s < AGAIN.total_seconds():
             return False
-        self._tried_at = now
+        self._tried_at_s = now_s
         return True
 
     def _refresh(self, old: TokenLife) -> None:
-        before = self._session.token
         try:
-            token = self._session.ask_new_token()
-            life = life_of(token)
-            if life is None or life.expires_at <= max(old.expires_at, self._clock.now()):
-                raise BrokerError("the broker answered without a token that lives longer")
-            self._session.use_token(token)
-            self._probe()
-        except BrokerError as error:
-            self._session.use_token(before)
+            if not self._is_proved_late():
+                self._prove(self._ask_longer_than(old))
+        except TokenRefusedError as error:
+            log.error("token.refused", reason=str(error))
+            self._say(TokenFact.REVOKED, old, str(error))
+            return
+        except (BrokerError, CorruptRecordError) as error:
             log.error("token.refresh_failed", reason=str(error))
             self._say(TokenFact.REFRESH_FAILED, old, str(error), is_repeated=True)
             return
-        self._store(token)
-        self._say(TokenFact.REFRESHED, life)
+        self._keep(self._session.token)
+        self._say(TokenFact.REFRESHED, life_of(self._session.token))
+
+    def _ask_longer_than(self, old: TokenLife) -> str:
+        token = self._session.ask_new_token()
+        life = life_of(token)
+        if life is None or life.expires_at <= max(old.expires_at, self._clock.now()):
+            raise BrokerUnavailableError("the broker answered without a token that lives longer")
+        return token
+
+    def _is_proved_late(self) -> bool:
+        # One that came at an earlier try, whose proof was what failed.
+        if not self._unproven:
+            return False
+        try:
+            self._prove(self._unproven)
+        except (BrokerError, CorruptRecordError) as error:
+            log.warning("token.not_proved", reason=str(error))
+            return False
+        return True
+
+    def _prove(self, token: str) -> None:
+        before, self._unproven = self._session.token, token
+        self._session.use_token(token)
+        try:
+            self._probe()
+        except (BrokerError, CorruptRecordError):
+            self._session.use_token(before)
+            raise
+        self._unproven = ""
+
+    def _keep(self, token: str) -> None:
+        is_first_try = token != self._unstored
+        self._unstored = token
+        try:
+            self._store(token)
+        except OSError as error:
+            # It is in use, and the only one that a next start could live on.
+            if is_first_try:
+                log.error("token.not_stored", reason=str(error))
+            return
+        self._unstored = ""
+        log.info("token.stored")
 
     def _say(
         self,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from core.errors import CorruptRecordError
 from core.items import SeenPhase
+from core.money import is_currency
 from core.terms import (
     OptionRight,
     OrderType,
@@ -97,7 +98,16 @@ _KIND: Final = re.compile(r"[^(]*\(([a-z_]+):")
 _TEXT_MAX: Final = 200
 # No price, quantity or amount of money is larger; a double can be.
 FIGURE_MAX: Final = Decimal(10) ** 18
+# The smallest double has fewer decimals; a text may have millions.
+DECIMALS_MAX: Final = 400
 SCALE_MAX: Final = 12
+# With this the calendar ends.
+_MS_MAX: Final = 253_402_300_799_000
+# No symbol or market is longer.
+NAME_MAX: Final = 60
+_HALF_OF_A_PAIR: Final = re.compile(r"[\ud800-\udfff]")
+_REPLACED: Final = "\ufffd"
+_BROKER_ID: Final = re.compile(r"0*[1-9][0-9]{0,30}", re.ASCII)
 _SAYS_EXPIRED: Final = re.compile(r"\bexpired?\b|过期", re.IGNORECASE)
 _LONG_NUMBER: Final = re.compile(r"[A-Z]?\d{6,}")
 
@@ -116,9 +126,37 @@ def is_definite_no(code: int, message: str) -> bool:
     return (code, "*") in _DEFINITE_NO or (code, found.group(1) if found else "") in _DEFINITE_NO
 
 
+def clean(value: Any) -> Any:
+    """Return a reply in whose texts each half of a surrogate pair is replaced.
+
+    JSON may hold such halves (a text that was cut inside an emoji), but no encoder takes them.
+    """
+    match value:
+        case str():
+            return value if value.isascii() else _HALF_OF_A_PAIR.sub(_REPLACED, value)
+        case list():
+            return [clean(entry) for entry in value]
+        case dict():
+            return {clean(name): clean(entry) for name, entry in value.items()}
+        case _:
+            return value
+
+
 def broker_text(text: object) -> str:
     """Return the broker's words cut short, without anything that may be an account number."""
-    return _LONG_NUMBER.sub("[number]", str(text or ""))[:_TEXT_MAX]
+    return _LONG_NUMBER.sub("[number]", str(clean(str(text or ""))))[:_TEXT_MAX]
+
+
+def broker_id(value: object) -> str:
+    """Return an id that the broker gave an order, as text.
+
+    Raises:
+        CorruptRecordError: it is no whole number above 0.
+    """
+    found = "" if isinstance(value, bool) else str(value)
+    if _BROKER_ID.fullmatch(found) is None:
+        raise CorruptRecordError("expected an id of the broker in an order's row")
+    return found
 
 
 def seen_phase(word: str, remark: str) -> SeenPhase:
@@ -201,8 +239,11 @@ def optional_number(row: Row, name: str) -> Decimal | None:
         raise CorruptRecordError(f"expected a number in {name}") from None
     if not found.is_finite():
         return None
-    if abs(found) > FIGURE_MAX:
+    # Neither copying nor comparing rounds, so no figure is too large or too small for them.
+    if found.copy_abs() > FIGURE_MAX:
         raise CorruptRecordError(f"expected a figure in {name}, was beyond {FIGURE_MAX}")
+    if int(found.as_tuple().exponent) < -DECIMALS_MAX:
+        raise CorruptRecordError(f"expected a figure in {name}, was of endless decimals")
     # 5.0 is a float's way to say 5.
     return found.quantize(Decimal(1)) if found == found.to_integral_value() else found
 
@@ -215,12 +256,29 @@ def scaled(row: Row, name: str) -> Decimal:
     return number(row, name).scaleb(-scale)
 
 
-def moment(row: Row, name: str) -> datetime:
-    """Return a time sent in milliseconds."""
+def told_number(row: Row, name: str) -> Decimal | None:
+    """Return a figure that is only shown to people, or None for one that cannot be read."""
     try:
-        return datetime.fromtimestamp(int(number(row, name)) / 1000, UTC)
-    except (OverflowError, OSError, ValueError):
-        raise CorruptRecordError(f"expected milliseconds in {name}") from None
+        return optional_number(row, name)
+    except CorruptRecordError:
+        # What nothing is decided by must keep nothing from being read.
+        return None
+
+
+def moment(row: Row, name: str) -> datetime:
+    """Return a time sent in milliseconds.
+
+    Raises:
+        CorruptRecordError: it is no time from 1970 to 9999.
+    """
+    return moment_of(number(row, name), name)
+
+
+def moment_of(milliseconds: Decimal | int, name: str) -> datetime:
+    """Return a time in milliseconds; see `moment`."""
+    if not 0 <= milliseconds <= _MS_MAX:
+        raise CorruptRecordError(f"expected milliseconds in {name}")
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
 def optional_moment(row: Row, name: str) -> datetime | None:
@@ -232,3 +290,30 @@ def text(row: Row, name: str) -> str:
     """Return a text or id as text; ids exceed what a float holds, so they stay text for good."""
     value = row.get(name)
     return "" if value is None else str(value)
+
+
+def name(row: Row, field: str) -> str:
+    """Return what something is called, a symbol or a market, or "" where Tiger left it out.
+
+    Raises:
+        CorruptRecordError: it is no text, one without end, or a text that came in pieces.
+    """
+    value = row.get(field)
+    if isinstance(value, bool | float | list | dict):
+        raise CorruptRecordError(f"expected a name in {field}")
+    found = str(clean(text(row, field)))
+    if len(found) > NAME_MAX or _REPLACED in found or not found.isprintable():
+        raise CorruptRecordError(f"expected a name in {field}, was {broker_text(found)[:20]!r}")
+    return found
+
+
+def currency(row: Row, field: str) -> str:
+    """Return a currency's code.
+
+    Raises:
+        CorruptRecordError: it is none.
+    """
+    found = text(row, field)
+    if not is_currency(found):
+        raise CorruptRecordError(f"expected a currency, was {broker_text(found)[:10]!r}")
+    return found

@@ -1,6 +1,7 @@
 """`halt`, `resume`, `release` and `adopt`: what only a person may do, and what became of it."""
 
 import asyncio
+from typing import Final
 
 import click
 import msgspec
@@ -16,10 +17,20 @@ from core.events import (
     OrderRefused,
     OrderReleased,
 )
+from core.views import AccountRow
 from infra.cli.context import with_settings
-from infra.cli.person import OUTCOME_LIMIT_S, check_account, operator_link, send_control
+from infra.cli.person import (
+    OUTCOME_LIMIT_S,
+    check_account,
+    operator_link,
+    send_control,
+    shown_account,
+)
 from infra.config import Settings
 from infra.home import Home, write_private
+
+# States of an account that a resume ends.
+_LIFTED: Final = ("halted", "frozen")
 
 
 @click.command()
@@ -50,7 +61,10 @@ def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
 @click.option("--symbol", default="", help="Lift the halt of one symbol.")
 @with_settings
 def resume(settings: Settings, account: str, symbol: str) -> None:
-    """Lift a halt of the same scope, and a freeze, of ACCOUNT."""
+    """Lift a halt of the same scope, and a freeze, of ACCOUNT.
+
+    Says what it lifts; a halt or freeze that comes meanwhile stays.
+    """
     check_account(settings, account)
     _report(account, asyncio.run(_resume(settings, account, symbol)))
 
@@ -95,10 +109,21 @@ async def _send(settings: Settings, account: str, command: PersonCommand) -> cod
 
 async def _resume(settings: Settings, account: str, symbol: str) -> codec.Recorded | None:
     async with operator_link(settings) as client:
+        row = await shown_account(
+            client, account, lambda row: row.state in _LIFTED or symbol in _symbols(row)
+        )
+        click.echo(
+            f"{account} is {row.state}: {row.detail or 'nothing to lift is known'}", err=True
+        )
         if not symbol:
             # Only with NATS in reach: a file gone alone would leave the halt in the record.
             Home(settings.home).halt_file(account).unlink(missing_ok=True)
-        return await send_control(client, settings, account, ResumeAccount(symbol=symbol))
+        command = ResumeAccount(symbol=symbol, shown_n=row.as_of.n)
+        return await send_control(client, settings, account, command)
+
+
+def _symbols(row: AccountRow) -> set[str]:
+    return {*row.halted_symbols, *row.frozen_symbols}
 
 
 def _report(account: str, fact: codec.Recorded | None) -> None:

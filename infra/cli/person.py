@@ -5,7 +5,8 @@ so the subscription stands before the control is sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -17,7 +18,8 @@ from core import codec
 from core.commands import CONTROL_CLASSES, Envelope, PersonCommand, Sealed, signed_bytes
 from core.errors import ConfigError, CorruptRecordError, LinkError
 from core.ports import EventMessage
-from core.subjects import Kind, subject
+from core.subjects import SYSTEM, Kind, subject
+from core.views import AccountRow, AccountsAnswer, AccountsQuery
 from infra.access import link_settings
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings
@@ -30,6 +32,9 @@ from infra.nats.topology import OPERATOR
 _LIFE: Final = timedelta(seconds=60)
 _PUBLISH_LIMIT_S: Final = 5.0
 OUTCOME_LIMIT_S: Final = 20.0
+# How far the views may be behind what somebody typed before.
+_SHOWN_LIMIT_S: Final = 2.0
+_SHOWN_EVERY_S: Final = 0.05
 _NAMES: Final = {command: name for name, command in CONTROL_CLASSES.items()}
 
 
@@ -87,6 +92,34 @@ async def send_control(
             return await outcome
     except TimeoutError:
         return None
+
+
+async def shown_account(
+    client: Client, account: str, is_awaited: Callable[[AccountRow], bool]
+) -> AccountRow:
+    """Return the account as the views show it; one that is awaited is waited for a moment.
+
+    The views are a little behind the record, so that what was typed just before may still come.
+
+    Raises:
+        LinkError: the projector does not answer, or does not know the account yet.
+    """
+    bus = NatsBus(client)
+    give_up_at = time.monotonic() + _SHOWN_LIMIT_S
+    while True:
+        body = await bus.request(
+            f"{Kind.VIEW}.{SYSTEM}.accounts",
+            msgspec.json.encode(AccountsQuery()),
+            timeout_s=_PUBLISH_LIMIT_S,
+        )
+        rows = msgspec.json.decode(body, type=AccountsAnswer).accounts
+        row = next((row for row in rows if row.alias == account), None)
+        is_over = time.monotonic() > give_up_at
+        if row is not None and (is_over or is_awaited(row)):
+            return row
+        if is_over:
+            raise LinkError(f"the views do not know {account} yet; see `tiger-mcp status`")
+        await asyncio.sleep(_SHOWN_EVERY_S)
 
 
 def check_account(settings: Settings, account: str) -> None:

@@ -36,12 +36,9 @@ _RELOADS: Final = 2
 class NatsServer:
     """A running nats-server that this process started; `start_server` is the way to one."""
 
-    def __init__(
-        self, home: NatsHome, ports: Ports, binary: Path, child: subprocess.Popen[bytes]
-    ) -> None:
+    def __init__(self, home: NatsHome, ports: Ports, child: subprocess.Popen[bytes]) -> None:
         self.home = home
         self.ports = ports
-        self._binary = binary
         self._child = child
 
     @property
@@ -127,7 +124,7 @@ def start_server(
     if is_healthy(ports.monitor_url):
         raise ConfigError(f"expected port {ports.monitor} free for this home, was another server")
     child = _spawn([str(binary), "-c", str(home.config_path)], lock)
-    server = NatsServer(home, ports, binary, child)
+    server = NatsServer(home, ports, child)
     wait_until(lambda: not server.is_alive or is_healthy(ports.monitor_url), limit_s=limit_s)
     if not server.is_alive:
         raise ConfigError(_why_ended(home, ports))

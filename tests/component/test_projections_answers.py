@@ -63,6 +63,12 @@ def executions(queries: Queries, **wanted: Any) -> views.ExecutionsAnswer:
     )
 
 
+def audited(queries: Queries, **wanted: Any) -> views.AuditAnswer:
+    return msgspec.json.decode(
+        queries.audit("a1", views.AuditQuery(**wanted)), type=views.AuditAnswer
+    )
+
+
 def account(queries: Queries) -> views.AccountRow:
     (row,) = msgspec.json.decode(queries.accounts(), type=views.AccountsAnswer).accounts
     return row
@@ -151,6 +157,37 @@ def test_a_long_life_is_explained_page_by_page_with_no_fact_twice(
         found += [row.n for row in page.events]
         after = page.more_after
     assert found == list(range(2, 2 * views.ROWS_MAX + 4))
+
+
+def test_the_audit_shows_every_fact_but_readings_newest_first_page_by_page(
+    store: ViewStore, queries: Queries
+) -> None:
+    ledger = facts.Ledger()
+    readings = events.AccountPositionsObserved(observed_at=EPOCH, positions=())
+    ledger.add_all(
+        events.AccountWorkerStarted(run_id="r1"),
+        readings,
+        events.AccountStale(gap=1, cause="asleep"),
+        previewed(),
+        readings,
+        account="a1",
+    )
+    ledger.add_all(events.AccountWorkerStarted(run_id="r2"), account="b1")
+    Projector(store).apply(STREAM, ledger.records)
+    newest = audited(queries, limit=2)
+    assert [(row.n, row.type) for row in newest.events] == [
+        (4, "order.previewed"),
+        (3, "account.stale"),
+    ]
+    assert newest.as_of.n == 5
+    assert newest.more_before == 3
+    before = audited(queries, before_n=newest.more_before, limit=2)
+    assert [(row.n, row.type, row.actor) for row in before.events] == [
+        (1, "account.worker_started", "test")
+    ]
+    assert before.more_before is None
+    with pytest.raises(CommandError, match="limit"):
+        audited(queries, limit=0)
 
 
 def test_a_page_of_orders_ends_by_its_bytes_before_its_rows(

@@ -19,6 +19,7 @@ from adapters.tiger_worker.account import (
     AccountWorker,
     LoginPlan,
     World,
+    file_halt_of,
 )
 from adapters.tiger_worker.broker import AccountBroker, Ended, Listing
 from adapters.tiger_worker.cancel_lane import HANGING_MAX
@@ -103,15 +104,28 @@ class Monotonic:
 class AccountRig:
     """An account with a line of events behind it, and brokers that hang."""
 
-    def __init__(self, halt_file: Path) -> None:
+    # The broker's id of the order that works there.
+    tiger = "t-1"
+
+    def __init__(
+        self,
+        halt_file: Path,
+        *,
+        new_ledger: Callable[[Trace], MemoryLedger] = MemoryLedger,
+        new_broker: Callable[[str], HangingBroker] = HangingBroker,
+    ) -> None:
         self.halt_file = halt_file
         self.trace = Trace()
-        self.ledger = MemoryLedger(self.trace)
+        self.ledger = new_ledger(self.trace)
+        self._new_broker = new_broker
         self.brokers: list[HangingBroker] = []
         self.failures: list[BaseException] = []
         self.clock = ManualClock()
         for event in facts.ready(
-            facts.previewed(), facts.started(), facts.accepted(), facts.working()
+            facts.previewed(),
+            facts.started(),
+            facts.accepted(tiger=self.tiger),
+            facts.working(tiger=self.tiger),
         ):
             self.ledger.write(event)
         self.trace.clear()
@@ -131,32 +145,31 @@ class AccountRig:
         )
 
     def make(self, alias: str = facts.ACCOUNT) -> AccountWorker:
-        made = AccountWorker(
-            AccountPlan(
-                alias=alias,
-                number="1",
-                environment=events.Environment.SANDBOX,
-                mode=events.Mode.AUTO,
-                halt_file=self.halt_file,
-                halt_journal=self.halt_file.with_suffix(".jsonl"),
-            ),
-            LoginPlan(
-                name="login-1",
-                ledger_id=facts.LEDGER_ID,
-                run_id="run-2",
-                code_version="0",
-                timing=TIMING,
-                pace=PACE,
-            ),
-            self.world,
-            ledger=self.ledger,
+        plan = AccountPlan(
+            alias=alias,
+            number="1",
+            environment=events.Environment.SANDBOX,
+            mode=events.Mode.AUTO,
+            halt_file=self.halt_file,
+            halt_journal=self.halt_file.with_suffix(".jsonl"),
         )
+        login = LoginPlan(
+            name="login-1",
+            ledger_id=facts.LEDGER_ID,
+            run_id="run-2",
+            code_version="0",
+            timing=TIMING,
+            pace=PACE,
+        )
+        file_halt = file_halt_of(plan, login, self.world)
+        made = AccountWorker(plan, login, self.world, ledger=self.ledger, file_halt=file_halt)
         if alias == facts.ACCOUNT:
             made.restore(self.ledger.records)
         return made
 
     def begin(self, account: AccountWorker) -> None:
         self.begun.append(account)
+        account._file_halt.start()
         account.begin()
 
     def end(self) -> None:
@@ -169,7 +182,7 @@ class AccountRig:
             account._watchdog._thread.join(WAIT_S)
 
     def _make_broker(self, number: str) -> AccountBroker:
-        self.brokers.append(HangingBroker(number))
+        self.brokers.append(self._new_broker(number))
         return cast(AccountBroker, self.brokers[-1])
 
     def posted(self, account: AccountWorker) -> list[Any]:
@@ -245,7 +258,7 @@ def test_wait_between_two_rounds_is_no_hanging_round(
     assert rig.posted(account) == exits.codes == []
 
 
-def test_halt_file_is_told_each_second_until_the_account_is_halted(
+def test_halt_file_is_told_each_second_to_a_desk_that_moves_until_the_account_is_halted(
     rig: AccountRig, exits: Exits, monotonic: Monotonic
 ) -> None:
     account = rig.make()
@@ -257,8 +270,12 @@ def test_halt_file_is_told_each_second_until_the_account_is_halted(
     assert told() == 0
     rig.halt_file.touch()
     assert [told(), told()] == [1, 1]
+    # A desk that hangs finds it once, however long it hangs.
     monotonic.now_s += HALT_FILE_EVERY_S + 0.01
-    assert told() == 2
+    assert told() == 1
+    account._thread.taken += 1
+    assert [told(), told()] == [2, 2]
+    account._thread.taken += 1
     record = rig.ledger.write(facts.halted())
     account.restore([record])
     monotonic.now_s += HALT_FILE_EVERY_S + 0.01
@@ -358,6 +375,28 @@ def test_kick_awaits_a_resume_from_before_it_is_recorded_until_a_person_gives_it
     account.restore([rig.ledger.write(resumed)])
     assert not account.awaits_resume("push-1:1")
     assert not account.awaits_resume("")
+    assert exits.codes == []
+
+
+def test_kick_that_a_person_resumed_keeps_no_push_away_after_a_later_freeze_and_a_restart(
+    rig: AccountRig, exits: Exits
+) -> None:
+    for event in (
+        facts.frozen("kicked", detail="push-1:1"),
+        events.AccountResumed(command_id="cmd-r", person="ann", symbol="AAPL"),
+    ):
+        rig.ledger.write(event)
+    # A resume of one symbol lifts no kick.
+    assert rig.make().awaits_resume("")
+    rig.ledger.write(events.AccountResumed(command_id="cmd-s", person="ann", symbol=""))
+    rig.ledger.write(facts.frozen())
+    successor = rig.make()
+    assert successor.state.frozen_cause
+    assert not successor.awaits_resume("")
+    assert not successor.awaits_resume("push-1:1")
+    assert successor.awaits_resume("push-2:1")
+    successor.restore([rig.ledger.write(facts.frozen("kicked", detail="push-2:1"))])
+    assert successor.awaits_resume("")
     assert exits.codes == []
 
 

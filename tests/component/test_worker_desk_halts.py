@@ -207,6 +207,7 @@ def test_halt_is_told_as_taken_only_when_it_is_stored() -> None:
     rig.take(facts.halt("AAPL"), name="halt")
     assert rig.trace == [
         ("stored", "account.halted"),
+        ("look again", ""),
         ("halt taken", "AAPL"),
         ("ack", "halt"),
     ]

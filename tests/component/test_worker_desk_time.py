@@ -4,11 +4,12 @@ import threading
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.tiger_worker.desk_thread import SIGHTINGS_MAX, DeskThread, Turn
 from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
 from adapters.tiger_worker.parts import Work
-from core import events
+from core import events, items
 from core.errors import VersionConflictError
 from core.items import GapNoticed, Outcome
 from core.ports import Appended
@@ -235,6 +236,91 @@ def test_sightings_wait_for_room_and_nothing_else_does_behind_them() -> None:
     assert rig.stored() == ["account.halted", "account.stale", "account.stale"]
     # All room is given back.
     assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
+
+
+def round_since(seconds: float, *, gaps: int = 0) -> Work:
+    found = replace(facts.round_completed(gaps), orders_since=facts.at(seconds))
+    return Work(found, None, f"round {gaps}")
+
+
+def test_rounds_that_reach_a_desk_that_hangs_take_one_place_and_never_wait() -> None:
+    running = _RunningDesk(ready_rig())
+    is_over = threading.Event()
+
+    def post() -> None:
+        for number in range(5 * SIGHTINGS_MAX):
+            # What each round may tell, whatever it tells.
+            for item in (
+                facts.seen(filled=str(number % 100)),
+                facts.absent(seconds=60, listings=number + 1),
+                items.PositionsSeen(positions=(), observed_at=facts.at(number)),
+                facts.round_completed(),
+            ):
+                running.thread.post(Work(item), Turn.SIGHTING)
+        is_over.set()
+
+    threading.Thread(target=post, daemon=True).start()
+    assert is_over.wait(WAIT_S)
+    assert len(running.thread._queue.queue) == 4
+
+
+def test_latest_sight_of_a_thing_stands_for_the_earlier_ones_after_all_that_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = ready_rig()
+    running = _RunningDesk(rig)
+    taken: list[Work] = []
+
+    def take(work: Work, *, with_parked: bool = True) -> None:
+        taken.append(work)
+
+    monkeypatch.setattr(rig.desk, "take", take)
+    for work in (
+        Work(facts.seen(filled="1"), None, "first filled 1"),
+        round_since(-60, gaps=1),
+        Work(facts.seen(tiger="t-2"), None, "second"),
+        Work(facts.gap_noticed(2), None, "gap"),
+        Work(facts.seen(filled="2"), None, "first filled 2"),
+        round_since(-30, gaps=2),
+    ):
+        running.thread.post(work, Turn.SIGHTING)
+    running.thread.start()
+    running.thread.stop()
+    assert [work.correlation_id for work in taken] == ["second", "gap", "first filled 2", "round 2"]
+    # It reads what was opened since the round began for which it stands.
+    assert taken[-1].item == round_since(-60, gaps=2).item
+    assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
+
+
+def test_desk_is_silent_since_the_last_whole_round_whatever_else_it_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Monotonic:
+        now_s = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now_s
+
+    time = Monotonic()
+    monkeypatch.setattr("adapters.tiger_worker.desk_thread.time", time)
+    rig = ready_rig()
+    running = _RunningDesk(rig)
+    assert running.thread.silent_s == 0.0
+
+    def take(*works: tuple[Work, Turn]) -> float:
+        """Have these taken in turn, a second before each, and return the silence then."""
+        for work, turn in works:
+            time.now_s += 1.0
+            running.thread.post(work, turn)
+            assert running.thread._take_one()
+        return running.thread.silent_s
+
+    seen = Work(facts.seen())
+    halt = Work(items.HaltFileSeen(detail="there"))
+    assert take((seen, Turn.SIGHTING), (halt, Turn.CONTROL)) == 2.0
+    assert take((Work(facts.round_completed()), Turn.SIGHTING)) == 0.0
+    assert take((seen, Turn.SIGHTING)) == 1.0
+    assert running.thread.taken == 4
 
 
 def test_items_are_taken_by_their_turn_and_then_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -228,14 +228,17 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
     events.TokenExpiring(expires_at=_at(7200), detail="less than 1 h are left"),
     events.TokenExpired(expires_at=_at(7200)),
     events.TokenRevoked(cause="the token file holds no token"),
+    events.AccountModeSet(command_id="cmd-11", person="ann", mode=events.Mode.READ_ONLY),
+    events.AccountRemoved(alias="sandbox", login="login-1", left_open=(_ORDER,)),
 )
+_SYSTEM_FACTS: Final = (events.AccountAdded, events.AccountRemoved)
 
 
 def golden_records() -> tuple[Recorded, ...]:
     """Return every fact as it was recorded; `n` counts per line."""
     found: list[Recorded] = []
     for index, fact in enumerate(GOLDEN_FACTS, start=1):
-        account = "system" if isinstance(fact, events.AccountAdded) else "sandbox"
+        account = "system" if isinstance(fact, _SYSTEM_FACTS) else "sandbox"
         n = 1 + sum(one.account == account for one in found)
         found.append(_recorded(fact, index, account=account, n=n))
     return tuple(found)

@@ -47,7 +47,8 @@ def test_halt_and_resume_end_in_facts(home: Path) -> None:
     assert file.exists()
     resumed = run(home, "resume", "sandbox")
     assert resumed.exit_code == 0
-    assert resumed.output.startswith("sandbox: resumed")
+    assert resumed.stderr.startswith("sandbox is halted: by operator: a test")
+    assert resumed.stdout.startswith("sandbox: resumed")
     assert not file.exists()
 
 

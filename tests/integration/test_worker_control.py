@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from core import events
-from core.commands import CancelOrder, HaltAccount, ReleaseOrder, ResumeAccount
+from core.commands import CancelOrder, HaltAccount, ReleaseOrder
 from core.errors import CorruptRecordError
 from core.refusals import Refusal
 from core.subjects import COMMANDS_STREAM, Kind, work_consumer
@@ -63,7 +63,7 @@ async def resting(rig: Rig, symbol: str, *, account: str = ACCOUNT) -> str:
 
 
 async def resume(rig: Rig, account: str = ACCOUNT, symbol: str = "") -> None:
-    command_id = await rig.send(account, ResumeAccount(symbol=symbol))
+    command_id = await rig.resume(account, symbol)
     await rig.fact(events.AccountResumed, account=account, command_id=command_id)
 
 

@@ -17,7 +17,7 @@ from adapters.tiger_worker.__main__ import EXIT_LOGIN_IN_USE
 from adapters.tiger_worker.login import EXIT_FENCED, EXIT_STOPPED
 from core import codec, events
 from core.codec import Recorded
-from core.commands import CancelOrder, HaltAccount, ResumeAccount
+from core.commands import CancelOrder, HaltAccount
 from core.subjects import ledger_stream
 from infra.ledger.append import AccountWriter
 from infra.nats.topology import worker_role
@@ -62,9 +62,14 @@ def symbol() -> str:
 
 
 @pytest.fixture
-def user_home(tmp_path: Path) -> Path:
-    """A place of the user for the locks of logins."""
-    return tmp_path
+def locks(tmp_path: Path) -> Path:
+    """A place of its own for the locks of logins."""
+    return tmp_path / "locks"
+
+
+def only_file(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found
 
 
 @pytest.fixture
@@ -121,7 +126,7 @@ async def test_halt_between_intent_and_call_sends_nothing(
     await rig.fact(events.AccountHalted, symbol=symbol)
     await open_gate(gate)
     assert await not_sent(rig, order_id, placed) == "a halt had arrived"
-    await rig.send(ACCOUNT, ResumeAccount(symbol=symbol))
+    await rig.resume(symbol=symbol)
     await rig.fact(events.AccountResumed, symbol=symbol)
 
 
@@ -136,16 +141,16 @@ async def test_halt_file_between_intent_and_call_sends_nothing(
     assert await not_sent(rig, order_id, placed) == "the halt file is in place"
     before = len(rig.facts)
     file.unlink()
-    await rig.send(ACCOUNT, ResumeAccount(symbol=""))
+    await rig.resume()
     await rig.fact(events.AccountResumed, since=before, symbol="")
 
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
 async def test_lock_file_that_is_gone_sends_nothing(
-    rig: Rig, gate: Path, symbol: str, user_home: Path, is_replaced: bool
+    rig: Rig, gate: Path, symbol: str, locks: Path, is_replaced: bool
 ) -> None:
-    order_id, placed = await at_the_gate(rig, gate, symbol, HOME=str(user_home))
-    (lock,) = (user_home / ".local/state/tiger-mcp/logins").glob("*.lock")
+    order_id, placed = await at_the_gate(rig, gate, symbol, TEST_LOCKS=str(locks))
+    lock = only_file(locks)
     lock.unlink()
     if is_replaced:
         lock.touch()

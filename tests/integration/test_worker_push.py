@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from adapters.tiger_worker.gaps import PAUSE_NOTICED_S
 from core import events
-from core.commands import ResumeAccount
 from core.refusals import Refusal
 from infra.sandbox.push.faults import (
     DelayFrames,
@@ -166,7 +165,7 @@ async def test_kicked_login_opens_nothing_until_a_person_resumes_and_then_connec
         assert (push.count("connect_asked"), rival.of("kicked")) == (connects + 1, [])
         followed = push.count("subscribed")
         for account in (PAPER, ACCOUNT):
-            command_id = await rig.send(account, ResumeAccount(symbol=""))
+            command_id = await rig.resume(account)
             await rig.fact(events.AccountResumed, account=account, command_id=command_id)
         assert push.wait_for("subscribed", count=followed + 1, timeout_s=PAUSES_S)
         rival.wait_for("kicked")

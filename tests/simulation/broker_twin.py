@@ -39,7 +39,7 @@ SDK_TIMEOUT_S: Final = 10.0
 DEADLINE_S: Final = 20.0
 WRITES: Final = frozenset({"place_order", "cancel_order", "modify_order"})
 LISTINGS: Final = frozenset({"orders", "active_orders", "order_transactions", "positions"})
-LIES: Final = frozenset({"stale", "empty"})
+LIES: Final = frozenset({"stale", "empty", "behind"})
 # How old a stale reading may be.
 STALE_S: Final = 40.0
 
@@ -56,9 +56,10 @@ class BrokerTwin:
         self._records: list[Record] = []
         # What is to happen to the next place, whatever the weather.
         self.next_place = ""
-        # Told the method and the account of each reading that is about to be done.
+        # How many records the lists of orders show, while they stand still.
+        self.shown: int | None = None
+        # Told the method and the account of each reading, and that an account's order changed.
         self.on_reading: Callable[[str, str], None] = lambda *_: None
-        # Told the number of an account of which an order changed.
         self.on_change: Callable[[str], None] = lambda _: None
         self.engine = Engine(seed=self._seed, save=self._save)
         for number in numbers:
@@ -88,6 +89,11 @@ class BrokerTwin:
         self._records.append(record)
         if isinstance(record, OrderWritten | OrderTraded):
             self.on_change(record.order.account)
+
+    def stand_still(self, seconds: float) -> None:
+        """Have the lists of orders show for so long what there is now."""
+        self.shown = len(self._records)
+        self._scheduler.after(seconds, lambda: setattr(self, "shown", None))
 
     def now(self) -> datetime:
         """Return the broker's clock."""
@@ -133,7 +139,7 @@ class BrokerTwin:
         return Call(
             login=self._login,
             business=business.encode(),
-            engine=self._past() if fault == "stale" else self.engine,
+            engine=self._engine_for(fault),
             # No method of trading asks who was let in.
             gate=cast(Any, None),
             device_id="",
@@ -141,14 +147,17 @@ class BrokerTwin:
             reject="rejected late" if fault == "late_reject" else None,
         )
 
-    def _past(self) -> Engine:
-        """Return the broker as it was a while ago, as a replica that lags would show it."""
+    def _engine_for(self, fault: str) -> Engine:
+        """Return the broker as it is, or as it was a while ago, as a replica that lags shows it."""
         oldest_s = self._scheduler.now_s - STALE_S
         young = [count for at_s, count in self._marks if at_s >= oldest_s]
-        if not young:
-            return self.engine
+        if fault == "stale" and young:
+            return self._past(young[int(self._scheduler.rng.random() * len(young))])
+        return self.engine if fault != "behind" or self.shown is None else self._past(self.shown)
+
+    def _past(self, count: int) -> Engine:
         past = Engine(seed=self._seed, save=lambda _: None)
-        for record in self._records[: young[int(self._scheduler.rng.random() * len(young))]]:
+        for record in self._records[:count]:
             past.restore(record)
         return past
 
@@ -239,6 +248,8 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
             if self._happens(getattr(weather, f"read_{name}")):
                 return name
         if method in LISTINGS:
+            if self._broker.shown is not None and method in ("orders", "active_orders"):
+                return "behind"
             for name in ("stale", "empty"):
                 if self._happens(getattr(weather, f"read_{name}")):
                     return name

@@ -75,6 +75,9 @@ class Checks:
         self.foreign_marks: set[str] = set()
         # Accounts, by number, of which the broker once told something that was not so.
         self._deceived: set[str] = set()
+        # When each account, by number, was last told so, and each scope of it halted.
+        self._deceived_at: dict[str, datetime] = {}
+        self._halted_at: dict[tuple[str, str], datetime] = {}
         # The scope of every halt that a person sent, by command.
         self.halts: dict[str, str] = {}
         self._hearers: list[Process] = []
@@ -198,6 +201,10 @@ class Checks:
                 order = before.orders[event.order_id]
                 if self._broker.now() <= order.arrives_by:
                     self._violate(f"{order.order_id} was called not_found too early")
+            case events.AccountHalted():
+                self._halted_at[line.number, event.symbol] = self._broker.now()
+            case events.AccountHaltVerified():
+                self._halt_verified(line, event.symbol)
             case events.AccountResumed():
                 for process in self._hearers:
                     process.halts_heard.discard((line.account, event.symbol))
@@ -215,6 +222,15 @@ class Checks:
     def deceived(self, number: str) -> None:
         """Note that the broker told of an account what is old or not there."""
         self._deceived.add(number)
+        self._deceived_at[number] = self._broker.now()
+
+    def _halt_verified(self, line: Line, scope: str) -> None:
+        halted_at = self._halted_at[line.number, scope]
+        if self._deceived_at.get(line.number, halted_at) > halted_at:
+            return
+        for order in self._broker.orders(line.number):
+            if order.is_open and order.opened_at < halted_at and scope in ("", order.symbol):
+                self._violate(f"a halt was verified while {order.global_id} is {order.status}")
 
     def _break(
         self, line: Line, event: events.AccountPositionBreak | events.AccountCashBreak

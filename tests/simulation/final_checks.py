@@ -139,11 +139,20 @@ class FinalChecks:
             self._violate(f"cash differs: book {account.cash}, ledger {cash}")
 
 
+def unverified(state: AccountState) -> list[str]:
+    """Return the scopes of halts that are not verified though nothing of them is open."""
+    return [one for one, _ in state.unverified_halts.items() if not state.open_in(one)]
+
+
 def is_settled(state: AccountState, now_s: float) -> bool:
     """Say whether evidence has resolved every doubt that time alone resolves soon."""
     far = BEGIN + timedelta(seconds=now_s + FAR_S)
-    return not state.is_stale and all(
-        (order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN) or order.arrives_by > far)
-        and not (order.is_open and order.modify in PENDING_MODIFIES)
-        for order in state.orders.values()
+    return (
+        not state.is_stale
+        and not unverified(state)
+        and all(
+            (order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN) or order.arrives_by > far)
+            and not (order.is_open and order.modify in PENDING_MODIFIES)
+            for order in state.orders.values()
+        )
     )

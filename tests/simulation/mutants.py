@@ -4,9 +4,8 @@ A mutant changes the running code for as long as its context lasts. It is named 
 wrong, and `docs/reliability.md` holds the seed that found it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 import adapters.tiger_worker.account
 import infra.ledger.append
-from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker, Ended
 from adapters.tiger_worker.desk import Desk
 from adapters.tiger_worker.gaps import Gaps
@@ -23,7 +21,6 @@ from adapters.tiger_worker.intake import Intake
 from adapters.tiger_worker.parts import Intent, Work
 from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.push_connection import PushConnection, Sign
-from adapters.tiger_worker.reconcile import LOOK_BACK_S, Reconciler
 from core import events, evolving, items
 from core.account_state import AccountState
 from core.events import Event
@@ -31,6 +28,7 @@ from core.orders import Phase
 from infra.ledger.append import AccountWriter
 from infra.ledger.request import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, PublishAck
 from tests.simulation.mutants_of_decisions import DECISIONS, Mutant
+from tests.simulation.mutants_of_readings import READINGS
 
 
 def resend_on_timeout() -> AbstractContextManager[Any]:
@@ -202,18 +200,6 @@ def ignore_jumps_of_the_clock() -> AbstractContextManager[Any]:
     return patch.object(Desk, "clock_skew_s", property(lambda self: self._skew_s, tell))
 
 
-def date_listings_by_the_record() -> AbstractContextManager[Any]:
-    """A listing begins when the ledger says that the order, or the last round, was."""
-
-    def since(self: Reconciler) -> datetime:
-        state = self._state
-        begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
-        begins.append(self._listed_since or state.reconciled_at or self._clock.now())
-        return min(begins) - timedelta(seconds=LOOK_BACK_S)
-
-    return patch.object(Reconciler, "_since", since)
-
-
 def forget_previews_by_the_record() -> AbstractContextManager[Any]:
     """A preview is over when the ledger's time says so."""
     previewed = evolving._previewed
@@ -255,11 +241,6 @@ def forget_a_kick_that_was_overtaken() -> AbstractContextManager[Any]:
     return patch.object(PushLink, "_tell", tell)
 
 
-def take_the_first_figures_as_they_come() -> AbstractContextManager[Any]:
-    """What fell between the first listing and the first positions is counted twice."""
-    return patch.object(Reconciler, "_check_no_fill_came", lambda *_: None)
-
-
 def guess_that_unknown_is_rejected() -> AbstractContextManager[Any]:
     """A place without an answer counts as refused."""
     place = AccountBroker.place
@@ -270,54 +251,6 @@ def guess_that_unknown_is_rejected() -> AbstractContextManager[Any]:
         return ended._replace(outcome=items.Outcome.REFUSED, code=1) if is_unknown else ended
 
     return patch.object(AccountBroker, "place", guess)
-
-
-def say_not_found_too_early() -> AbstractContextManager[Any]:
-    """One listing that lacks an order in doubt is enough, whenever it began."""
-    count = Reconciler._count_absences
-
-    def at_once(self: Reconciler, listing: Any) -> None:
-        count(self, listing)
-        listed = {words.text(row, "userMark") for row in listing.rows}
-        for order_id in self._state.open_orders:
-            order = self._state.orders[order_id]
-            if order.phase is Phase.UNKNOWN and order.mark not in listed:
-                far = order.arrives_by.replace(year=order.arrives_by.year + 1)
-                absence = items.AbsenceConfirmed(
-                    order_id=order_id, listings=99, first_listing_at=far
-                )
-                self._tell(absence)
-
-    return patch.object(Reconciler, "_count_absences", at_once)
-
-
-def read_the_first_page_alone() -> AbstractContextManager[Any]:
-    """A listing ends with its first page."""
-
-    def first_page(self: AccountBroker, method: str, fields: dict[str, Any]) -> Iterator[Any]:
-        yield from self._read(method, {**fields, "page_token": ""}).get("items", [])
-
-    return patch.object(AccountBroker, "_pages", first_page)
-
-
-def look_back_too_little() -> AbstractContextManager[Any]:
-    """A listing begins with the last round, whatever is still open."""
-    since = Reconciler._since
-
-    def late(self: Reconciler) -> Any:
-        return max(since(self), self._listed_since or since(self))
-
-    return patch.object(Reconciler, "_since", late)
-
-
-def read_times_as_local() -> AbstractContextManager[Any]:
-    """The broker's moments are read as if they were local times."""
-    moment = words.moment
-
-    def local(row: Any, name: str) -> Any:
-        return moment(row, name) + timedelta(hours=8)
-
-    return patch.object(words, "moment", local)
 
 
 def forget_wished_cancels() -> AbstractContextManager[Any]:
@@ -377,21 +310,16 @@ MUTANTS: Final[dict[str, Mutant]] = {
         stay_without_the_lock,
         wait_for_hanging_reads,
         ignore_jumps_of_the_clock,
-        date_listings_by_the_record,
         forget_previews_by_the_record,
-        take_the_first_figures_as_they_come,
         shrug_off_a_kick,
         come_back_after_a_kick,
         forget_a_kick_that_was_overtaken,
         guess_that_unknown_is_rejected,
-        say_not_found_too_early,
-        read_the_first_page_alone,
-        look_back_too_little,
-        read_times_as_local,
         forget_wished_cancels,
         forget_to_notice_a_pause,
         send_before_storing,
         lose_the_latch,
+        *READINGS,
         *DECISIONS,
     )
 }

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
 from typing import Any, Final
 from unittest.mock import patch
 
 from msgspec.structs import replace
 
 from adapters.tiger_worker import words
-from adapters.tiger_worker.reconcile import Reconciler
+from adapters.tiger_worker.desk import Desk
+from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.parts import Work
 from core import events, items, sightings
 from core.account_state import AccountState
 from core.commands import HaltAccount, SubmitOrder
@@ -36,10 +39,10 @@ def guess_that_abandoned_was_not_sent() -> AbstractContextManager[Any]:
 
 def trust_an_empty_list() -> AbstractContextManager[Any]:
     """A live order that one listing lacks counts as cancelled."""
-    count = Reconciler._count_absences
+    count = Evidence._count_absences
 
-    def at_once(self: Reconciler, listing: Any) -> None:
-        count(self, listing)
+    def at_once(self: Evidence, listing: Any, *more: Any, **others: Any) -> None:
+        count(self, listing, *more, **others)
         listed = {words.text(row, "userMark") for row in listing.rows}
         for order_id in self._state.open_orders:
             order = self._state.orders[order_id]
@@ -61,7 +64,7 @@ def trust_an_empty_list() -> AbstractContextManager[Any]:
                 )
         return decide(state, item, context)
 
-    return _both(patch.object(Reconciler, "_count_absences", at_once), _decides(mutate))
+    return both(patch.object(Evidence, "_count_absences", at_once), _decides(mutate))
 
 
 def match_by_tuple() -> AbstractContextManager[Any]:
@@ -222,6 +225,27 @@ def count_a_round_for_later_gaps() -> AbstractContextManager[Any]:
     return _decides(mutate)
 
 
+def verify_halts_by_the_clock() -> AbstractContextManager[Any]:
+    """A round is later than a halt when the clock says so that dates the ledger."""
+    halted_at: dict[tuple[str, int], datetime] = {}
+    record = Desk._record
+
+    def note(self: Desk, event: Event, work: Work) -> bool:
+        is_clean = record(self, event, work)
+        if isinstance(event, events.AccountHalted) and self._tail.recorded_at is not None:
+            halted_at[self.state.account, self.n] = self._tail.recorded_at
+        return is_clean
+
+    def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
+        if isinstance(item, items.RoundCompleted):
+            halts = [n for _, n in state.unverified_halts.items()]
+            past = [n for n in halts if halted_at[state.account, n] < context.now]
+            item = replace(item, after_n=max(past, default=0))
+        return decide(state, item, context)
+
+    return both(patch.object(Desk, "_record", note), _decides(mutate))
+
+
 def _cancelled(order: Any) -> events.OrderCancelled:
     return events.OrderCancelled(
         order_id=order.order_id, filled_quantity=order.filled_quantity, average_price=None
@@ -238,7 +262,8 @@ def _decides(
 
 
 @contextmanager
-def _both(*parts: AbstractContextManager[Any]) -> Iterator[None]:
+def both(*parts: AbstractContextManager[Any]) -> Iterator[None]:
+    """Make several changes for one mistake."""
     with ExitStack() as stack:
         for part in parts:
             stack.enter_context(part)
@@ -260,4 +285,5 @@ DECISIONS: Final[tuple[Mutant, ...]] = (
     take_not_found_for_cancelled,
     take_a_cancel_request_for_the_end,
     count_a_round_for_later_gaps,
+    verify_halts_by_the_clock,
 )

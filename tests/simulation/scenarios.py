@@ -40,6 +40,19 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         mutant="forget_previews_by_the_record",
         faults={"wall_jumps": 1.0},
     ),
+    "clock_ahead_at_halt": Scenario(
+        bug="a halt was dated by a clock that was ahead, and no round was ever late enough to "
+        "verify it: orders that a person closed by hand were cancelled for as long",
+        mutant="verify_halts_by_the_clock",
+        faults={},
+        trap=Trap.CLOCK_AHEAD_BEFORE_HALT,
+    ),
+    "lists_far_behind": Scenario(
+        bug="an order that a person released was never seen again, because the lists that were "
+        "late showed it when no listing went back to it any more",
+        mutant="forget_what_was_released",
+        faults={"lists_behind": 1.0, "post_reply_lost": 0.4, "push_away": 1.0},
+    ),
     "lock_removed": Scenario(
         bug="a worker that had lost its login's lock stayed, and refused everything",
         mutant="stay_without_the_lock",

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from core import events
+from core.commands import HaltAccount
 from tests.simulation.troubles import Troubles
 
 AHEAD_S: Final = 3600.0
@@ -29,6 +30,7 @@ class Trap(StrEnum):
     CLOCK_STEPS_BACK_WHILE_STALLED = "clock_steps_back_while_stalled"
     HALT_FILE_BEFORE_SEND = "halt_file_before_send"
     CLOCK_AHEAD_UNTIL_RESTART = "clock_ahead_until_restart"
+    CLOCK_AHEAD_BEFORE_HALT = "clock_ahead_before_halt"
     KICK_WHILE_ASLEEP = "kick_while_asleep"
     LOCK_REMOVED = "lock_removed"
     FILL_AMID_FIRST_FIGURES = "fill_amid_first_figures"
@@ -52,6 +54,13 @@ class Traps(Troubles):
         for process in list(self._machines[0].processes):
             process.exit(-9)
 
+    def _halt_in_time(self) -> None:
+        self.note("the wall clock is set, and a person halts")
+        self._machines[0].wall_offset_s -= AHEAD_S
+        for account in self._numbers:
+            halt = HaltAccount(symbol="", detail="enough")
+            self._checks.halts[self._person.control(account, halt)] = ""
+
     def _trap_at_preview(self) -> None:
         """Act between the last reading and an intention."""
         if self._springs(Trap.CLOCK_STEPS_BACK_AND_PLACE_IS_LATE):
@@ -60,6 +69,10 @@ class Traps(Troubles):
         if self._springs(Trap.KICK_WHILE_ASLEEP):
             self._machines[0].sleep(SLEEP_S)
             self.scheduler.after(SLEEP_S / 2, self._push.kick)
+        if self._springs(Trap.CLOCK_AHEAD_BEFORE_HALT):
+            # The answer to the submit is dated so.
+            self._machines[0].wall_offset_s += AHEAD_S
+            self.scheduler.after(AHEAD_FOR_S, self._halt_in_time)
         if self._springs(Trap.LOCK_REMOVED):
             self._lock.remove()
 

@@ -23,6 +23,8 @@ SYMBOLS: Final = ("AAPL", "TSLA", "NVDA")
 HALT_SCOPES: Final = ("", "", *SYMBOLS[:2])
 # Chance that a fault which a run has hits just after an intention is stored.
 AIMED: Final = 0.3
+# Longer than a listing looks back, and than it takes until what it lacks is called absent.
+BEHIND_S: Final = (70.0, 130.0)
 HOUR_S: Final = 3600.0
 
 
@@ -63,6 +65,8 @@ class Troubles:
             self._at(rng.random() * end_s, self._put_halt_file)
         if weather.hasty_release:
             self._at(rng.random() * end_s, self._release_hastily)
+        if weather.lists_behind:
+            end_s = self._plan_lists_behind(end_s)
         if weather.phone_orders:
             for _ in range(rng.randrange(1, 4)):
                 self._at(rng.random() * end_s, self._phone)
@@ -98,6 +102,18 @@ class Troubles:
         if self.weather.garbage:
             for _ in range(rng.randrange(1, 3)):
                 self._at(rng.random() * end_s, lambda: self._gateway.spoil("sandbox"))
+
+    def _plan_lists_behind(self, end_s: float) -> float:
+        """Have the lists of orders stand still; a person releases what they do not show."""
+        from_s, behind_s = self._rng.random() * end_s / 2, self._rng.uniform(*BEHIND_S)
+
+        def begin() -> None:
+            self.note(f"the lists of orders stand still for {behind_s:.0f} s")
+            self._broker.stand_still(behind_s)
+
+        self._at(from_s, begin)
+        self._at(from_s + behind_s - 3.0, self._release_hastily)
+        return max(end_s, from_s + behind_s + 10.0)
 
     def _plan_push(self, end_s: float) -> None:
         rng, weather = self._rng, self.weather
@@ -162,11 +178,11 @@ class Troubles:
     def _halt_now(self, account: str, symbol: str) -> None:
         halt = HaltAccount(symbol=symbol, detail="enough")
         self._checks.halts[self._person.control(account, halt)] = symbol
-        resume = ResumeAccount(symbol=symbol)
-        self.scheduler.after(5 + self._rng.random() * 20, lambda: self._resume(account, resume))
+        self.scheduler.after(5 + self._rng.random() * 20, lambda: self._resume(account, symbol))
 
-    def _resume(self, account: str, resume: ResumeAccount) -> None:
-        self._person.control(account, resume)
+    def _resume(self, account: str, symbol: str) -> None:
+        shown_n = self._checks.lines[account].state.blocked_n
+        self._person.control(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
 
     def _aim(self, account: str, event: events.OrderSubmissionStarted) -> None:
         """Let something happen between an intention and its send."""

@@ -34,6 +34,7 @@ class Weather:
     read_stale: float = 0.0
     read_empty: float = 0.0
     read_hangs: float = 0.0
+    lists_behind: float = 0.0  # per run: lists of orders stand still for a minute or two
     late_reject: float = 0.0
     broker_down: float = 0.0  # per run
     broker_down_for_hours: float = 0.0  # per run

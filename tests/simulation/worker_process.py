@@ -5,9 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from adapters.tiger_worker.account import AccountPlan, AccountWorker, LoginPlan, World
+from adapters.tiger_worker.account import (
+    AccountPlan,
+    AccountWorker,
+    LoginPlan,
+    World,
+    file_halt_of,
+)
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.halt_journal import HaltNote
 from adapters.tiger_worker.login import Ending, begin, code_of, end
 from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import RateBudget
@@ -44,12 +51,35 @@ class HaltFile:
         """Say whether it is in place."""
         return self.is_there
 
+    def stat(self) -> "HaltFile":
+        """Return what tells it from another; nobody puts a second one in its place here."""
+        if not self.is_there:
+            raise FileNotFoundError
+        return self
+
+    st_ino = 1
+    st_mtime_ns = 1
+
+
+class JournalLines(list[CancelJournaled]):
+    """What the journal of an account holds on the disk, and the note beside it."""
+
+    note: HaltNote | None = None
+
 
 class JournalTwin:
     """The journal of cancels under the halt file, without a disk."""
 
-    def __init__(self, lines: list[CancelJournaled]) -> None:
+    def __init__(self, lines: JournalLines) -> None:
         self._lines = lines
+
+    def note(self) -> HaltNote | None:
+        """Return the note."""
+        return self._lines.note
+
+    def keep_note(self, note: HaltNote | None) -> None:
+        """Put this note in the place of the one before."""
+        self._lines.note = note
 
     def write(self, entry: CancelJournaled) -> None:
         """Keep one answer to a cancel."""
@@ -122,7 +152,7 @@ class Surroundings:
     numbers: Mapping[str, str]  # the broker's, by alias
     halt_files: Mapping[str, HaltFile]
     budgets: Mapping[str, int]
-    journals: Mapping[str, list[CancelJournaled]]  # each a file that outlives its processes
+    journals: Mapping[str, JournalLines]  # each a file that outlives its processes
     make_nats: Callable[[Process], NatsTwin]
     make_session: Callable[[Process], SessionTwin]
     push: PushServerTwin
@@ -219,24 +249,32 @@ class WorkerProcess:
             timing=TIMING,
             pace=PACE,
         )
+        plans = [
+            AccountPlan(
+                alias=alias,
+                number=number,
+                environment=Environment.SANDBOX,
+                mode=Mode.AUTO,
+                halt_file=cast(Any, around.halt_files[alias]),
+                halt_journal=cast(Any, around.journals[alias]),
+            )
+            for alias, number in around.numbers.items()
+        ]
+        file_halts = [file_halt_of(plan, login, world) for plan in plans]
+        for file_halt in file_halts:
+            file_halt.start()
         return [
             AccountWorker(
-                AccountPlan(
-                    alias=alias,
-                    number=number,
-                    environment=Environment.SANDBOX,
-                    mode=Mode.AUTO,
-                    halt_file=cast(Any, around.halt_files[alias]),
-                    halt_journal=cast(Any, around.journals[alias]),
-                ),
+                plan,
                 login,
                 world,
                 ledger=DeskLedger(
                     cast(Any, LoopTwin()),
-                    AccountWriter(cast(Any, nats), stream=around.stream.name, account=alias),
+                    AccountWriter(cast(Any, nats), stream=around.stream.name, account=plan.alias),
                 ),
+                file_halt=file_halt,
             )
-            for alias, number in around.numbers.items()
+            for plan, file_halt in zip(plans, file_halts, strict=True)
         ]
 
 

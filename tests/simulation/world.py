@@ -19,7 +19,7 @@ from core.subjects import ledger_stream
 from core.terms import Side
 from tests.simulation.broker_twin import BrokerTwin, ClientTwin
 from tests.simulation.checks import Checks, Line
-from tests.simulation.final_checks import FinalChecks, is_settled
+from tests.simulation.final_checks import FinalChecks, is_settled, unverified
 from tests.simulation.ledger_twin import LedgerStream, NatsTwin
 from tests.simulation.machine import Machine, Process
 from tests.simulation.order_kinds import terms_of
@@ -35,6 +35,7 @@ from tests.simulation.weather import ON, ON_BESIDE_A_TRAP, Weather, weather_of
 from tests.simulation.worker_process import (
     LOGIN,
     HaltFile,
+    JournalLines,
     LoginLock,
     SessionTwin,
     Surroundings,
@@ -43,6 +44,8 @@ from tests.simulation.worker_process import (
 
 NUMBERS: Final = {"sandbox": "51230321", "second": "51230322"}
 HEALING_S: Final = 35.0
+# What lists that stood still did not show is found by a sweep at the latest.
+SWEPT_S: Final = 80.0
 SETTLING_MAX_S: Final = 260.0
 PERSON_S: Final = 12.0
 PROBE_S: Final = 12.0
@@ -137,7 +140,7 @@ class Simulation(Traps):
             lock=self._lock,
             numbers=self._numbers,
             halt_files=self._halt_files,
-            journals={alias: [] for alias in self._numbers},
+            journals={alias: JournalLines() for alias in self._numbers},
             budgets=TIGER_BUDGETS if self._rng.random() < 0.2 else NO_BUDGETS,
             make_nats=self._make_nats,
             make_session=self._make_session,
@@ -183,12 +186,16 @@ class Simulation(Traps):
         self._start(self._machines[0])
         self._market()
         end_s = self._plan()
+        healing_s = HEALING_S + SWEPT_S * bool(self.weather.lists_behind)
         self.scheduler.run_until(end_s)
         self._heal()
-        self.scheduler.run_until(end_s + HEALING_S)
-        settled_by_s = end_s + HEALING_S + SETTLING_MAX_S
+        self.scheduler.run_until(end_s + healing_s)
+        settled_by_s = end_s + healing_s + SETTLING_MAX_S
         while self.scheduler.now_s < settled_by_s and not self._is_settled():
             self.scheduler.run_until(self.scheduler.now_s + 5)
+        for account, line in self._checks.lines.items():
+            for scope in unverified(line.state):
+                self.violate(f"the halt of {scope or account} was never verified")
         self._release_and_resume()
         self.scheduler.run_until(self.scheduler.now_s + PERSON_S)
         if self._is_something_left():
@@ -285,6 +292,7 @@ class Simulation(Traps):
             if name not in ("broker_skew",):
                 setattr(self.weather, name, 0.0)
         self._nats_down, self._outage, self._broker.next_place = False, "", ""
+        self._broker.shown = None
         for file in self._halt_files.values():
             file.is_there = False
         for machine in self._machines:
@@ -309,7 +317,8 @@ class Simulation(Traps):
                 if order.phase in DOUBTFUL_PHASES:
                     self._person.control(account, ReleaseOrder(order_id=order.order_id))
             for symbol in ("", *sorted(line.state.halted_symbols)):
-                self._person.control(account, ResumeAccount(symbol=symbol))
+                shown_n = line.state.blocked_n
+                self._person.control(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
             for broken in sorted(line.state.breaks.values(), key=lambda each: each.break_id):
                 self._person.control(account, AdoptPosition(break_id=broken.break_id))
 

@@ -111,7 +111,7 @@ class TestDesk:
         while (event := self.when(item, with_context)) is not None:
             found.append(event)
             assert len(found) < EVENTS_PER_ITEM_MAX, f"{item} never comes to rest"
-            if not isinstance(item, items.OrderSeen):
+            if not isinstance(item, items.OrderSeen | items.FillsTakenBack):
                 break
         return found
 
@@ -348,8 +348,11 @@ def halt(
     return command(body, command_id, principal="ann", expires_s=expires_s)
 
 
-def resume(symbol: str = "", command_id: str = "cmd-resume") -> items.CommandItem:
-    return command(ResumeAccount(symbol=symbol), command_id, principal="ann")
+def resume(
+    symbol: str = "", command_id: str = "cmd-resume", *, shown_n: int = 1_000
+) -> items.CommandItem:
+    body = ResumeAccount(symbol=symbol, shown_n=shown_n)
+    return command(body, command_id, principal="ann")
 
 
 def modify_command(
@@ -493,9 +496,30 @@ def absent(
     )
 
 
+def taken_back(
+    name: str = "1",
+    *,
+    is_over: bool = True,
+    filled: str = "0",
+    listings: int = TIMING.absence_listings_min,
+) -> items.FillsTakenBack:
+    """Return that listings in a row show an order with so much filled."""
+    return items.FillsTakenBack(
+        order_id=order_id_of(name),
+        listings=listings,
+        filled_quantity=Decimal(filled),
+        is_over=is_over,
+    )
+
+
 def round_completed(gaps: int = 0) -> items.RoundCompleted:
     """Return a complete round of readings, begun after so many gaps."""
     return items.RoundCompleted(gaps=gaps, orders_read=1, orders_since=at(-3600))
+
+
+def round_of_open(*open_symbols: str, after_n: int, gaps: int = 0) -> items.RoundCompleted:
+    """Return such a round that began when `after_n` events were stored, and asked what is open."""
+    return replace(round_completed(gaps), after_n=after_n, open_symbols=open_symbols)
 
 
 def gap_noticed(gap: int = 1) -> items.GapNoticed:
@@ -573,6 +597,8 @@ def items_of_order(name: str) -> list[items.Item]:
         items.ActAbandoned(order_id=order_id),
         absent(seconds=10, name=name),
         absent(seconds=9999, name=name),
+        taken_back(name),
+        taken_back(name, is_over=False),
         seen(tiger=f"t-other-{name}", number=number, mark=mark),
         seen(tiger=tiger, number=number, mark=mark, quantity="250"),
         seen(tiger=tiger, number=number, mark=mark, limit_price="11.00"),

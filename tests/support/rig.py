@@ -27,10 +27,12 @@ from core.commands import (
     Envelope,
     HaltAccount,
     ModifyOrder,
+    PersonCommand,
     PreviewOrder,
     ReleaseOrder,
     ResumeAccount,
     Sealed,
+    SetMode,
     SubmitOrder,
     signed_bytes,
     submit_command_id,
@@ -60,6 +62,7 @@ NAMES: Final = {
     ResumeAccount: "account.resume",
     ReleaseOrder: "order.release",
     AdoptPosition: "position.adopt",
+    SetMode: "account.set_mode",
 }
 E = TypeVar("E")
 
@@ -189,6 +192,11 @@ class Rig:
         headers = {"Nats-Msg-Id": f"{account}/{command_id}"}
         await js.publish(where, message, headers=headers, timeout=WAIT_S)
         return command_id
+
+    async def resume(self, account: str = ACCOUNT, symbol: str = "") -> str:
+        """Have a person, who saw every fact so far, lift a halt or freeze; return the command."""
+        shown_n = max(recorded.n for recorded in self.facts if recorded.account == account)
+        return await self.send(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
 
     async def fact(
         self,
@@ -322,7 +330,7 @@ def order_terms(
 
 
 def _kind_of(command: Command) -> Kind:
-    is_control = isinstance(command, HaltAccount | ResumeAccount | ReleaseOrder | AdoptPosition)
+    is_control = isinstance(command, PersonCommand)
     return Kind.CONTROL if is_control else Kind.COMMAND
 
 

@@ -1,6 +1,7 @@
 """A worker that dies or pauses at one chosen step: a test's own main, never shipped.
 
-`TEST_STEP` names the step, `TEST_TIMING` the limits of time as JSON.
+`TEST_STEP` names the step, `TEST_TIMING` the limits of time as JSON. `TEST_LOOK_BACK_S` says how
+far listings go back beyond what they are for: with a minute, a test would wait so long.
 """
 
 import os
@@ -8,10 +9,12 @@ import signal
 import sys
 import threading
 from typing import Final
+from unittest.mock import patch
 
 import msgspec
 from tigeropen.trade.domain.order import Order as SdkOrder
 
+from adapters.tiger_worker import windows
 from adapters.tiger_worker.__main__ import parse_arguments, run
 from adapters.tiger_worker.broker import AccountBroker, Ended
 from adapters.tiger_worker.session import Session
@@ -85,10 +88,12 @@ def _ledger(loop: LoopThread, writer: AccountWriter) -> DeskLedger:
 if __name__ == "__main__":
     arguments = parse_arguments(sys.argv[1:])
     timing = msgspec.json.decode(os.environ.get("TEST_TIMING", "null"), type=Timing | None)
-    run(
-        load_settings(home=arguments.home),
-        arguments.login,
-        timing=timing,
-        make_broker=_broker,
-        make_ledger=_ledger,
-    )
+    look_back_s = float(os.environ.get("TEST_LOOK_BACK_S", windows.LOOK_BACK_S))
+    with patch.object(windows, "LOOK_BACK_S", look_back_s):
+        run(
+            load_settings(home=arguments.home),
+            arguments.login,
+            timing=timing,
+            make_broker=_broker,
+            make_ledger=_ledger,
+        )

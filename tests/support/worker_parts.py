@@ -1,7 +1,8 @@
 """Twins of what stands around a worker's desk: clock, ledger, acts, messages, the SDK's client.
 
 Everything that a desk causes is written into one `trace`, in the order in which it happened. Run as
-a main it is a worker that waits at a gate before each send (`TEST_GATE`), with `TEST_TIMING`.
+a main it is a worker that waits at a gate before each send (`TEST_GATE`), with `TEST_TIMING` and
+the locks of logins in `TEST_LOCKS`.
 """
 
 import os
@@ -474,6 +475,7 @@ def _main() -> None:
         timing=msgspec.json.decode(os.environ.get("TEST_TIMING", "null"), type=Timing | None),
         make_broker=_gated_broker,
         make_ledger=UncleanLedger if os.environ.get("TEST_UNCLEAN") else DeskLedger,
+        locks=Path(os.environ["TEST_LOCKS"]) if "TEST_LOCKS" in os.environ else None,
     )
 
 

@@ -120,14 +120,14 @@ not_found/none          -          no.used    no.doubt  c-want    rel
 not_found/wanted        -          no.used    no.doubt  c-want    rel
 released/none           -          no.used    other     c-want    no.sure
 released/wanted         -          no.used    other     c-want    no.sure
-unknown_id/none         -          no.used    no.doubt  c-want    rel
-unknown_id/wanted       -          no.used    no.doubt  c-want    rel
+unknown_id/none         -          no.used    no.doubt  c-start   rel
+unknown_id/wanted       -          no.used    no.doubt  c-start   rel
 unknown_id/started      -          no.used    no.doubt  wait      rel
-unknown_id/requested    -          no.used    no.doubt  c-want    rel
-not_found_id/none       -          no.used    no.doubt  c-want    rel
-not_found_id/wanted     -          no.used    no.doubt  c-want    rel
+unknown_id/requested    -          no.used    no.doubt  c-start   rel
+not_found_id/none       -          no.used    no.doubt  c-start   rel
+not_found_id/wanted     -          no.used    no.doubt  c-start   rel
 not_found_id/started    -          no.used    no.doubt  wait      rel
-not_found_id/requested  -          no.used    no.doubt  c-want    rel
+not_found_id/requested  -          no.used    no.doubt  c-start   rel
 released_id/none        -          no.used    other     c-want    no.sure
 released_id/wanted      -          no.used    other     c-want    no.sure
 released_id/started     -          no.used    other     c-want    no.sure
@@ -367,59 +367,60 @@ released_id/requested   frz acc      frz ext x-wrk  frz ext x-wrk
 
 # early, late: complete listings lack the order, begun before and after a send can have arrived.
 # An order that the broker once showed or took and shows no more is in doubt: that is no end.
+# undone: listings in a row show it over, and without any of its fills.
 REST: Final = """
-                        early  late  halt  resume  round  gap
-no_preview              -      -     halt  resume  -      stale
-preview_valid           -      -     halt  resume  -      stale
-preview_expired         -      -     halt  resume  -      stale
-submitting/none         -      -     halt  resume  -      stale
-submitting/wanted       -      -     halt  resume  -      stale
-accepted/none           -      unk   halt  resume  -      stale
-accepted/wanted         -      unk   halt  resume  -      stale
-accepted/started        -      unk   halt  resume  -      stale
-accepted/requested      -      unk   halt  resume  -      stale
-working/none            -      unk   halt  resume  -      stale
-working/wanted          -      unk   halt  resume  -      stale
-working/started         -      unk   halt  resume  -      stale
-working/requested       -      unk   halt  resume  -      stale
-filled/none             -      -     halt  resume  -      stale
-filled/wanted           -      -     halt  resume  -      stale
-filled/started          -      -     halt  resume  -      stale
-filled/requested        -      -     halt  resume  -      stale
-cancelled/none          -      -     halt  resume  -      stale
-cancelled/wanted        -      -     halt  resume  -      stale
-cancelled/started       -      -     halt  resume  -      stale
-cancelled/requested     -      -     halt  resume  -      stale
-expired/none            -      -     halt  resume  -      stale
-expired/wanted          -      -     halt  resume  -      stale
-expired/started         -      -     halt  resume  -      stale
-expired/requested       -      -     halt  resume  -      stale
-rejected/none           -      -     halt  resume  -      stale
-rejected/wanted         -      -     halt  resume  -      stale
-rejected/started        -      -     halt  resume  -      stale
-rejected/requested      -      -     halt  resume  -      stale
-rejected_reply/none     -      -     halt  resume  -      stale
-rejected_reply/wanted   -      -     halt  resume  -      stale
-not_sent/none           -      -     halt  resume  -      stale
-not_sent/wanted         -      -     halt  resume  -      stale
-unknown/none            -      nfd   halt  resume  -      stale
-unknown/wanted          -      nfd   halt  resume  -      stale
-not_found/none          -      -     halt  resume  -      stale
-not_found/wanted        -      -     halt  resume  -      stale
-released/none           -      -     halt  resume  -      stale
-released/wanted         -      -     halt  resume  -      stale
-unknown_id/none         -      nfd   halt  resume  -      stale
-unknown_id/wanted       -      nfd   halt  resume  -      stale
-unknown_id/started      -      nfd   halt  resume  -      stale
-unknown_id/requested    -      nfd   halt  resume  -      stale
-not_found_id/none       -      -     halt  resume  -      stale
-not_found_id/wanted     -      -     halt  resume  -      stale
-not_found_id/started    -      -     halt  resume  -      stale
-not_found_id/requested  -      -     halt  resume  -      stale
-released_id/none        -      -     halt  resume  -      stale
-released_id/wanted      -      -     halt  resume  -      stale
-released_id/started     -      -     halt  resume  -      stale
-released_id/requested   -      -     halt  resume  -      stale
+                        early  late  halt  resume  round  gap    undone
+no_preview              -      -     halt  resume  -      stale  -
+preview_valid           -      -     halt  resume  -      stale  -
+preview_expired         -      -     halt  resume  -      stale  -
+submitting/none         -      -     halt  resume  -      stale  -
+submitting/wanted       -      -     halt  resume  -      stale  -
+accepted/none           -      unk   halt  resume  -      stale  -
+accepted/wanted         -      unk   halt  resume  -      stale  -
+accepted/started        -      unk   halt  resume  -      stale  -
+accepted/requested      -      unk   halt  resume  -      stale  -
+working/none            -      unk   halt  resume  -      stale  -
+working/wanted          -      unk   halt  resume  -      stale  -
+working/started         -      unk   halt  resume  -      stale  -
+working/requested       -      unk   halt  resume  -      stale  -
+filled/none             -      -     halt  resume  -      stale  frz
+filled/wanted           -      -     halt  resume  -      stale  frz
+filled/started          -      -     halt  resume  -      stale  frz
+filled/requested        -      -     halt  resume  -      stale  frz
+cancelled/none          -      -     halt  resume  -      stale  frz
+cancelled/wanted        -      -     halt  resume  -      stale  frz
+cancelled/started       -      -     halt  resume  -      stale  frz
+cancelled/requested     -      -     halt  resume  -      stale  frz
+expired/none            -      -     halt  resume  -      stale  -
+expired/wanted          -      -     halt  resume  -      stale  -
+expired/started         -      -     halt  resume  -      stale  -
+expired/requested       -      -     halt  resume  -      stale  -
+rejected/none           -      -     halt  resume  -      stale  -
+rejected/wanted         -      -     halt  resume  -      stale  -
+rejected/started        -      -     halt  resume  -      stale  -
+rejected/requested      -      -     halt  resume  -      stale  -
+rejected_reply/none     -      -     halt  resume  -      stale  -
+rejected_reply/wanted   -      -     halt  resume  -      stale  -
+not_sent/none           -      -     halt  resume  -      stale  -
+not_sent/wanted         -      -     halt  resume  -      stale  -
+unknown/none            -      nfd   halt  resume  -      stale  -
+unknown/wanted          -      nfd   halt  resume  -      stale  -
+not_found/none          -      -     halt  resume  -      stale  -
+not_found/wanted        -      -     halt  resume  -      stale  -
+released/none           -      -     halt  resume  -      stale  -
+released/wanted         -      -     halt  resume  -      stale  -
+unknown_id/none         -      nfd   halt  resume  -      stale  -
+unknown_id/wanted       -      nfd   halt  resume  -      stale  -
+unknown_id/started      -      nfd   halt  resume  -      stale  -
+unknown_id/requested    -      nfd   halt  resume  -      stale  -
+not_found_id/none       -      -     halt  resume  -      stale  -
+not_found_id/wanted     -      -     halt  resume  -      stale  -
+not_found_id/started    -      -     halt  resume  -      stale  -
+not_found_id/requested  -      -     halt  resume  -      stale  -
+released_id/none        -      -     halt  resume  -      stale  -
+released_id/wanted      -      -     halt  resume  -      stale  -
+released_id/started     -      -     halt  resume  -      stale  -
+released_id/requested   -      -     halt  resume  -      stale  -
 """
 
 TABLES: Final = (COMMANDS, ANSWERS, SIGHTINGS, ENDINGS, DOUBTS, REST)

@@ -65,22 +65,22 @@ working/refused             reads   m-start c-start c-start asked other    no.re
 working/not_sent            reads   m-start c-start c-start asked other    no.rel  -
 working/not_applied         reads   m-start c-start c-start asked other    no.rel  -
 working/replaced            reads   m-start c-start c-start asked other    no.rel  -
-unknown_id/none             no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-unknown_id/started          wait    wait    c-want  c-want asked  wait     rel     m-unkn
-unknown_id/requested        wait    wait    c-want  c-want asked  no.doubt rel     -
-unknown_id/unknown          no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-unknown_id/refused          no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-unknown_id/not_sent         no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-unknown_id/not_applied      no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-unknown_id/replaced         no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/none           no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/started        wait    wait    c-want  c-want asked  wait     rel     m-unkn
-not_found_id/requested      wait    wait    c-want  c-want asked  no.doubt rel     -
-not_found_id/unknown        no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/refused        no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/not_sent       no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/not_applied    no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
-not_found_id/replaced       no.mod  no.mod  c-want  c-want asked  no.doubt rel     -
+unknown_id/none             no.mod  no.mod  c-start c-start asked no.doubt rel     -
+unknown_id/started          wait    wait    c-start c-start asked wait     rel     m-unkn
+unknown_id/requested        wait    wait    c-start c-start asked no.doubt rel     -
+unknown_id/unknown          no.mod  no.mod  c-start c-start asked no.doubt rel     -
+unknown_id/refused          no.mod  no.mod  c-start c-start asked no.doubt rel     -
+unknown_id/not_sent         no.mod  no.mod  c-start c-start asked no.doubt rel     -
+unknown_id/not_applied      no.mod  no.mod  c-start c-start asked no.doubt rel     -
+unknown_id/replaced         no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/none           no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/started        wait    wait    c-start c-start asked wait     rel     m-unkn
+not_found_id/requested      wait    wait    c-start c-start asked no.doubt rel     -
+not_found_id/unknown        no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/refused        no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/not_sent       no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/not_applied    no.mod  no.mod  c-start c-start asked no.doubt rel     -
+not_found_id/replaced       no.mod  no.mod  c-start c-start asked no.doubt rel     -
 released_id/none            no.done no.done c-want  no.done       other    no.rel  -
 released_id/started         no.done no.done c-want  no.done       other    no.rel  m-unkn
 released_id/requested       no.done no.done c-want  no.done       other    no.rel  -

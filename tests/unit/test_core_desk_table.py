@@ -69,6 +69,7 @@ ITEMS: Final[dict[str, items.Item]] = {
     "resume": facts.resume(),
     "round": facts.round_completed(),
     "gap": facts.gap_noticed(),
+    "undone": facts.taken_back(),
 }
 
 

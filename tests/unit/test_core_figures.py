@@ -122,6 +122,20 @@ def test_break_that_agrees_again_is_over_and_the_next_is_another() -> None:
     assert broken(desk) != first
 
 
+def test_break_is_over_though_nothing_is_held_any_more() -> None:
+    desk = held("20")
+    settle(desk, positions_seen())
+    # The sale that explains it was in a listing that came late.
+    sale = replace(
+        facts.external(quantity="20"), phase=SeenPhase.FILLED, filled_quantity=Decimal(20)
+    )
+    desk.settle(replace(sale, executions=(facts.execution("e9", "20"),)))
+    found = settle(desk, positions_seen())
+    agreed = events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal(0))
+    assert agreed in found
+    assert list(desk.state.breaks.values()) == []
+
+
 def test_position_that_is_gone_from_the_list_is_none() -> None:
     assert breaks(settle(held("20"), positions_seen())) == [(Decimal(20), Decimal(0))]
 

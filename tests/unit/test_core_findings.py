@@ -535,13 +535,13 @@ def test_scope_of_a_halt_is_a_symbol_or_the_account(symbol: str) -> None:
     with pytest.raises(ValueError, match="expected symbol"):
         HaltAccount(symbol=symbol, detail="")
     with pytest.raises(ValueError, match="expected symbol"):
-        ResumeAccount(symbol=symbol)
+        ResumeAccount(symbol=symbol, shown_n=1)
 
 
 @pytest.mark.parametrize("symbol", ["", "AAPL", "00700", "BRK.B", "X-Y"])
 def test_scope_that_is_a_symbol_or_none_is_taken(symbol: str) -> None:
     assert HaltAccount(symbol=symbol, detail="").symbol == symbol
-    assert ResumeAccount(symbol=symbol).symbol == symbol
+    assert ResumeAccount(symbol=symbol, shown_n=1).symbol == symbol
 
 
 @pytest.mark.parametrize(

@@ -316,12 +316,12 @@ def test_released_order_with_an_unknown_change_comes_back_on_the_terms_that_are_
     assert found == [events.OrderAccepted, events.OrderReplaced, events.OrderWorking]
 
 
-def test_change_seen_while_its_cancel_is_wanted_leaves_the_cancel_wanted() -> None:
+def test_change_seen_while_its_cancel_is_under_way_leaves_the_cancel() -> None:
     desk = desk_at("unknown_id/unknown")
     desk.when(facts.cancel())
     desk.settle(facts.seen(limit_price=NEW))
     order = desk.state.orders[ORDER]
-    assert (order.modify, order.cancel) == (ModifyPhase.REPLACED, CancelPhase.WANTED)
+    assert (order.modify, order.cancel) == (ModifyPhase.REPLACED, CancelPhase.STARTED)
 
 
 # --- listings with other words -------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from core import events, items
 from core.context import CLOCK_SKEW_MAX_S
-from core.desk import waits, wants_reads
+from core.desk import HALTED_SYMBOLS_MAX, waits, wants_reads
 from core.items import Outcome, SeenPhase
 from core.orders import Phase
 from core.refusals import NEXT_STEP, Refusal
@@ -205,6 +205,19 @@ def test_sell_up_to_the_holding_reduces_and_one_share_more_does_not() -> None:
     assert (_sell("100"), _sell("100.000001"), _sell("101")) == (True, False, False)
 
 
+@pytest.mark.parametrize("is_short", [False, True])
+def test_stale_list_of_positions_makes_no_sale_reducing(is_short: bool) -> None:
+    closing = facts.spec(side=Side.BUY if is_short else Side.SELL)
+    held = SHORT_100 if is_short else LONG_100
+    traded = facts.previewed("1", closing), facts.started("1", closing), facts.accepted()
+    done = events.OrderFilled(
+        order_id=facts.order_id_of(), filled_quantity=Decimal(100), average_price=None
+    )
+    fill = facts.fill("e1", "100", side=closing.side)
+    desk = facts.TestDesk(*facts.ready(held, *traded, facts.working(), fill, done, held))
+    assert not is_reducing(desk.state, closing)
+
+
 def test_buy_reduces_a_short_position_alone() -> None:
     short = facts.TestDesk(*facts.ready(SHORT_100)).state
     flat = facts.TestDesk(*facts.ready()).state
@@ -251,7 +264,8 @@ def test_orders_from_the_phone_app_count() -> None:
 def test_partly_filled_order_counts_with_what_is_left_of_it() -> None:
     selling = facts.started("1", facts.spec(side=Side.SELL, quantity="60"))
     sold = facts.fill("e1", "25", side=Side.SELL)
-    state = facts.TestDesk(*facts.ready(LONG_100, selling, facts.accepted(), sold)).state
+    given = (LONG_100, selling, facts.accepted(), sold, facts.working(filled="25"))
+    state = facts.TestDesk(*facts.ready(*given)).state
     assert state.positions.get("AAPL@US") == Decimal(75)
     assert is_reducing(state, facts.spec(side=Side.SELL, quantity="40"))
     assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="41"))
@@ -368,6 +382,28 @@ def test_halt_and_resume_of_a_symbol_have_that_scope() -> None:
     desk.when(facts.resume("AAPL", "r2"))
     event = desk.when(facts.submit("3", number="903"))
     assert isinstance(event, events.OrderSubmissionStarted)
+
+
+@pytest.mark.parametrize("later", [facts.halted(), facts.halted("MSFT"), facts.frozen()])
+def test_resume_lifts_only_what_was_shown(later: events.Event) -> None:
+    desk = facts.TestDesk(*facts.ready(facts.halted()))
+    shown_n = len(desk.line)
+    desk.store(later)
+    refused = desk.when(facts.resume(shown_n=shown_n))
+    assert _refusal(refused) is Refusal.SHOWN_OUTDATED
+    assert desk.state.is_halted
+    assert isinstance(
+        desk.when(facts.resume(command_id="r2", shown_n=shown_n + 1)), events.AccountResumed
+    )
+    assert not desk.state.is_halted
+
+
+def test_halts_of_single_symbols_are_bounded_and_the_accounts_is_always_open() -> None:
+    names = [f"S{n}" for n in range(HALTED_SYMBOLS_MAX)]
+    desk = facts.TestDesk(*facts.ready(*(facts.halted(name) for name in names)))
+    assert _refusal(desk.when(facts.halt("ONEMORE"))) is Refusal.INVALID_TERMS
+    assert isinstance(desk.when(facts.halt("S1", "h2")), events.AccountHalted)
+    assert isinstance(desk.when(facts.halt("", "h3")), events.AccountHalted)
 
 
 def test_resume_of_a_symbol_lifts_neither_the_accounts_halt_nor_a_freeze() -> None:

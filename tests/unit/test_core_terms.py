@@ -312,6 +312,18 @@ def test_sale_beside_the_open_legs_of_a_bracket_is_not_counted_as_reducing() -> 
     assert is_reducing(desk.state, SALE)
 
 
+def test_legs_of_a_parent_that_is_done_count_before_a_listing_shows_them() -> None:
+    desk = bracket_desk("0")
+    fill = facts.execution("e1", "10")
+    desk.settle(
+        replace(
+            facts.listed(BRACKET, SeenPhase.FILLED), executions=(fill,), filled_quantity=Decimal(10)
+        )
+    )
+    desk.store(facts.positions(facts.figure(quantity="10")))
+    assert not is_reducing(desk.state, SALE)
+
+
 def test_legs_that_no_listing_has_shown_yet_count_at_their_worst() -> None:
     desk = bracket_desk("100")
     assert not is_reducing(desk.state, SALE)

@@ -128,7 +128,7 @@ def test_resume_lifts_nothing_before_it_is_stored() -> None:
     rig = IntakeRig()
     rig.latch.set("")
     where = f"ctl.{facts.ACCOUNT}.account.resume"
-    rig.take(where, sealed(where, envelope(ResumeAccount(symbol="")), key="ann"))
+    rig.take(where, sealed(where, envelope(ResumeAccount(symbol="", shown_n=1)), key="ann"))
     assert rig.latch.holds("AAPL")
 
 

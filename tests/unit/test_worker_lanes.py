@@ -118,7 +118,6 @@ class LanesRig:
         self.desk = AnsweredDesk()
         self.latch = HaltLatch()
         self.exhausted = threading.Event()
-        self.file_cancels: list[tuple[str, Ended]] = []
         self.intent: Intent = intent(clock)
         self.lanes = Lanes(
             cast(AccountBroker, self.broker),
@@ -133,7 +132,6 @@ class LanesRig:
             on_sending=lambda _: None,
             on_sent=lambda _: None,
             on_exhausted=self.exhausted.set,
-            on_file_cancel=lambda tiger_id, ended: self.file_cancels.append((tiger_id, ended)),
         )
         self.lanes.answer_to(self.desk)
 

@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 
 from adapters.tiger_worker import __main__ as worker
+from adapters.tiger_worker import login
 from adapters.tiger_worker.account import AccountWorker
+from adapters.tiger_worker.file_halt import FileHalt
 from adapters.tiger_worker.login import (
     EXIT_FAILED,
     EXIT_FENCED,
@@ -18,6 +20,8 @@ from adapters.tiger_worker.login import (
     Ending,
     code_of,
     end,
+    finish_halts,
+    reach,
 )
 from core.errors import ConfigError, CorruptRecordError, LinkError, VersionConflictError
 from infra import logs
@@ -165,3 +169,91 @@ def test_login_that_ends_takes_no_command_from_its_first_step_on(open_acts: int)
         open_act_wait_s=0.0,
     )
     assert steps == ["close"] * 2 + ["stop taking"] + ["stop rounds"] * 2 + ["stop"] * 2
+
+
+class Halt:
+    """A watch over a halt file: whether the file stands, and whether it is done with."""
+
+    def __init__(self, *, is_there: bool, looks: int = 0) -> None:
+        self.is_file_there = is_there
+        self.is_alone = False
+        self._looks = looks
+
+    def go_alone(self) -> None:
+        self.is_alone = True
+
+    @property
+    def is_wanted(self) -> bool:
+        # Nothing is open after so many looks.
+        self._looks -= 1
+        return self.is_file_there and self._looks >= 0
+
+
+def halts(*each: Halt) -> list[FileHalt]:
+    return cast(list[FileHalt], list(each))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "REACH_AGAIN_S", 0.001)
+    monkeypatch.setattr(login, "_HALTS_LOOK_S", 0.001)
+
+
+@pytest.mark.parametrize("error", [LinkError("away"), TimeoutError()], ids=repr)
+def test_nats_is_tried_again_while_a_halt_file_stands_and_the_halt_goes_on_alone(
+    at_once: None, error: Exception
+) -> None:
+    failures = [error, error]
+
+    def connect() -> str:
+        if failures:
+            raise failures.pop()
+        return "connected"
+
+    halted, other = Halt(is_there=True), Halt(is_there=False)
+    assert reach(connect, halts(other, halted), Ending()) == "connected"
+    assert halted.is_alone
+
+
+def test_nats_that_is_there_leaves_the_halt_to_the_desk() -> None:
+    halted = Halt(is_there=True)
+    assert reach(lambda: "connected", halts(halted), Ending()) == "connected"
+    assert not halted.is_alone
+
+
+def test_process_without_nats_and_without_a_halt_file_ends() -> None:
+    def connect() -> str:
+        raise LinkError("away")
+
+    with pytest.raises(LinkError):
+        reach(connect, halts(Halt(is_there=False)), Ending())
+
+
+def test_process_that_waits_for_nats_ends_when_it_is_told_to(at_once: None) -> None:
+    ending = Ending()
+
+    def connect() -> str:
+        ending.stop()
+        raise LinkError("away")
+
+    assert reach(connect, halts(Halt(is_there=True)), ending) == EXIT_STOPPED
+
+
+def test_failure_waits_until_nothing_is_open_and_no_second_failure_cuts_it_short(
+    at_once: None,
+) -> None:
+    halted, ending = Halt(is_there=True, looks=3), Ending()
+    ending.fail(ValueError("x"))
+    finish_halts(halts(halted), ending)
+    assert halted.is_alone
+    assert halted._looks < 0
+
+
+def test_failure_waits_no_longer_than_it_may_and_not_for_a_person_who_stops_it(
+    at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = Ending()
+    ending.stop()
+    finish_halts(halts(Halt(is_there=True, looks=1_000_000)), ending)
+    monkeypatch.setattr(login, "HALTS_WAIT_S", 0.01)
+    finish_halts(halts(Halt(is_there=True, looks=1_000_000)), Ending())

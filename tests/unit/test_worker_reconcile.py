@@ -10,7 +10,8 @@ from adapters.tiger_worker import reconcile
 from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
-from adapters.tiger_worker.reconcile import FIGURES_LEAVE, LOOK_BACK_S, Pace, Reconciler
+from adapters.tiger_worker.reconcile import FIGURES_LEAVE, Pace, Reconciler
+from adapters.tiger_worker.windows import LOOK_BACK_S
 from core import events, items
 from core.submitting import SKEW_COUNTED_MAX_S
 from tests.support import core_facts as facts
@@ -41,12 +42,13 @@ class RoundRig:
         figures_s: float = 1e9,
         bare: bool = False,
         budgets: Mapping[str, int] = NO_BUDGETS,
+        client: ScriptedClient | None = None,
     ) -> None:
         self.failures: list[BaseException] = []
         # The very first figures are in the ledger, unless the line is `bare`.
         first = () if bare else (facts.positions(), facts.balances())
         self.rig = DeskRig(*facts.ready(*first, *given))
-        self.client = ScriptedClient()
+        self.client = client or ScriptedClient()
         self.desk = ListeningDesk(self.rig)
         self.gaps = Gaps(self.rig.clock)
         self.broker = scripted_broker(self.client, self.rig.clock)
@@ -110,7 +112,11 @@ def test_complete_round_says_so_last_with_the_gaps_known_when_it_began() -> None
     rig.gaps.note("before")
     told = rig.round(order_row(id=1, userMark=""))
     assert told[-1] == items.RoundCompleted(
-        gaps=1, orders_read=1, orders_since=rig_since(rig), begun_at=rig.rig.clock.now()
+        gaps=1,
+        orders_read=1,
+        orders_since=rig_since(rig),
+        after_n=rig.rig.desk.n,
+        open_symbols=(),
     )
 
 
@@ -146,7 +152,7 @@ def test_round_with_a_failed_reading_completes_nothing_and_counts_no_absence(fai
     rig.client.answers[failing][0] = {"code": 1}
     told = rig.run()
     assert of(told, items.RoundCompleted) == of(told, items.AbsenceConfirmed) == []
-    assert rig.reconciler._absences == {}
+    assert rig.reconciler._evidence.absences == {}
 
 
 def test_second_page_that_fails_fails_the_round() -> None:
@@ -266,9 +272,11 @@ def test_stale_account_has_its_older_open_orders_read_too() -> None:
     rig = RoundRig(facts.stale())
     told = rig.round(active=(order_row(id=5, userMark="", orderId=0),))
     assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["5"]
-    fresh = RoundRig()
-    fresh.round()
-    assert fresh.asked("active_orders") == []
+    later = RoundRig()
+    later.round()
+    later.round()
+    # The first round of a process asked, as a sweep does.
+    assert len(later.asked("active_orders")) == 1
 
 
 def test_executions_are_read_for_orders_that_filled_more_than_is_recorded() -> None:
@@ -315,8 +323,14 @@ def test_sightings_are_told_oldest_first() -> None:
 
 
 @pytest.mark.parametrize("row", [order_row(action="HOLD"), order_row(id=0)], ids=["side", "id"])
-def test_row_that_cannot_be_read_completes_nothing(row: dict[str, Any]) -> None:
-    assert of(RoundRig().round(row), items.RoundCompleted) == []
+def test_row_that_cannot_be_read_is_told_and_the_round_is_complete(row: dict[str, Any]) -> None:
+    told = RoundRig().round(row)
+    assert [type(item) for item in told] == [
+        items.RowUnreadable,
+        items.PositionsSeen,
+        items.BalancesSeen,
+        items.RoundCompleted,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -337,9 +351,9 @@ def test_row_that_cannot_be_read_keeps_no_other_from_being_told(odd: dict[str, A
         "1",
         str(order_row()["id"]),
     }
-    # But what the row hides is not known, so nothing is complete and nothing absent.
-    assert of(told, items.RoundCompleted) == of(told, items.AbsenceConfirmed) == []
-    assert rig.reconciler._absences == {}
+    # But what the row hides is not known, so nothing of its symbol is absent.
+    assert len(of(told, items.RowUnreadable)) == len(of(told, items.RoundCompleted)) == 1
+    assert rig.reconciler._evidence.absences == {}
 
 
 def test_fills_beside_a_row_that_cannot_be_read_bring_the_figures_with_them() -> None:
@@ -356,9 +370,11 @@ def test_fills_beside_a_row_that_cannot_be_read_bring_the_figures_with_them() ->
         order_row(id=2, totalQuantity=-1), order_row(filledQuantity=40), executions=(execution,)
     )
     assert [type(item) for item in told] == [
+        items.RowUnreadable,
         items.OrderSeen,
         items.PositionsSeen,
         items.BalancesSeen,
+        items.RoundCompleted,
     ]
 
 
@@ -405,7 +421,8 @@ def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch
         rig.client.answer("orders", {"code": 1})
         told += rig.run()
         now_s += 20.0
-    assert told == [items.GapNoticed(gap=1, cause="the broker did not answer")]
+    cause = "the broker gave no reply to be used: orders was answered with 1"
+    assert told == [items.GapNoticed(gap=1, cause=cause)]
     rig.round()
     for _ in range(3):
         rig.client.answers.clear()
@@ -547,6 +564,7 @@ def test_first_figures_with_a_fill_after_the_listing_are_not_taken() -> None:
     row = order_row(userMark="", orderId=0)
     client = rig.client
     client.answer("orders", ok({"items": [row]}), ok({"items": [row | {"filledQuantity": 5}]}))
+    client.answer("active_orders", ok({"items": [row]}))
     client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     client.answer("prime_assets", ok(ASSETS))
     told = rig.run()
@@ -558,6 +576,7 @@ def test_first_figures_without_a_fill_meanwhile_are_taken(later: list[dict[str, 
     rig = RoundRig(bare=True)
     client = rig.client
     client.answer("orders", ok({"items": []}), ok({"items": later}))
+    client.answer("active_orders", ok({"items": []}))
     client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     client.answer("prime_assets", ok(ASSETS))
     assert of(rig.run(), items.PositionsSeen)

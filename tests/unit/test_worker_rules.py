@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from core.context import CLOCK_SKEW_MAX_S, Timing
+
 TESTS: Final = Path(__file__).parents[1]
 PARTS: Final = "unit/test_worker_parts.py"
 NUMBERS: Final = "unit/test_worker_numbers.py"
@@ -22,6 +24,19 @@ DESK: Final = "component/test_worker_desk.py"
 TIME: Final = "component/test_worker_desk_time.py"
 FENCED: Final = "component/test_worker_desk_fenced.py"
 SESSION: Final = "component/test_worker_session.py"
+CHANGES: Final = "component/test_worker_changes.py"
+ACCOUNT: Final = "component/test_worker_account.py"
+PUSH: Final = "unit/test_worker_push.py"
+PUSH_CLIENT: Final = "contract/test_worker_push_client.py"
+CALLBACKS: Final = "contract/test_worker_push_callbacks.py"
+GATES: Final = "unit/test_core_submit_gates.py"
+SIGHTINGS: Final = "unit/test_core_sightings.py"
+MODIFYING: Final = "unit/test_core_modifying.py"
+ORDER_TABLE: Final = "unit/test_core_desk_table.py"
+MODIFY_TABLE: Final = "unit/test_core_modify_table.py"
+RULES_HERE: Final = "unit/test_worker_rules.py"
+HANGING: Final = "integration/test_orders_hanging.py"
+PUSHED: Final = "integration/test_worker_push.py"
 ENDING: Final = "integration/test_worker_ending.py"
 CONTROL: Final = "integration/test_worker_control.py"
 
@@ -53,6 +68,13 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (PARTS, "test_guard_objects_without_the_logins_lock"),
         (ENDING, "test_lock_file_that_is_gone_sends_nothing"),
     ),
+    "1 a change passes the same last checks": (
+        (CHANGES, "test_change_that_grew_stale_before_its_call_is_surely_not_sent"),
+        (MODIFYING, "test_change_says_until_when_it_may_be_sent_and_arrive"),
+    ),
+    "1 two seconds from the append to the send": (
+        (RULES_HERE, "test_limits_of_time_are_those_of_the_design"),
+    ),
     "1 only the writing process says not_sent": (
         (FENCED, "test_restored_submission_is_doubted_by_its_successor_and_never_sent_again"),
     ),
@@ -69,6 +91,19 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "2 a ledger that hangs does not keep the process": (
         (PARTS, "test_watchdog_ends_the_process_though_the_ledger_hangs"),
+    ),
+    "2 a change is one request, and its deadline is a send's": (
+        (CHANGES, "test_change_is_one_request_whatever_comes_back"),
+        (
+            CHANGES,
+            "test_change_that_hangs_past_the_deadline_is_told_as_doubt_and_ends_the_process",
+        ),
+    ),
+    "2 a watchdog that is stopped does not go round without a pause": (
+        (PARTS, "test_watchdog_that_is_stopped_waits_for_no_record_any_more"),
+    ),
+    "2 a process that hangs in a send ends all the same": (
+        (HANGING, "test_a_call_held_past_the_deadline_ends_the_process_in_recorded_doubt"),
     ),
     "2 a hanging cancel is not fatal": (
         (CANCELS, "test_cancels_that_hang_are_given_up_and_their_threads_replaced"),
@@ -99,6 +134,20 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (FENCED, "test_number_that_is_none_sends_nothing"),
         (FENCED, "test_number_used_before_sends_nothing"),
     ),
+    "5 several orders that match are a break": (
+        (SIGHTINGS, "test_second_order_at_the_broker_with_one_mark_freezes"),
+    ),
+    "5 a mark like ours that is not in the ledger freezes": (
+        (SIGHTINGS, "test_mark_like_ours_that_is_not_in_the_ledger_freezes"),
+        (GATES, "test_mark_begins_with_the_ledgers_id_and_names_the_order"),
+    ),
+    "5 code 4001 freezes openings until a resume": (
+        (PUSH, "test_kick_freezes_openings_once_and_a_resume_lifts_it_until_the_next"),
+        (PUSH, "test_kick_is_told_before_the_gap_and_waits_for_a_person"),
+        (PUSH, "test_kick_that_a_renewal_overtook_waits_for_a_person_too"),
+        (PUSH_CLIENT, "test_kicked_link_freezes_and_comes_back_once_for_each_resume"),
+        (ACCOUNT, "test_kick_awaits_a_resume_from_before_it_is_recorded_until_a_person_gives_it"),
+    ),
     "6 several complete listings": (
         (ROUNDS, "test_absence_needs_several_listings_begun_when_the_send_had_arrived"),
         (ROUNDS, "test_second_page_that_fails_fails_the_round"),
@@ -109,13 +158,30 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (BROKER, "test_listing_says_the_brokers_time_before_it_began"),
     ),
     "6 a person may release": ((CONTROL, "test_release_of_a_not_found_order_frees_its_symbol"),),
+    "6 a later sighting reopens it": (
+        (SIGHTINGS, "test_sighting_reopens_what_was_not_found_or_released"),
+    ),
     "7 a symbol in doubt is closed": (
         (FENCED, "test_symbol_in_doubt_is_closed_and_a_release_opens_it"),
     ),
+    "7 reducing is what reduces however every other order ends": (
+        (GATES, "test_open_and_doubtful_orders_of_the_same_side_count_as_filled"),
+        (GATES, "test_open_orders_of_the_other_side_count_as_never_filled"),
+    ),
+    "7 a change counts at the larger of old and new": (
+        (MODIFYING, "test_larger_of_old_and_new_counts_until_a_listing_decides"),
+        (MODIFYING, "test_change_of_a_sale_is_held_against_the_position_without_its_own_old_size"),
+    ),
+    "7 while a change is unknown only a cancel passes": ((MODIFY_TABLE, "test_cell"),),
+    "7 not found by a cancel is no evidence": ((ORDER_TABLE, "test_cell"),),
     "7 the cancel of an unknown order is executed at its sighting": (
         (DESK, "test_cancel_wanted_of_an_order_in_doubt_is_executed_when_it_is_sighted"),
         (HALTS, "test_cancel_wanted_that_a_crash_ate_is_asked_by_the_successor"),
         (CONTROL, "test_cancel_of_an_unknown_order_is_executed_when_it_is_sighted"),
+    ),
+    "8 push is a hint to pull": (
+        (PUSH, "test_orders_and_fills_are_hints_each_but_figures_only_now_and_then"),
+        (PUSHED, "test_b9_execution_told_twice_late_or_out_of_order_is_one_fill"),
     ),
     "8 the SDK's logger is silent": (
         (SESSION, "test_no_log_holds_a_request_a_signature_or_an_account_number"),
@@ -149,6 +215,13 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (SESSION, "test_real_login_refuses_anything_but_https"),
     ),
     "10 the SDK's environment is cleared": ((SESSION, "test_environment_of_the_sdk_is_forgotten"),),
+    "10 quote rights are not grabbed at the start": (
+        (SESSION, "test_start_makes_no_call_to_anybody"),
+    ),
+    "10 every end of a push connection is told to us": (
+        (CALLBACKS, "test_every_event_of_a_connection_is_listened_to"),
+        (CALLBACKS, "test_connection_that_the_broker_refuses_says_so"),
+    ),
 }
 
 
@@ -166,3 +239,9 @@ def test_named_tests_of_a_rule_exist(rule: str) -> None:
 
 def test_every_rule_is_named() -> None:
     assert {int(rule.partition(" ")[0]) for rule in RULES} == set(range(1, 11))
+
+
+def test_limits_of_time_are_those_of_the_design() -> None:
+    timing = Timing()
+    assert (timing.send_window_s, timing.sdk_timeout_s, timing.deadline_s) == (2.0, 10.0, 20.0)
+    assert (timing.skew_s, CLOCK_SKEW_MAX_S) == (2.0, 30.0)

@@ -1,0 +1,163 @@
+"""What listings show, or do not show, again and again: counted until it is evidence.
+
+One listing proves little: it may be old, or its row half written. Only complete listings count, and
+for an absence or a change only those begun when every request could have arrived.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from adapters.tiger_worker import rows, words
+from adapters.tiger_worker.broker import Listing
+from adapters.tiger_worker.words import Row
+from core.account_state import AccountState
+from core.context import Timing
+from core.errors import CorruptRecordError
+from core.items import AbsenceConfirmed, FillsTakenBack, Item, ModifyNotShown
+from core.orders import PENDING_MODIFIES, Phase
+from core.sightings import is_over, shows_change
+
+_NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
+# Open, as far as the ledger knows, and not in the middle of being sent.
+_LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
+# Listings that are behind show fewer fills too, but not for so long.
+TAKEN_BACK_AFTER_S: Final = 30.0
+
+
+class _Shortfall(NamedTuple):
+    """Listings in a row that show the same order over, or live, with fewer fills than recorded."""
+
+    is_over: bool
+    listings: int
+    since_s: float
+
+
+class Evidence:
+    """Counts for one account; `tell` is given what became evidence, each time it is shown again."""
+
+    def __init__(
+        self, *, timing: Timing, state: Callable[[], AccountState], tell: Callable[[Item], None]
+    ) -> None:
+        self._timing = timing
+        self._state_now = state
+        self._tell = tell
+        self.absences: dict[str, tuple[int, datetime]] = {}
+        self._unshown: dict[str, tuple[int, datetime]] = {}
+        self._shortfalls: dict[str, _Shortfall] = {}
+
+    def count(
+        self, listing: Listing, found: Mapping[str, Row], *, hidden: AbstractSet[str]
+    ) -> None:
+        """Take in a complete listing, and every row of its round by the broker's id.
+
+        `hidden` are the symbols of which an order may stand in a row that cannot be read, "" for
+        any: none of theirs is absent.
+        """
+        self._count_taken_back(found)
+        self._count_absences(listing, found.values(), hidden)
+        self._count_unshown(listing)
+
+    @property
+    def _state(self) -> AccountState:
+        return self._state_now()
+
+    def _begin_of(self, listing: Listing) -> datetime | None:
+        if listing.begun_at is None:
+            return None
+        # The broker's clock was read before the listing began, so the listing is no older.
+        return listing.begun_at - timedelta(seconds=self._timing.skew_s)
+
+    def _count_absences(
+        self, listing: Listing, found: Iterable[Row], hidden: AbstractSet[str]
+    ) -> None:
+        state = self._state
+        expected = {
+            order_id: state.orders[order_id]
+            for order_id in state.open_orders
+            if state.orders[order_id].phase in _LISTED_IF_REAL
+        }
+        self.absences = {o: count for o, count in self.absences.items() if o in expected}
+        begun_at = self._begin_of(listing)
+        if begun_at is None:
+            return
+        listed = {words.text(row, name) for row in found for name in _NAMES_OF_AN_ORDER}
+        for order_id, order in expected.items():
+            is_listed = not listed.isdisjoint(
+                name for name in (order.mark, order.order_number, order.tiger_order_id) if name
+            )
+            is_hidden = not hidden.isdisjoint({order.spec.symbol, ""})
+            if is_listed or is_hidden or begun_at <= order.arrives_by:
+                self.absences.pop(order_id, None)
+                continue
+            count, first_at = self.absences.get(order_id, (0, begun_at))
+            self.absences[order_id] = (count + 1, first_at)
+            if count + 1 >= self._timing.absence_listings_min:
+                self._tell(
+                    AbsenceConfirmed(
+                        order_id=order_id, listings=count + 1, first_listing_at=first_at
+                    )
+                )
+
+    def _count_unshown(self, listing: Listing) -> None:
+        """Count the listings that show an order, but not the change that was asked of it."""
+        state = self._state
+        changing = {
+            order.tiger_order_id: order
+            for order in (state.orders[order_id] for order_id in state.open_orders)
+            if order.modify in PENDING_MODIFIES and order.modify_arrives_by is not None
+        }
+        asked = {order.order_id for order in changing.values()}
+        self._unshown = {o: count for o, count in self._unshown.items() if o in asked}
+        begun_at = self._begin_of(listing)
+        if begun_at is None:
+            return
+        for tiger_order_id, seen in rows.readable_orders(listing.rows).items():
+            order = changing.get(tiger_order_id)
+            if order is None or order.modify_arrives_by is None:
+                continue
+            is_late = begun_at > order.modify_arrives_by and not seen.is_changing
+            if not is_late or shows_change(order, seen):
+                self._unshown.pop(order.order_id, None)
+                continue
+            count, first_at = self._unshown.get(order.order_id, (0, begun_at))
+            self._unshown[order.order_id] = (count + 1, first_at)
+            if count + 1 >= self._timing.absence_listings_min:
+                self._tell(
+                    ModifyNotShown(
+                        order_id=order.order_id, listings=count + 1, first_listing_at=first_at
+                    )
+                )
+
+    def _count_taken_back(self, found: Mapping[str, Row]) -> None:
+        """Count the listings that show fewer fills of an order than are recorded."""
+        state, now_s = self._state, time.monotonic()
+        for tiger_order_id, row in found.items():
+            order = state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
+            if order is None or not order.recorded_quantity:
+                continue
+            try:
+                seen = rows.order_of(row, ())
+            except CorruptRecordError:
+                # Told of where the rows are read; it shows nothing.
+                continue
+            if seen.filled_quantity >= order.recorded_quantity:
+                self._shortfalls.pop(order.order_id, None)
+                continue
+            fresh = _Shortfall(is_over(order, seen), 0, now_s)
+            before = self._shortfalls.get(order.order_id, fresh)
+            if before.is_over is not fresh.is_over:
+                before = fresh
+            count = before._replace(listings=before.listings + 1)
+            self._shortfalls[order.order_id] = count
+            if now_s - count.since_s >= TAKEN_BACK_AFTER_S:
+                self._tell(
+                    FillsTakenBack(
+                        order_id=order.order_id,
+                        listings=count.listings,
+                        filled_quantity=seen.filled_quantity,
+                        is_over=count.is_over,
+                    )
+                )

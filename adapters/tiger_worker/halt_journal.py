@@ -1,0 +1,93 @@
+"""What outlives a process of a halt by file: the cancels made under it, and how far it came.
+
+Both lie beside the halt file, and are all that is known of it until the ledger answers.
+"""
+
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from core.items import CancelJournaled
+
+log = structlog.get_logger()
+_NOTE_SUFFIX: Final = ".note"
+
+
+class HaltNote(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the halt by one file came.
+
+    `file` tells one file from the next of the same name; `is_told`: the desk was halted since it
+    was put there; `is_quiet`: readings begun since then showed nothing open.
+    """
+
+    file: str
+    is_told: bool = False
+    is_quiet: bool = False
+
+
+class CancelJournal:
+    """Cancels that could not be recorded yet, one line of JSON each, synced before they count.
+
+    A small file beside it holds the note.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._note_path = path.with_suffix(_NOTE_SUFFIX)
+        self._lock = threading.Lock()
+
+    def write(self, entry: CancelJournaled) -> None:
+        """Keep one answer to a cancel."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with self._lock, os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
+            # The line before may be torn; this one must not be its end.
+            file.write(b"\n" + msgspec.json.encode(entry) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def entries(self) -> tuple[CancelJournaled, ...]:
+        """Return what is kept, oldest first; a line torn by a crash is none."""
+        try:
+            lines = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return ()
+        found: list[CancelJournaled] = []
+        for line in lines:
+            try:
+                found.append(msgspec.json.decode(line, type=CancelJournaled))
+            except msgspec.DecodeError:
+                if line:
+                    log.warning("halt_journal.torn_line", path=str(self._path))
+        return tuple(found)
+
+    def clear(self, recorded: tuple[CancelJournaled, ...]) -> None:
+        """Forget all, if these are all: every line is in the ledger, or torn."""
+        with self._lock:
+            if self._path.exists() and self.entries() == recorded:
+                self._path.unlink(missing_ok=True)
+
+    def note(self) -> HaltNote | None:
+        """Return the note; one that a crash tore is none."""
+        try:
+            return msgspec.json.decode(self._note_path.read_bytes(), type=HaltNote)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError:
+            log.warning("halt_journal.torn_note", path=str(self._note_path))
+            return None
+
+    def keep_note(self, note: HaltNote | None) -> None:
+        """Put this note in the place of the one before, whole or not at all; None removes it."""
+        if note is None:
+            self._note_path.unlink(missing_ok=True)
+            return
+        draft = self._note_path.with_suffix(".note-draft")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(note))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._note_path)

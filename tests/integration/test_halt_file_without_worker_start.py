@@ -1,0 +1,89 @@
+"""The halt file while a worker cannot even begin, because nats-server does not answer."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from adapters.tiger_worker.watchdog import EXIT_STUCK
+from core import events
+from infra.sandbox.wire import faults
+from tests.support import worker_main
+from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess, running_rig
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+TIMING = msgspec.json.encode(worker_main.SHORT).decode()
+LOW = "1.00"
+PLACE = "place_order"
+# What a halt needs of the broker; every other call waits for the ledger.
+ALLOWED = {"active_orders", "cancel_order"}
+
+
+@pytest_asyncio.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with running_rig(tmp_path) as rig:
+        yield rig
+
+
+async def worker(rig: Rig) -> WorkerProcess:
+    return await rig.start_worker("alpha", module="tests.support.worker_main", TEST_TIMING=TIMING)
+
+
+def server_pid(rig: Rig) -> int:
+    return int((rig.nats.deployment.home.pid_path).read_text())
+
+
+def put_halt_file(rig: Rig) -> Path:
+    file = rig.home.halt_file(ACCOUNT)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return file
+
+
+async def until_started(rig: Rig, is_over: Callable[[], bool]) -> None:
+    """Let a process start and come to something that only the broker can tell of."""
+    async with asyncio.timeout(START_S):
+        while not is_over():
+            await asyncio.to_thread(rig.sandbox.control.health)
+
+
+def statuses(rig: Rig) -> set[str]:
+    return {order.status for order in rig.broker_orders()}
+
+
+async def test_halt_file_cancels_though_the_worker_began_without_nats(rig: Rig) -> None:
+    first = await worker(rig)
+    await first.wait_ready()
+    resting = await rig.started(symbol="AAPL", limit_price=LOW)
+    await rig.fact(events.OrderWorking, order_id=resting.order_id)
+    # This one's call hangs, so the process ends; what became of the order nobody knows.
+    rig.sandbox.control.add_fault(faults.Drip(interval_s=0.4), method=PLACE)
+    hanging = await rig.preview(symbol="NVDA", limit_price=LOW)
+    await rig.submit(hanging)
+    doubtful = await rig.fact(events.OrderSubmissionStarted, preview_id=hanging.preview_id)
+    os.kill(server_pid(rig), signal.SIGSTOP)
+    try:
+        assert await first.ended() == EXIT_STUCK
+        file = put_halt_file(rig)
+        before = rig.sandbox.control.request_count()
+        successor = await worker(rig)
+        await until_started(rig, lambda: statuses(rig) == {"Cancelled"})
+        assert {each.method for each in rig.sandbox.control.journal(since=before)} == ALLOWED
+        assert successor.process.returncode is None
+        # Deleting the file resumes nothing, though no desk has heard of it yet.
+        file.unlink()
+    finally:
+        os.kill(server_pid(rig), signal.SIGCONT)
+    await successor.wait_ready()
+    halted = await rig.fact(events.AccountHalted, wait_s=START_S)
+    assert halted.person == "halt file"
+    for started in (resting, doubtful):
+        await rig.fact(events.OrderCancelled, order_id=started.order_id)
+        await rig.fact(events.OrderCancelImported, order_id=started.order_id)
+    await rig.fact(events.AccountHaltVerified)
+    await rig.until_time(lambda: not list(rig.home.halt.glob("*.jsonl")))

@@ -1,0 +1,108 @@
+"""Deliberate mistakes in what is asked and told of the broker's listings; see `mutants`."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any, Final
+from unittest.mock import patch
+
+from adapters.tiger_worker import words
+from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.reconcile import Reconciler
+from adapters.tiger_worker.windows import LOOK_BACK_S, Windows
+from core import items
+from core.account_state import AccountState
+from core.orders import Phase
+from tests.simulation.mutants_of_decisions import Mutant, both
+
+
+def date_listings_by_the_record() -> AbstractContextManager[Any]:
+    """A listing begins when the ledger says that the order, or the last round, was."""
+
+    def since(self: Windows, state: AccountState, **_: Any) -> datetime:
+        begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
+        begins.append(self.listed_since or state.reconciled_at or self._clock.now())
+        return min(begins) - timedelta(seconds=LOOK_BACK_S)
+
+    return patch.object(Windows, "since", since)
+
+
+def take_the_first_figures_as_they_come() -> AbstractContextManager[Any]:
+    """What fell between the first listing and the first positions is counted twice."""
+    return patch.object(Reconciler, "_check_no_fill_came", lambda *_: None)
+
+
+def say_not_found_too_early() -> AbstractContextManager[Any]:
+    """One listing that lacks an order in doubt is enough, whenever it began."""
+    count = Evidence._count_absences
+
+    def at_once(self: Evidence, listing: Any, *more: Any, **others: Any) -> None:
+        count(self, listing, *more, **others)
+        listed = {words.text(row, "userMark") for row in listing.rows}
+        for order_id in self._state.open_orders:
+            order = self._state.orders[order_id]
+            if order.phase is Phase.UNKNOWN and order.mark not in listed:
+                far = order.arrives_by.replace(year=order.arrives_by.year + 1)
+                absence = items.AbsenceConfirmed(
+                    order_id=order_id, listings=99, first_listing_at=far
+                )
+                self._tell(absence)
+
+    return patch.object(Evidence, "_count_absences", at_once)
+
+
+def read_the_first_page_alone() -> AbstractContextManager[Any]:
+    """A listing ends with its first page."""
+
+    def first_page(self: AccountBroker, method: str, fields: dict[str, Any]) -> Iterator[Any]:
+        yield from self._read(method, {**fields, "page_token": ""}).get("items", [])
+
+    return patch.object(AccountBroker, "_pages", first_page)
+
+
+def look_back_too_little() -> AbstractContextManager[Any]:
+    """A listing begins with the last round, whatever is still open."""
+    since = Windows.since
+
+    def late(self: Windows, state: AccountState, **more: Any) -> datetime:
+        begin = since(self, state, **more)
+        return max(begin, self.listed_since or begin)
+
+    return patch.object(Windows, "since", late)
+
+
+def read_times_as_local() -> AbstractContextManager[Any]:
+    """The broker's moments are read as if they were local times."""
+    moment = words.moment
+
+    def local(row: Any, name: str) -> Any:
+        return moment(row, name) + timedelta(hours=8)
+
+    return patch.object(words, "moment", local)
+
+
+def forget_what_was_released() -> AbstractContextManager[Any]:
+    """What is not watched is never asked for again, but at a start."""
+
+    def since(self: Windows, state: AccountState, *, skew_s: float, is_sweep: bool) -> datetime:
+        begins = [state.orders[order_id].opened_from for order_id in state.watched_orders]
+        begins.append(self.listed_since or self._clock.now() - timedelta(days=1))
+        return min(begins) - timedelta(seconds=LOOK_BACK_S + abs(skew_s))
+
+    return both(
+        patch.object(Windows, "since", since),
+        patch("adapters.tiger_worker.windows.SWEEP_EVERY_S", math.inf),
+    )
+
+
+READINGS: Final[tuple[Mutant, ...]] = (
+    date_listings_by_the_record,
+    take_the_first_figures_as_they_come,
+    say_not_found_too_early,
+    read_the_first_page_alone,
+    look_back_too_little,
+    read_times_as_local,
+    forget_what_was_released,
+)

@@ -1,0 +1,115 @@
+"""Fills that the broker takes back: recorded for good, and a finding with a person's way out."""
+
+import pytest
+
+from core import events
+from core.items import SeenPhase
+from core.orders import Phase
+from core.sightings import FILLS_TAKEN_BACK
+from core.submitting import is_reducing
+from core.terms import Side
+from tests.support import core_facts as facts
+
+ORDER = facts.order_id_of()
+ENOUGH = facts.TIMING.absence_listings_min
+
+
+def filled_40() -> facts.TestDesk:
+    given = (facts.previewed(), facts.started(), facts.accepted(), facts.working())
+    desk = facts.TestDesk(*facts.ready(*given))
+    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    return desk
+
+
+def busted(desk: facts.TestDesk) -> list[events.Event]:
+    """Have the desk take the row of an order that is over without its fills, and the evidence."""
+    assert desk.settle(facts.seen(SeenPhase.CANCELLED, filled="0")) == []
+    return desk.settle(facts.taken_back())
+
+
+def test_fills_that_are_taken_back_freeze_the_symbol_and_leave_the_order_to_a_person() -> None:
+    desk = filled_40()
+    frozen, doubted = busted(desk)
+    assert isinstance(frozen, events.AccountFrozen)
+    assert (frozen.cause, frozen.symbol) == (FILLS_TAKEN_BACK, "AAPL")
+    assert doubted == events.OrderOutcomeUnknown(order_id=ORDER, cause=FILLS_TAKEN_BACK)
+    # The same again is no news, and the row alone no end of the doubt.
+    assert busted(desk) == []
+    assert desk.state.orders[ORDER].recorded_quantity == 40
+    assert isinstance(desk.when(facts.release()), events.OrderReleased)
+    assert busted(desk) == []
+    assert desk.state.orders[ORDER].phase is Phase.RELEASED
+
+
+def test_halt_over_an_order_whose_fills_were_taken_back_is_verified_once_it_is_released() -> None:
+    desk = filled_40()
+    busted(desk)
+    desk.when(facts.halt())
+    assert desk.when(facts.round_of_open(after_n=len(desk.line))) is None
+    desk.when(facts.release())
+    verified = desk.when(facts.round_of_open(after_n=len(desk.line)))
+    assert isinstance(verified, events.AccountHaltVerified)
+
+
+@pytest.mark.parametrize("listings", range(ENOUGH))
+def test_few_listings_take_no_fill_back(listings: int) -> None:
+    assert filled_40().when(facts.taken_back(is_over=True, listings=listings)) is None
+
+
+@pytest.mark.parametrize("filled", ["40", "41"])
+def test_figure_that_holds_what_is_recorded_takes_nothing_back(filled: str) -> None:
+    assert filled_40().when(facts.taken_back(is_over=True, filled=filled)) is None
+
+
+def test_evidence_about_an_order_that_no_ledger_has_leads_to_nothing() -> None:
+    assert facts.TestDesk(*facts.ready()).when(facts.taken_back(is_over=True)) is None
+
+
+def test_order_in_doubt_about_its_fills_is_back_as_soon_as_a_listing_has_them_again() -> None:
+    desk = filled_40()
+    busted(desk)
+    again = facts.seen(SeenPhase.CANCELLED, facts.execution("e1", "40"))
+    assert [type(event) for event in desk.settle(again)] == [
+        events.OrderAccepted,
+        events.OrderCancelled,
+    ]
+
+
+@pytest.mark.parametrize("release", [False, True])
+def test_order_that_is_live_after_all_is_back_whatever_its_fills(release: bool) -> None:
+    desk = filled_40()
+    busted(desk)
+    if release:
+        desk.when(facts.release())
+    (back,) = desk.settle(facts.seen(SeenPhase.LIVE, filled="0"))
+    assert isinstance(back, events.OrderAccepted)
+    assert desk.state.orders[ORDER].is_open
+
+
+def test_finished_order_whose_fills_are_taken_back_keeps_its_end() -> None:
+    desk = filled_40()
+    both = (facts.execution("e1", "40"), facts.execution("e2", "60"))
+    desk.settle(facts.seen(SeenPhase.FILLED, *both))
+    (frozen,) = busted(desk)
+    assert isinstance(frozen, events.AccountFrozen)
+    assert desk.state.orders[ORDER].phase is Phase.FILLED
+
+
+def test_live_order_may_fill_again_what_was_taken_back() -> None:
+    long = facts.positions(facts.figure(quantity="100"))
+    selling = facts.started("1", facts.spec(side=Side.SELL))
+    desk = facts.TestDesk(*facts.ready(long, selling, facts.accepted(), facts.working()))
+    sold = facts.seen(SeenPhase.LIVE, facts.execution("e1", "40"), side=Side.SELL)
+    desk.settle(sold)
+    frozen, working = desk.settle(facts.taken_back(is_over=False))
+    assert isinstance(frozen, events.AccountFrozen)
+    assert isinstance(working, events.OrderWorking)
+    assert working.filled_quantity == 0
+    assert desk.settle(facts.taken_back(is_over=False)) == []
+    assert desk.state.orders[ORDER].unsettled_quantity == 100
+    # The broker's figure is 100 again, and all of it may yet be sold by the order that is open.
+    desk.state = facts.fold([*desk.line, long])
+    assert not is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="1"))
+    (grown,) = desk.settle(sold)
+    assert isinstance(grown, events.OrderWorking)
+    assert grown.filled_quantity == 40
