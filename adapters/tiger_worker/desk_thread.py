@@ -73,6 +73,9 @@ class DeskThread:
         self._queue: queue.PriorityQueue[tuple[Turn, int, Work | None]] = queue.PriorityQueue()
         self._room = threading.Semaphore(SIGHTINGS_MAX)
         self._sightings: dict[tuple[object, ...], Work] = {}
+        # Entries of sightings that were dropped, and the last round among these.
+        self._spare_entries = 0
+        self._dropped: Work | None = None
         self._lock = threading.Lock()
         self._round_at = time.monotonic()
         self._is_closing = False
@@ -111,25 +114,58 @@ class DeskThread:
         if self._renew(key, work):
             return
         self._room.acquire()
-        if self._renew(key, work, is_new=True):
-            # Another thread was quicker.
-            self._room.release()
-        else:
+        with self._lock:
+            if key in self._sightings:
+                # Another thread was quicker.
+                self._put_last(key, work)
+                self._room.release()
+                return
+            self._put_last(key, work)
+            is_called = self._spare_entries > 0
+            self._spare_entries -= is_called
+        if not is_called:
             self._queue.put((Turn.SIGHTING, number, None))
 
-    def _renew(self, key: tuple[object, ...], work: Work, *, is_new: bool = False) -> bool:
+    def _renew(self, key: tuple[object, ...], work: Work) -> bool:
         """Put a sighting last, in the place of one of the same thing; False if there is none."""
         with self._lock:
-            before = self._sightings.pop(key, None)
-            if before is not None:
-                work = work._replace(item=_latest(before.item, work.item))
-            if before is not None or is_new:
-                self._sightings[key] = work
-            return before is not None
+            if key not in self._sightings:
+                return False
+            if isinstance(work.item, OrderSeen):
+                # The order comes after figures that hold its fills now, and after the end of the
+                # round that showed it: both are left to the later round, which brings its own.
+                for kind in (PositionsSeen, BalancesSeen, RoundCompleted):
+                    self._drop((kind.__name__,))
+            self._put_last(key, work)
+            return True
 
-    def _next_sighting(self) -> Work:
+    def _put_last(self, key: tuple[object, ...], work: Work) -> None:
+        before = self._sightings.pop(key, None)
+        if isinstance(work.item, RoundCompleted):
+            rounds = [each for each in (self._dropped, before) if each is not None]
+            self._dropped = None
+            for earlier in rounds:
+                work = work._replace(item=_joined(earlier.item, work.item))
+        self._sightings[key] = work
+
+    def _drop(self, key: tuple[object, ...]) -> None:
+        dropped = self._sightings.pop(key, None)
+        if dropped is None:
+            return
+        if isinstance(dropped.item, RoundCompleted):
+            self._dropped = dropped
+        self._spare_entries += 1
+        self._room.release()
+
+    def _next_sighting(self) -> Work | None:
+        """Return the sighting that has waited longest; None where it was dropped."""
         with self._lock:
-            return self._sightings.pop(next(iter(self._sightings)))
+            if not self._sightings:
+                self._spare_entries -= 1
+                return None
+            first = self._sightings.pop(next(iter(self._sightings)))
+        self._room.release()
+        return first
 
     def _run(self) -> None:
         try:
@@ -147,11 +183,13 @@ class DeskThread:
             if not self._is_closing:
                 self.desk.retry_parked()
             return True
+        if turn is Turn.STOP:
+            return False
         if turn is Turn.SIGHTING:
             work = self._next_sighting()
-            self._room.release()
         if work is None:
-            return False
+            # What waited here was dropped.
+            return True
         self._look_for_a_pause()
         if turn is not Turn.COMMAND or not self._is_closing:
             self.desk.take(work, with_parked=not self._is_closing)
@@ -187,8 +225,8 @@ def _thing_of(item: Item) -> tuple[object, ...] | None:
             return None
 
 
-def _latest(before: Item, item: Item) -> Item:
-    if isinstance(before, RoundCompleted) and isinstance(item, RoundCompleted):
-        # Together the two read what was opened since the first began to.
-        return replace(item, orders_since=min(before.orders_since, item.orders_since))
-    return item
+def _joined(before: Item, item: Item) -> Item:
+    assert isinstance(before, RoundCompleted)
+    assert isinstance(item, RoundCompleted)
+    # Together the two read what was opened since the first began to.
+    return replace(item, orders_since=min(before.orders_since, item.orders_since))

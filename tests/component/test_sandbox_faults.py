@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from importlib.util import module_from_spec
 from typing import Any
 
 import pytest
@@ -99,6 +100,18 @@ def test_error_code_carries_its_text(sandbox: Sandbox) -> None:
     assert (error.value.code, error.value.msg) == (4, "access forbidden")
 
 
+@pytest.fixture
+def pool_of_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the SDK use its own pool, whatever a session of ours put in its place before."""
+    spec = web_utils.__spec__
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    monkeypatch.setattr(web_utils, "http_pool", fresh.http_pool)
+
+
+@pytest.mark.usefixtures("pool_of_the_sdk")
 def test_redirect_makes_the_sdks_pool_send_an_order_again(sandbox: Sandbox) -> None:
     before, arrived = broker_count(sandbox), sandbox.control.request_count("place_order")
     sandbox.control.add_fault(Redirect(), method="place_order")

@@ -292,6 +292,30 @@ def test_latest_sight_of_a_thing_stands_for_the_earlier_ones_after_all_that_came
     assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
 
 
+def test_figures_that_a_later_sight_of_an_order_overtook_are_left_to_the_round_that_brought_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = ready_rig()
+    running = _RunningDesk(rig)
+    taken: list[items.Item] = []
+
+    def take(work: Work, *, with_parked: bool = True) -> None:
+        taken.append(work.item)
+
+    monkeypatch.setattr(rig.desk, "take", take)
+    first, second = facts.seen(filled="1"), facts.seen(filled="2")
+    figures = [items.PositionsSeen(positions=(), observed_at=facts.at(n)) for n in (1, 2)]
+    for item in (first, figures[0], facts.round_completed(), second):
+        running.thread.post(Work(item), Turn.SIGHTING)
+    for item in (figures[1], facts.round_completed()):
+        running.thread.post(Work(item), Turn.SIGHTING)
+    running.thread.start()
+    running.thread.stop()
+    # The first figures hold the second sight's fill, which would be counted on top of them.
+    assert taken == [second, figures[1], facts.round_completed()]
+    assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
+
+
 def test_desk_is_silent_since_the_last_whole_round_whatever_else_it_took(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -49,12 +49,16 @@ class Traps(Troubles):
             self.scheduler.after(AHEAD_FOR_S, self._restart_in_time)
 
     def _restart_in_time(self) -> None:
+        if self._is_healed:
+            return
         self.note("the wall clock is set, and the worker killed")
         self._machines[0].wall_offset_s -= AHEAD_S
         for process in list(self._machines[0].processes):
             process.exit(-9)
 
     def _halt_in_time(self) -> None:
+        if self._is_healed:
+            return
         self.note("the wall clock is set, and a person halts")
         self._machines[0].wall_offset_s -= AHEAD_S
         for account in self._numbers:

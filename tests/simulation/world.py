@@ -201,12 +201,14 @@ class Simulation(Traps):
         if self._is_something_left():
             self._release_and_resume()
             self.scheduler.run_until(self.scheduler.now_s + PERSON_S)
+        # What went wrong may have used up the broker's ration, and a verdict then waits for it.
+        ration_s = RATION_S * (self._around.budgets is TIGER_BUDGETS)
+        self.scheduler.run_until(self.scheduler.now_s + ration_s)
         probes = self._probe()
         self.scheduler.run_until(self.scheduler.now_s + PROBE_S)
         # What still moves could not be held against anything.
         self._is_market_open = False
-        is_rationed = self._around.budgets is TIGER_BUDGETS
-        self.scheduler.run_until(self.scheduler.now_s + CLOSING_S + RATION_S * is_rationed)
+        self.scheduler.run_until(self.scheduler.now_s + CLOSING_S + ration_s)
         if not self.scheduler.is_stopping:
             self._judge(probes)
 
