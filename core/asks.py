@@ -3,7 +3,16 @@
 What may be asked stands in `core.market_asks`.
 """
 
+from typing import Final
+
 import msgspec
+
+# The one question that the worker answers by itself, without the broker and without waiting.
+HEALTH: Final = "health"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`health`: whether the worker is there. The question says nothing more, nor the answer."""
 
 
 class AskFault(msgspec.Struct, frozen=True, kw_only=True):

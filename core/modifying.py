@@ -21,7 +21,7 @@ from core.errors import CommandError
 from core.events import Event
 from core.money import is_multiple, parse_positive
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, Phase
-from core.previewing import tick_at
+from core.previewing import lot_of, tick_at
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
 from core.submitting import No, arrival_s, shut_gate
@@ -128,7 +128,7 @@ def patched(order: Order, command: ModifyOrder, contract: items.ContractFacts | 
         if spec.cash_amount is not None:
             raise CommandError("expected no quantity for an order by amount", field="quantity")
         quantity = parse_positive(command.quantity, field="quantity")
-        _check_step(quantity, contract.lot_size, field="quantity")
+        _check_step(quantity, lot_of(spec, contract), field="quantity")
         filled = max(order.filled_quantity, order.recorded_quantity)
         if quantity <= filled:
             raise CommandError(

@@ -184,6 +184,7 @@ def _checks(
     contract = answer.contract
     no = shut_gate(state, spec, context)
     price = reference_price(spec, answer.quote)
+    lot = lot_of(spec, contract)
     checks = [
         Check(
             name="account_open",
@@ -197,8 +198,8 @@ def _checks(
         ),
         Check(
             name="lot_size",
-            passed=spec.cash_amount is not None or is_multiple(spec.quantity, contract.lot_size),
-            detail=f"{spec.quantity} in lots of {contract.lot_size}",
+            passed=spec.cash_amount is not None or is_multiple(spec.quantity, lot),
+            detail=f"{spec.quantity} in lots of {lot}",
         ),
         *_tick_checks(spec, contract),
         Check(
@@ -238,6 +239,11 @@ def _tick_check(name: str, price: Decimal, contract: items.ContractFacts) -> Che
         passed=is_multiple(price, step),
         detail=f"{name} {price} in steps of {step}",
     )
+
+
+def lot_of(spec: OrderSpec, contract: items.ContractFacts) -> Decimal:
+    """Return the least step of a quantity; a combination's contract is its underlying's."""
+    return Decimal(1) if spec.legs else contract.lot_size
 
 
 def tick_at(price: Decimal, contract: items.ContractFacts) -> Decimal | None:

@@ -1,5 +1,6 @@
 """The home folder: where everything of one installation lies, and which accounts it has."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Final
@@ -19,15 +20,54 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     alias: str
     number: str
     environment: Environment
+    # Of its beginning; what a person set later stands in the ledger, and here for the gateway.
     mode: Mode
+
+    def __post_init__(self) -> None:
+        if self.environment is Environment.LIVE and self.mode is not Mode.READ_ONLY:
+            raise ValueError(f"expected the live account {self.alias} to be read_only")
+
+
+class RemovedAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account that is served no more; its alias stays bound, because its ledger stays."""
+
+    alias: str
+    number: str
+    environment: Environment
+    # Orders that were open or in doubt when it was removed, by the ledger's ids.
+    left_open: tuple[str, ...] = ()
+
+
+class SandboxAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a sandbox that is not the home's own listens on this machine.
+
+    `gateway_key` checks its replies (base64 of DER), empty for one that signs none; `push_port` is
+    that of plain TCP, 0 for none.
+    """
+
+    server_url: str
+    gateway_key: str = ""
+    push_port: int = 0
 
 
 class LoginSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Tiger login: Tiger's own properties file (path under the home) and its accounts."""
+    """One Tiger login: Tiger's own properties file and its accounts.
+
+    `properties` is a path under the home, or an absolute one; `sandbox` is set where the accounts
+    live on a sandbox that is not the home's own. A login without accounts has no worker.
+    """
 
     name: str
     properties: str
     accounts: tuple[AccountSettings, ...]
+    sandbox: SandboxAddress | None = None
+    removed: tuple[RemovedAccount, ...] = ()
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Return the names of all accounts that its ledger has, removed ones last."""
+        served = tuple(each.alias for each in self.accounts)
+        return (*served, *(each.alias for each in self.removed))
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +78,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         names = [login.name for login in self.logins]
-        aliases = [account.alias for login in self.logins for account in login.accounts]
+        aliases = [alias for login in self.logins for alias in login.aliases]
         for name in (*names, *aliases):
             if not is_alias(name):
                 raise ValueError(f"expected a name of a-z, 0-9 and '-', was {name!r}")
@@ -55,6 +95,11 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             if login.name == name:
                 return login
         raise ConfigError(f"expected one of the logins {[x.name for x in self.logins]}, was {name}")
+
+
+def digest_of(installation: Installation) -> str:
+    """Return what tells one list of accounts from another (hex)."""
+    return hashlib.sha256(msgspec.json.encode(installation)).hexdigest()
 
 
 class Home:

@@ -47,6 +47,7 @@ from core.ports import StoredRecord
 from core.subjects import Kind, history_consumer, ledger_stream
 from infra import logs
 from infra.access import link_settings
+from infra.accounts import check_private
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, drop_sdk_settings, load_settings
 from infra.home import Home, LoginSettings, write_private
@@ -358,9 +359,12 @@ def access_of(home: Home, login: LoginSettings) -> LoginAccess:
     """Return how a login reaches its broker, as the home says.
 
     Raises:
-        ConfigError: the login has no accounts or accounts of two worlds, or its sandbox is not up.
+        ConfigError: no accounts, or of two worlds; no sandbox; a file that others may read.
     """
     properties = home.path / login.properties
+    for secret in (properties, properties.parent / LICENCE_FILE):
+        if secret.exists():
+            check_private(secret)
     environments = {account.environment for account in login.accounts}
     if not environments:
         raise ConfigError(f"expected login {login.name} to have an account, was none")

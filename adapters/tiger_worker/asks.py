@@ -1,4 +1,4 @@
-"""Answers to `ask.<account>.<what>`: live readings of the broker, on the reads' lane."""
+"""Answers to `ask.<account>.<what>`: live readings of the broker, and whether this is there."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -20,11 +20,11 @@ from adapters.tiger_worker.market_reads import MarketReads, MarketRefusalError
 from adapters.tiger_worker.market_scan import Scanner
 from adapters.tiger_worker.rates import RateBudget
 from core import market_asks
-from core.asks import AskFault, AskReply
+from core.asks import HEALTH, AskFault, AskReply, Health
 from core.market_asks import Question
 
 log = structlog.get_logger()
-Q = TypeVar("Q", bound=Question)
+Q = TypeVar("Q", bound=Question | Health)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -46,6 +46,7 @@ class Asks:
             "market_status": _decoding(market_asks.MarketStatusAsk, Hours(reads, listings).answer),
             "fundamentals": _decoding(market_asks.FundamentalsAsk, Figures(reads, listings).answer),
             "scan": _decoding(market_asks.ScanAsk, Scanner(reads).answer),
+            HEALTH: _decoding(Health, lambda asked: asked),
         }
 
     def answer(self, what: str, body: bytes) -> bytes:

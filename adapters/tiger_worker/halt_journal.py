@@ -53,7 +53,7 @@ class CancelJournal:
         """Return what is kept, oldest first; a line torn by a crash is none."""
         try:
             lines = self._path.read_bytes().split(b"\n")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         found: list[CancelJournaled] = []
         for line in lines:
@@ -74,7 +74,7 @@ class CancelJournal:
         """Return the note; one that a crash tore is none."""
         try:
             return msgspec.json.decode(self._note_path.read_bytes(), type=HaltNote)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except msgspec.DecodeError:
             log.warning("halt_journal.torn_note", path=str(self._note_path))

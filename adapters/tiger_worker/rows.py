@@ -157,7 +157,7 @@ def execution_of(row: Row) -> ExecutionSeen:
     Raises:
         CorruptRecordError: a field without which an execution is none.
     """
-    price = _money(row, "filledPrice", "currency")
+    price = _money(words.optional_number(row, "filledPrice"), row, "currency")
     if price is None:
         raise CorruptRecordError("expected price and currency in an execution's row")
     execution_id, quantity = words.name(row, "id"), words.scaled(row, "filledQuantity")
@@ -272,13 +272,30 @@ def quote_facts_of(row: Row) -> QuoteFacts:
 
 
 def estimate_of(data: Row) -> EstimateFacts:
-    """Return the broker's own preview of an order, as the SDK hands it out (snake_case)."""
+    """Return the broker's own preview of an order, as the SDK hands it out (snake_case).
+
+    `initial_margin` is what the order itself would bind, below 0 where it frees some; the broker
+    states the whole account's, before and after.
+
+    Source: tigeropen 3.8.0, `trade/trade_client.py`, `preview_order` (read 2026-11-23).
+    """
     return EstimateFacts(
         passed=bool(data.get("is_pass")),
         message=words.broker_text(data.get("message")),
-        commission=_money(data, "commission", "commission_currency"),
-        initial_margin=_money(data, "init_margin", "margin_currency"),
+        commission=_money(_fees(data), data, "commission_currency"),
+        initial_margin=_money(_bound(data), data, "margin_currency"),
     )
+
+
+# A tax alone is not what an order costs.
+def _fees(data: Row) -> Decimal | None:
+    return None if words.optional_number(data, "commission") is None else _charges(data)
+
+
+def _bound(data: Row) -> Decimal | None:
+    before = words.optional_number(data, "init_margin_before")
+    after = words.optional_number(data, "init_margin")
+    return None if before is None or after is None else after - before
 
 
 def _charges(row: Row) -> Decimal | None:
@@ -294,8 +311,7 @@ def _held(row: Row) -> Decimal:
     return words.scaled(row, "position") if quantity is None else quantity
 
 
-def _money(data: Row, amount_name: str, currency_name: str) -> Money | None:
-    amount = words.optional_number(data, amount_name)
+def _money(amount: Decimal | None, data: Row, currency_name: str) -> Money | None:
     currency = words.text(data, currency_name)
     if amount is None or not currency:
         return None

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "adopt": "infra.cli.control:adopt",
     "events": "infra.cli.events:events",
     "account": "infra.cli.account:account",
+    "doctor": "infra.cli.doctor:doctor",
     "token": "infra.cli.tokens:token",
     "nats": "infra.cli.server_config:nats",
     "sandbox": "infra.cli.programs:sandbox",

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
-from core.asks import AskFault, AskReply
+from core.asks import HEALTH, AskFault, AskReply
 from core.subjects import COMMANDS_STREAM, CONTROL_STREAM, Kind, work_consumer
 from infra.nats.responder import Responder
 from infra.nats.work_queue import HeldMessage, WorkQueue
@@ -63,6 +63,7 @@ class LoginMessages:
                 answer=account.answer,
                 busy=msgspec.json.encode(busy),
                 pool=account.pool,
+                at_once=frozenset({HEALTH}),
             )
             await responder.start()
         await self._nc.flush()

@@ -26,14 +26,19 @@ class Responder:
         answer: Callable[[str, bytes], bytes],
         busy: bytes,
         pool: Executor,
+        at_once: frozenset[str] = frozenset(),
     ) -> None:
-        """Make a responder; `answer` gets the last words of the subject and the body."""
+        """Make a responder; `answer` gets the last words of the subject and the body.
+
+        It does not block for those in `at_once`, which are answered however much is under way.
+        """
         self._nc = nc
         self._filter = subject_filter
         self._prefix = subject_filter.removesuffix(">")
         self._answer = answer
         self._busy = busy
         self._pool = pool
+        self._at_once = at_once
         self._open: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -41,16 +46,19 @@ class Responder:
         await self._nc.subscribe(self._filter, cb=self._hear)
 
     async def _hear(self, message: Msg) -> None:
+        what = message.subject.removeprefix(self._prefix)
+        if what in self._at_once:
+            await self._respond(message, self._answer(what, message.data))
+            return
         if len(self._open) >= OPEN_MAX:
             await self._respond(message, self._busy)
             return
-        task = asyncio.create_task(self._serve(message))
+        task = asyncio.create_task(self._serve(what, message))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
-    async def _serve(self, message: Msg) -> None:
+    async def _serve(self, what: str, message: Msg) -> None:
         loop = asyncio.get_running_loop()
-        what = message.subject.removeprefix(self._prefix)
         answer = await loop.run_in_executor(self._pool, self._answer, what, message.data)
         await self._respond(message, answer)
 

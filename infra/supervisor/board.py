@@ -7,7 +7,14 @@ import structlog
 
 from core.ports import Clock
 from infra.home import Home
-from infra.supervisor.status import Phase, ProcessState, ProcessStatus, Status, write_status
+from infra.supervisor.status import (
+    AccountsTaken,
+    Phase,
+    ProcessState,
+    ProcessStatus,
+    Status,
+    write_status,
+)
 
 _log = structlog.get_logger("supervisor")
 
@@ -44,6 +51,15 @@ class StatusBoard:
         if phase in (Phase.READY, Phase.DEGRADED):
             phase = Phase.DEGRADED if self.not_ready() else Phase.READY
         self._write(phase=phase)
+
+    def forget_process(self, name: str) -> None:
+        """Say no more of a process that is not part of the cluster any longer."""
+        self._processes.pop(name, None)
+        self._write()
+
+    def set_accounts(self, accounts: AccountsTaken) -> None:
+        """Say which list of accounts the cluster took, or why it did not."""
+        self._write(accounts=accounts)
 
     def not_ready(self) -> tuple[str, ...]:
         """Return the names of the processes that are not ready."""

@@ -11,10 +11,13 @@ from typing import Final
 
 import structlog
 
+from core.errors import ConfigError
 from core.ports import Clock, Ids
 from infra.config import Settings, child_environment
 from infra.home import Home, Installation
+from infra.nats.topology import PROJECTOR, worker_role
 from infra.supervisor.board import StatusBoard
+from infra.supervisor.changes import AccountsWatch, changed_logins
 from infra.supervisor.foreign_server import ForeignServer
 from infra.supervisor.installation import has_sandbox, load_or_make, topology_of
 from infra.supervisor.process import ProcessSpec, SupervisedProcess
@@ -58,7 +61,7 @@ class Cluster:
                 warden = self._process(_warden(self._settings)) if _needs_warden(server) else None
                 if warden is not None:
                     warden.start(group)
-                await self._keep_up(group, installation, stop)
+                await self._keep_up(group, server, installation, stop)
                 await self._take_down()
                 self._board.set_phase(Phase.STOPPING, step="stopping nats-server")
                 await server.stop()
@@ -84,19 +87,70 @@ class Cluster:
         return installation
 
     async def _keep_up(
-        self, group: asyncio.TaskGroup, installation: Installation, stop: asyncio.Event
+        self,
+        group: asyncio.TaskGroup,
+        server: Server,
+        installation: Installation,
+        stop: asyncio.Event,
     ) -> None:
         stopping = asyncio.create_task(stop.wait())
-        starting = asyncio.create_task(self._start(group, installation))
+        living = asyncio.create_task(self._live(group, server, installation))
         try:
-            await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-            await stopping
+            await asyncio.wait({stopping, living}, return_when=asyncio.FIRST_COMPLETED)
+            if living.done():
+                living.result()
         finally:
-            starting.cancel()
+            living.cancel()
             stopping.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
+            await asyncio.gather(living, stopping, return_exceptions=True)
+
+    # Start everything, then take what a person changes of the accounts, until cancelled.
+    async def _live(
+        self, group: asyncio.TaskGroup, server: Server, installation: Installation
+    ) -> None:
+        await self._start(group, installation)
+
+        async def take(before: Installation, after: Installation) -> None:
+            await self._take_accounts(group, server, before, after)
+
+        await AccountsWatch(self._home, self._board, installation).run(take)
+
+    async def _take_accounts(
+        self,
+        group: asyncio.TaskGroup,
+        server: Server,
+        before: Installation,
+        after: Installation,
+    ) -> None:
+        if has_sandbox(after) and not has_sandbox(before):
+            raise ConfigError("the home's sandbox broker is started with the cluster alone")
+        if topology_of(after) != topology_of(before):
+            await server.change(topology_of(after))
+        await record_accounts_as_operator(self._settings, after, clock=self._clock, ids=self._ids)
+        changed = changed_logins(before, after)
+        if len(after.logins) != len(before.logins):
+            # It follows the ledgers that were there when it began.
+            await self._stop_desk(PROJECTOR)
+            await self._start_desk(group, _projector(self._home))
+        for name in changed:
+            await self._stop_desk(worker_role(name))
+            if after.login(name).accounts:
+                await self._start_desk(group, _worker(self._home, name))
+
+    async def _stop_desk(self, name: str) -> None:
+        desks = self._layers[-1]
+        for process in [each for each in desks if each.spec.name == name]:
+            # Shielded: whoever stops the cluster meanwhile waits for the same end.
+            await asyncio.shield(process.stop())
+            desks.remove(process)
+            self._board.forget_process(name)
+
+    async def _start_desk(self, group: asyncio.TaskGroup, spec: ProcessSpec) -> None:
+        process = self._process(spec)
+        # Before it starts, so that whoever stops the cluster meanwhile stops it too.
+        self._layers[-1].append(process)
+        process.start(group)
+        await process.settled.wait()
 
     async def _start(self, group: asyncio.TaskGroup, installation: Installation) -> None:
         try:
@@ -115,7 +169,7 @@ class Cluster:
     def _plan(self, installation: Installation) -> list[list[ProcessSpec]]:
         sandbox = [_sandbox(self._home, self._settings)] if has_sandbox(installation) else []
         desks = [_projector(self._home)] + [
-            _worker(self._home, login.name) for login in installation.logins
+            _worker(self._home, login.name) for login in installation.logins if login.accounts
         ]
         return [layer for layer in (sandbox, desks) if layer]
 
@@ -172,12 +226,12 @@ def _sandbox(home: Home, settings: Settings) -> ProcessSpec:
 
 
 def _projector(home: Home) -> ProcessSpec:
-    return ProcessSpec(name="projector", module="projections", arguments=("--home", str(home.path)))
+    return ProcessSpec(name=PROJECTOR, module="projections", arguments=("--home", str(home.path)))
 
 
 def _worker(home: Home, login: str) -> ProcessSpec:
     return ProcessSpec(
-        name=f"worker-{login}",
+        name=worker_role(login),
         module=WORKER,
         arguments=("--home", str(home.path), "--login", login),
         stop_limit_s=WORKER_STOP_LIMIT_S,

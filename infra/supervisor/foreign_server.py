@@ -5,6 +5,7 @@ Its accounts are those that `tiger-mcp nats config --accounts` prints; the keys 
 
 import asyncio
 
+from core.errors import ConfigError
 from infra.access import link_settings
 from infra.config import Settings
 from infra.nats.link import connect
@@ -39,6 +40,17 @@ class ForeignServer:
             )
         finally:
             await client.close()
+
+    async def change(self, topology: Topology) -> None:
+        """Refuse: its accounts are installed by hand.
+
+        Raises:
+            ConfigError: always, with what to do.
+        """
+        del topology
+        raise ConfigError(
+            "install what `tiger-mcp nats config --accounts` prints on your nats-server first"
+        )
 
     async def watch(self) -> None:
         """Return at `stop`; the other processes reconnect by themselves."""

@@ -48,32 +48,41 @@ def load_or_make(home: Home) -> Installation:
     except SandboxHomeError as error:
         raise ConfigError(f"{home.sandbox}: {error}") from error
     installation = Installation(
-        # It begins every order's mark, so that two homes on one login know their own orders.
-        ledger_id=f"tm{secrets.token_hex(_LEDGER_ID_BYTES)}",
+        ledger_id=new_ledger_id(),
         logins=tuple(login_settings(home, login) for login in logins),
     )
     home.save(installation)
     return installation
 
 
+def new_ledger_id() -> str:
+    """Return what begins every order's mark, so that two homes on one login know their own."""
+    return f"tm{secrets.token_hex(_LEDGER_ID_BYTES)}"
+
+
 def topology_of(installation: Installation) -> Topology:
-    """Return who exists on NATS for an installation; the gateway is granted every account."""
-    logins = tuple(
-        LoginPlan(name=login.name, accounts=tuple(account.alias for account in login.accounts))
-        for login in installation.logins
-    )
+    """Return who exists on NATS for an installation; the gateway is granted every account.
+
+    A removed account keeps its place in its login's ledger, where its line can still be read; no
+    model reaches it.
+    """
     return Topology(
-        logins=logins,
-        gateway_accounts=tuple(alias for login in logins for alias in login.accounts),
+        logins=tuple(
+            LoginPlan(name=login.name, accounts=login.aliases) for login in installation.logins
+        ),
+        gateway_accounts=tuple(
+            account.alias for login in installation.logins for account in login.accounts
+        ),
     )
 
 
 def has_sandbox(installation: Installation) -> bool:
-    """Say whether an account needs the sandbox broker."""
+    """Say whether an account needs the sandbox broker of the home."""
     return any(
         account.environment is Environment.SANDBOX
         for login in installation.logins
         for account in login.accounts
+        if login.sandbox is None
     )
 
 

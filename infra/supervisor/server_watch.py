@@ -11,7 +11,7 @@ import structlog
 
 from core.errors import ConfigError
 from infra.config import Settings
-from infra.nats.admin import Deployment, bring_up
+from infra.nats.admin import Deployment, bring_up, change
 from infra.nats.config_text import Listener
 from infra.nats.home_lock import HomeLock, LockOwner, read_owner
 from infra.nats.layout import NatsHome
@@ -35,6 +35,9 @@ class Server(Protocol):
 
     async def start(self, topology: Topology) -> None:
         """Make it ready for an installation."""
+
+    async def change(self, topology: Topology) -> None:
+        """Let it take another list of accounts while it runs; connections of the others stay."""
 
     async def watch(self) -> None:
         """Keep it running until `stop`."""
@@ -155,6 +158,16 @@ class OwnServer:
         self._forget_pid()
         self._server = await bring_up(self._deployment, topology, self._lock)
         self._show(ProcessState.READY)
+
+    async def change(self, topology: Topology) -> None:
+        """Let the running server take another list of accounts; connections of the others stay.
+
+        Raises:
+            ConfigError: it does not take it, or cannot on this system.
+            LinkError: it does not answer.
+        """
+        owner = LockOwner(pid=os.getpid(), purpose=SUPERVISOR)
+        await change(self._deployment, topology, owner=owner)
 
     async def watch(self) -> None:
         """Start the server again whenever it ends, until `stop`."""

@@ -55,6 +55,13 @@ class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class AccountsTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """Which list of accounts the cluster looked at last; `fault` says why it did not take it."""
+
+    digest: str
+    fault: str = ""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The whole cluster; `step` is what is being done while it starts or stops."""
 
@@ -65,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     message: str = ""
     processes: tuple[ProcessStatus, ...] = ()
+    accounts: AccountsTaken | None = None
 
 
 def status_path(home: Home) -> Path:

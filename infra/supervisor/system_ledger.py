@@ -1,13 +1,13 @@
 """The system's own line of events: which accounts exist, under which login, in which world."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from nats.aio.client import Client
 
 from core import codec
 from core.errors import ConfigError
-from core.events import AccountAdded
+from core.events import AccountAdded, AccountRemoved
 from core.ports import Clock, Ids
 from core.subjects import SYSTEM, SYSTEM_STREAM, history_consumer
 from infra.access import link_settings
@@ -44,7 +44,7 @@ async def record_accounts_as_operator(
 async def record_accounts(
     client: Client, installation: Installation, *, clock: Clock, ids: Ids
 ) -> tuple[str, ...]:
-    """Append `account.added` for each account not there yet; return their aliases.
+    """Append which accounts were added, and which removed, since; return the aliases added.
 
     `client` is the operator's; the caller is the only writer (it holds the home's lock).
 
@@ -57,24 +57,38 @@ async def record_accounts(
     added: list[str] = []
     for fact in _facts(installation):
         if (stored := known.get(fact.alias)) is not None:
-            _must_match(fact, stored)
-            continue
+            _must_match(fact, stored.added)
+            if not stored.is_removed:
+                continue
         tail = await _append(writer, fact, tail, clock=clock, ids=ids)
         added.append(fact.alias)
+    for removal in _removals(installation):
+        stored = known.get(removal.alias)
+        # One that came and went while no cluster ran has no line to tell of.
+        if stored is not None and not stored.is_removed:
+            tail = await _append(writer, removal, tail, clock=clock, ids=ids)
     return tuple(added)
 
 
-async def _read(client: Client) -> tuple[dict[str, AccountAdded], codec.Tail]:
+class _Known(NamedTuple):
+    added: AccountAdded
+    is_removed: bool
+
+
+async def _read(client: Client) -> tuple[dict[str, _Known], codec.Tail]:
     reader = LedgerReader(client, stream=SYSTEM_STREAM, consumer=history_consumer(SYSTEM))
-    known: dict[str, AccountAdded] = {}
+    known: dict[str, _Known] = {}
     tail = codec.EMPTY_TAIL
     try:
         async for record in reader.read_all():
             recorded, tail = codec.follow(
                 tail, record.subject, record.body, sequence=record.sequence
             )
-            if isinstance(recorded.data, AccountAdded):
-                known[recorded.data.alias] = recorded.data
+            fact = recorded.data
+            if isinstance(fact, AccountAdded):
+                known[fact.alias] = _Known(fact, is_removed=False)
+            elif isinstance(fact, AccountRemoved) and fact.alias in known:
+                known[fact.alias] = _Known(known[fact.alias].added, is_removed=True)
     finally:
         await reader.close()
     return known, tail
@@ -88,6 +102,14 @@ def _facts(installation: Installation) -> tuple[AccountAdded, ...]:
     )
 
 
+def _removals(installation: Installation) -> tuple[AccountRemoved, ...]:
+    return tuple(
+        AccountRemoved(alias=account.alias, login=login.name, left_open=account.left_open)
+        for login in installation.logins
+        for account in login.removed
+    )
+
+
 def _must_match(fact: AccountAdded, stored: AccountAdded) -> None:
     if fact != stored:
         raise ConfigError(
@@ -97,7 +119,12 @@ def _must_match(fact: AccountAdded, stored: AccountAdded) -> None:
 
 
 async def _append(
-    writer: AccountWriter, fact: AccountAdded, tail: codec.Tail, *, clock: Clock, ids: Ids
+    writer: AccountWriter,
+    fact: AccountAdded | AccountRemoved,
+    tail: codec.Tail,
+    *,
+    clock: Clock,
+    ids: Ids,
 ) -> codec.Tail:
     now = clock.now()
     recorded = codec.Recorded(

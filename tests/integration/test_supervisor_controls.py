@@ -55,7 +55,8 @@ def test_halt_and_resume_end_in_facts(home: Path) -> None:
 def test_halt_goes_by_nats_where_its_file_cannot_be_written(home: Path) -> None:
     # A file in the folder's place fails as a full disk does, whoever runs the test.
     folder = Home(home).halt
-    folder.rmdir()
+    # Aside, because a worker may still have a note of an earlier halt there.
+    folder.rename(folder.with_name("halt-aside"))
     folder.write_text("in the way")
     try:
         halted = run(home, "halt", "sandbox-paper")
@@ -71,6 +72,22 @@ def test_halt_of_one_symbol_makes_no_file(home: Path) -> None:
     assert result.exit_code == 0
     assert result.output.startswith("sandbox-two, AAPL: halted")
     assert not Home(home).halt_file("sandbox-two").exists()
+
+
+def test_resume_of_another_scope_names_the_halts_that_stay(home: Path) -> None:
+    account = "sandbox-two"
+    assert run(home, "halt", account, "--symbol", "MSFT").exit_code == 0
+    whole = run(home, "resume", account)
+    assert "halted or frozen by symbol: " in whole.stderr
+    assert f"MSFT is still held; `tiger-mcp resume {account} --symbol MSFT`" in whole.stdout
+    assert (
+        f"MSFT is halted; `tiger-mcp resume {account} --symbol MSFT`" in run(home, "status").stdout
+    )
+    assert run(home, "halt", account).exit_code == 0
+    of_symbol = run(home, "resume", account, "--symbol", "MSFT")
+    assert f"{account} itself is still halted; `tiger-mcp resume {account}`" in of_symbol.stdout
+    assert "MSFT is still held" not in of_symbol.stdout
+    assert run(home, "resume", account).exit_code == 0
 
 
 def test_release_of_an_unknown_order_is_refused_by_the_desk(home: Path) -> None:

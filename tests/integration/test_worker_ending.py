@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from adapters.tiger_worker.__main__ import EXIT_LOGIN_IN_USE
+from adapters.tiger_worker.__main__ import EXIT_CONFIG, EXIT_LOGIN_IN_USE
 from adapters.tiger_worker.login import EXIT_FENCED, EXIT_STOPPED
 from core import codec, events
 from core.codec import Recorded
@@ -21,6 +21,7 @@ from core.commands import CancelOrder, HaltAccount
 from core.subjects import ledger_stream
 from infra.ledger.append import AccountWriter
 from infra.nats.topology import worker_role
+from infra.sandbox.home import PROPERTIES_FILE, TOKEN_FILE
 from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess, running_rig
@@ -254,3 +255,28 @@ async def test_foreign_append_stops_the_login_and_its_successor_goes_on(rig: Rig
     await rig.fact(events.OrderRefused, command_id=command_id)
     types = [recorded.type for recorded in await rig.ledger()]
     assert types.count("account.stale") == 1
+
+
+# What a login trades with is its owner's alone, at every start.
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mode says nothing there")
+@pytest.mark.parametrize("name", [PROPERTIES_FILE, TOKEN_FILE])
+async def test_a_worker_refuses_credentials_that_others_may_read(rig: Rig, name: str) -> None:
+    properties = rig.home.path / rig.installation.login(LOGIN).properties
+    file = properties.parent / name
+    was_there = file.exists()
+    file.touch()
+    file.chmod(0o644)
+    before = rig.sandbox.control.request_count()
+    log = rig.home.path / f"worker-{LOGIN}.log"
+    said = log.stat().st_size if log.exists() else 0
+    try:
+        worker = await rig.start_worker(LOGIN)
+        assert await worker.ended() == EXIT_CONFIG
+    finally:
+        file.chmod(0o600)
+        if not was_there:
+            file.unlink()
+    assert f"chmod 600 '{file}'" in log.read_text()[said:]
+    assert rig.sandbox.control.request_count() == before

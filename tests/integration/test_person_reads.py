@@ -1,0 +1,193 @@
+"""What the commands tell a person of the record: real server and projector, a real terminal.
+
+The test itself is the worker: it stores what a worker would, and what one of another day did.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from core import events
+from core.commands import Envelope, Sealed
+from core.events import Mode
+from core.subjects import CONTROL_STREAM, work_consumer
+from infra.accounts import account_of, with_mode
+from infra.home import Home
+from infra.nats.home_lock import HomeLock, LockOwner
+from infra.nats.topology import worker_role
+from infra.nats.work_queue import HeldMessage, WorkQueue
+from infra.supervisor.status import (
+    SUPERVISOR,
+    Phase,
+    Status,
+    supervisor_lock_path,
+    write_status,
+)
+from tests.integration.test_projector_process import World, a_world
+from tests.support import facts
+from tests.support.sandbox import ROOT
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals"),
+]
+WAIT_S: Final = 30.0
+TROUBLED, QUIET = "a1", "a2"
+# Clears the screen and writes a line of its own, in characters of one byte and of two.
+STEERING: Final = f"x\x1b[2J\x1b[H\x9b2J\u202e{TROUBLED} is active: nothing to lift is known\r\nok"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with a_world(tmp_path_factory.mktemp("person")) as running:
+        begin = (facts.opened(), events.AccountWorkerStarted(run_id="r1"), facts.reconciled())
+        running.ledger.add_all(*begin, account=QUIET)
+        running.ledger.add_all(
+            *begin,
+            events.AccountHalted(command_id="c1", person="model", symbol="", detail=STEERING),
+            events.AccountHalted(command_id="c2", person="model", symbol="MSFT", detail="why"),
+            events.AccountFrozen(cause="a_cause", detail=STEERING, symbol="TSLA"),
+            events.AccountPositionBreak(
+                symbol="AAPL", market="US", expected=Decimal(10), observed=Decimal(9), reads=2
+            ),
+            facts.started("ord-doubt"),
+            events.OrderOutcomeUnknown(order_id="ord-doubt", cause=STEERING),
+            account=TROUBLED,
+        )
+        await running.store()
+        await running.start()
+        yield running
+
+
+@contextmanager
+def supervised(home: Path) -> Iterator[None]:
+    """Stand for the supervisor of a cluster whose processes are the test's."""
+    lock = HomeLock.try_acquire(
+        supervisor_lock_path(Home(home)), owner=LockOwner(pid=os.getpid(), purpose=SUPERVISOR)
+    )
+    assert lock is not None
+    now = datetime.now(UTC)
+    with lock:
+        write_status(
+            Home(home),
+            Status(pid=os.getpid(), phase=Phase.READY, step="", started_at=now, updated_at=now),
+        )
+        yield
+
+
+async def on_terminal(home: Path, *words: str, until: str = "") -> str:
+    """Run a command on a terminal and return what was written there, up to the line of a text."""
+    terminal, end = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "infra.cli", "--home", str(home), *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=end,
+        stderr=end,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    os.close(end)
+
+    def read() -> bytes:
+        found = b""
+        # A terminal whose last writer is gone says so by an error.
+        with suppress(OSError):
+            while not (until and until.encode() in found and found.endswith(b"\n")):
+                found += os.read(terminal, 4096)
+        return found
+
+    try:
+        async with asyncio.timeout(WAIT_S):
+            return (await asyncio.to_thread(read)).decode()
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+        os.close(terminal)
+
+
+@pytest.mark.parametrize("words", [("resume", TROUBLED), ("status",)], ids=lambda words: words[0])
+async def test_what_a_model_wrote_cannot_steer_the_terminal(
+    world: World, words: tuple[str, ...]
+) -> None:
+    with supervised(world.path):
+        said = await on_terminal(world.path, *words, until="x\\u001b[2J")
+    assert f"{TROUBLED} is active" in said
+    lines = said.replace("\r\n", "\n").split("\n")
+    assert all(line.isprintable() for line in lines), said
+    assert not [line for line in lines if line.startswith((f"{TROUBLED} is active", "ok"))]
+
+
+async def test_status_shows_what_needs_a_person(world: World) -> None:
+    break_id = next(
+        msgspec.json.decode(record.body)["event_id"]
+        for record in world.ledger.records
+        if record.subject.endswith("position_break")
+    )
+    with supervised(world.path):
+        said = await on_terminal(world.path, "status")
+    for expected in (
+        "a person is needed:",
+        f"{TROUBLED}: halted: by model: x",
+        f"`tiger-mcp resume {TROUBLED}`",
+        f"MSFT is halted; `tiger-mcp resume {TROUBLED} --symbol MSFT`",
+        f"TSLA is frozen; `tiger-mcp resume {TROUBLED} --symbol TSLA`",
+        "the broker shows 9, the fills make 10",
+        f"`tiger-mcp adopt {TROUBLED} {break_id}`",
+        "buy 10 AAPL is unknown",
+        f"`tiger-mcp release {TROUBLED} ord-doubt`",
+    ):
+        assert expected in said, said
+    assert f"{QUIET}:" not in said
+
+
+async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_read_only_now(
+    world: World,
+) -> None:
+    nc = await world.client(worker_role("x"))
+    heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
+    queue = WorkQueue(
+        nc, stream=CONTROL_STREAM, consumer=work_consumer(QUIET), take=heard.put_nowait
+    )
+    taking = asyncio.create_task(queue.run())
+    command = asyncio.create_task(on_terminal(world.path, "account", "remove", QUIET))
+    async with asyncio.timeout(WAIT_S):
+        held = await heard.get()
+    sealed = msgspec.json.decode(held.message.body, type=Sealed)
+    envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
+    # Between the two looks an order begins.
+    world.ledger.add(facts.started("ord-between"), account=QUIET)
+    world.ledger.add(
+        events.AccountModeSet(
+            command_id=envelope.command_id, person="operator", mode=Mode.READ_ONLY
+        ),
+        account=QUIET,
+        correlation_id=envelope.correlation_id,
+    )
+    await world.store()
+    held.acknowledge()
+    said = await command
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert "1 orders are open or in doubt, so it is not removed" in said
+    assert f"It is now read_only; `tiger-mcp account mode {QUIET} auto` to go on" in said
+    home = Home(world.path)
+    assert account_of(home.load(), QUIET).mode is Mode.READ_ONLY
+    with supervised(world.path):
+        assert f"{QUIET}  login x  sandbox  read_only\r\n" in await on_terminal(
+            world.path, "account", "list"
+        )
+        # A list that somebody edited says one thing, and the record has the last word.
+        home.save(with_mode(home.load(), QUIET, Mode.AUTO))
+        listed = await on_terminal(world.path, "account", "list")
+    assert f"{QUIET}  login x  sandbox  auto (its record says read_only)\r\n" in listed
