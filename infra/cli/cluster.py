@@ -1,5 +1,6 @@
 """`up`, `down` and `status`: the local cluster as a person sees it."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -7,7 +8,10 @@ from typing import Final
 import click
 import msgspec
 
+from core.errors import ServiceError
+from infra.cli.attention import needs
 from infra.cli.context import say_step, with_settings
+from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
 from infra.supervisor import detached
@@ -41,7 +45,10 @@ def down(settings: Settings) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the status file's content.")
 @with_settings
 def status(settings: Settings, as_json: bool) -> None:
-    """Show each process of the cluster; exit code 1 unless all are ready."""
+    """Show each process of the cluster, and what of the accounts needs a person.
+
+    Exit code 1 unless all processes are ready.
+    """
     home = Home(settings.home)
     live = live_status(home)
     if as_json:
@@ -49,10 +56,26 @@ def status(settings: Settings, as_json: bool) -> None:
     elif live is not None:
         click.echo(_table(live))
         click.echo(" ".join(part for part in (live.phase, live.step, live.message) if part))
+        _tell_needs(settings, live)
     else:
         click.echo(_last_words(settings, read_status(home)))
     if live is None or live.phase is not Phase.READY:
         click.get_current_context().exit(1)
+
+
+def _tell_needs(settings: Settings, live: Status) -> None:
+    if live.phase not in (Phase.READY, Phase.DEGRADED):
+        return
+    try:
+        found = asyncio.run(needs(settings))
+    except ServiceError as error:
+        click.echo(f"whether an account needs a person is not known: {shown(str(error))}")
+        return
+    click.echo(
+        "\n".join(("a person is needed:", *(f"  {line}" for line in found)))
+        if found
+        else "no account needs a person"
+    )
 
 
 def _last_words(settings: Settings, last: Status | None) -> str:
@@ -71,7 +94,7 @@ def _table(status: Status) -> str:
             str(process.state),
             _age((now - process.since).total_seconds()),
             str(process.restarts),
-            process.detail,
+            shown(process.detail),
         )
         for process in status.processes
     ]

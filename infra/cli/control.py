@@ -26,6 +26,7 @@ from infra.cli.person import (
     send_control,
     shown_account,
 )
+from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home, write_private
 
@@ -41,6 +42,8 @@ _LIFTED: Final = ("halted", "frozen")
 def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
     """Stop sending orders of ACCOUNT and cancel what is open; also works while NATS is down."""
     check_account(settings, account)
+    # A halt is never refused for its words.
+    detail = shown(detail)
     # First the file: every worker looks at it directly before it sends.
     has_file = not symbol and _put_halt_file(settings, account, detail)
     try:
@@ -66,7 +69,9 @@ def resume(settings: Settings, account: str, symbol: str) -> None:
     Says what it lifts; a halt or freeze that comes meanwhile stays.
     """
     check_account(settings, account)
-    _report(account, asyncio.run(_resume(settings, account, symbol)))
+    row, fact = asyncio.run(_resume(settings, account, symbol))
+    _report(account, fact)
+    _tell_rest(row, symbol)
 
 
 @click.command()
@@ -107,19 +112,35 @@ async def _send(settings: Settings, account: str, command: PersonCommand) -> cod
         return await send_control(client, settings, account, command)
 
 
-async def _resume(settings: Settings, account: str, symbol: str) -> codec.Recorded | None:
+async def _resume(
+    settings: Settings, account: str, symbol: str
+) -> tuple[AccountRow, codec.Recorded | None]:
     async with operator_link(settings) as client:
         row = await shown_account(
             client, account, lambda row: row.state in _LIFTED or symbol in _symbols(row)
         )
-        click.echo(
-            f"{account} is {row.state}: {row.detail or 'nothing to lift is known'}", err=True
-        )
+        click.echo(f"{account} is {row.state}: {shown(row.detail) or _halts(row)}", err=True)
         if not symbol:
             # Only with NATS in reach: a file gone alone would leave the halt in the record.
             Home(settings.home).halt_file(account).unlink(missing_ok=True)
         command = ResumeAccount(symbol=symbol, shown_n=row.as_of.n)
-        return await send_control(client, settings, account, command)
+        return row, await send_control(client, settings, account, command)
+
+
+def _halts(row: AccountRow) -> str:
+    held = ", ".join(sorted(shown(symbol) for symbol in _symbols(row)))
+    return f"halted or frozen by symbol: {held}" if held else "nothing to lift is known"
+
+
+# Each scope is lifted by itself; what was shown of the others stands.
+def _tell_rest(row: AccountRow, symbol: str) -> None:
+    if symbol and row.state in _LIFTED:
+        click.echo(f"{row.alias} itself is still {row.state}; `tiger-mcp resume {row.alias}`")
+    # A freeze of a symbol ends with the account's.
+    others = _symbols(row) - {symbol} if symbol else set(row.halted_symbols)
+    for other in sorted(others):
+        name = shown(other)
+        click.echo(f"{name} is still held; `tiger-mcp resume {row.alias} --symbol {name}`")
 
 
 def _symbols(row: AccountRow) -> set[str]:
@@ -138,14 +159,14 @@ def _report(account: str, fact: codec.Recorded | None) -> None:
         case AccountResumed(symbol=symbol):
             click.echo(f"{_scope(account, symbol)}: resumed (event {fact.n})")
         case OrderReleased(order_id=order_id):
-            click.echo(f"{account}: order {order_id} released (event {fact.n})")
+            click.echo(f"{account}: order {shown(order_id)} released (event {fact.n})")
         case AccountPositionAdopted(symbol=symbol, quantity=quantity):
             click.echo(f"{_scope(account, symbol)}: {quantity} adopted (event {fact.n})")
         case OrderRefused(code=code, detail=detail) | CommandUnreadable(code=code, detail=detail):
-            raise click.ClickException(f"{account}: refused, {code}: {detail}")
+            raise click.ClickException(f"{account}: refused, {code}: {shown(detail)}")
         case _:
             click.echo(f"{account}: {fact.type} (event {fact.n})")
 
 
 def _scope(account: str, symbol: str) -> str:
-    return f"{account}, {symbol}" if symbol else account
+    return f"{account}, {shown(symbol)}" if symbol else account

@@ -1,6 +1,7 @@
 """`events tail`: the facts as any subscriber hears them, checked as any subscriber should."""
 
 import asyncio
+import sys
 
 import click
 import msgspec
@@ -11,6 +12,7 @@ from core.ports import EventMessage
 from core.subjects import SYSTEM, Kind
 from infra.cli.context import with_settings
 from infra.cli.person import operator_link
+from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
 from infra.nats.bus import NatsBus
@@ -56,7 +58,7 @@ class Line:
             recorded = codec.decode(message.subject, message.body, sequence=message.sequence)
         except CorruptRecordError as error:
             self._tail = None
-            click.echo(f"unreadable at sequence {message.sequence}: {error}", err=True)
+            click.echo(f"unreadable at sequence {message.sequence}: {shown(str(error))}", err=True)
             return
         if self._tail is not None:
             self._tell_gap(self._tail, message)
@@ -67,13 +69,15 @@ class Line:
             sequence=message.sequence,
             recorded_at=recorded.recorded_at,
         )
-        click.echo(message.body if self._as_json else readable(recorded))
+        click.echo(_stored(message.body) if self._as_json else readable(recorded))
 
     def _tell_gap(self, tail: codec.Tail, message: EventMessage) -> None:
         try:
             codec.follow(tail, message.subject, message.body, sequence=message.sequence)
         except CorruptRecordError as error:
-            click.echo(f"gap or damage before sequence {message.sequence}: {error}", err=True)
+            click.echo(
+                f"gap or damage before sequence {message.sequence}: {shown(str(error))}", err=True
+            )
 
 
 def readable(recorded: codec.Recorded) -> str:
@@ -85,4 +89,9 @@ def readable(recorded: codec.Recorded) -> str:
         if value not in ("", None)
     )
     moment = recorded.recorded_at.strftime("%H:%M:%S.%f")[:-3]
-    return f"{moment} {recorded.account} #{recorded.n} {recorded.type} {fields}"
+    return shown(f"{moment} {recorded.account} #{recorded.n} {recorded.type} {fields}")
+
+
+# A program gets the very bytes; on a terminal the same JSON stands with more of it escaped.
+def _stored(body: bytes) -> bytes | str:
+    return shown(body.decode()) if sys.stdout.isatty() else body

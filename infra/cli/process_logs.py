@@ -9,6 +9,7 @@ import click
 
 from core.errors import ConfigError
 from infra.cli.context import with_settings
+from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
 
@@ -49,4 +50,5 @@ def _show_new(path: Path, file: TextIO, *, is_only: bool) -> bool:
 
 
 def _show(path: Path, line: str, *, is_only: bool) -> None:
-    click.echo(line.rstrip("\n") if is_only else f"{path.stem}: {line.rstrip()}")
+    told = shown(line.rstrip())
+    click.echo(told if is_only else f"{path.stem}: {told}")

@@ -28,6 +28,7 @@ class Ledger:
         *,
         account: str = "a1",
         causation_id: str = "",
+        correlation_id: str = "",
         recorded_at: datetime | None = None,
     ) -> StoredRecord:
         """Append one event to an account's line; by default one second after the one before."""
@@ -39,7 +40,7 @@ class Ledger:
             account=account,
             n=tail.n + 1,
             recorded_at=recorded_at or EPOCH + timedelta(seconds=sequence),
-            correlation_id=f"cor-{sequence}",
+            correlation_id=correlation_id or f"cor-{sequence}",
             causation_id=causation_id,
             actor="test",
             code_version="test",

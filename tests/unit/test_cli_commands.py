@@ -1,5 +1,6 @@
 """The command line without a cluster: it says what to do, on stderr, without a traceback."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,8 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import codec
 from core.errors import ConfigError
@@ -17,6 +21,7 @@ from core.ports import EventMessage
 from infra.cli.__main__ import COMMANDS, main
 from infra.cli.events import Line, readable
 from infra.cli.serve import Prepare
+from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
 from infra.supervisor.installation import load_or_make, topology_of
@@ -111,6 +116,21 @@ def test_halt_works_by_the_file_while_nats_is_down(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "the halt file is in place" in result.output
     assert home.halt_file("sandbox").exists()
+
+
+def test_a_halt_is_not_refused_for_its_words(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    load_or_make(home)
+    assert run(tmp_path, "halt", "sandbox", "--detail", "x\x1b[2J").exit_code == 0
+    assert msgspec.json.decode(home.halt_file("sandbox").read_bytes()) == "x\\u001b[2J"
+
+
+@given(st.text())
+def test_what_is_shown_is_one_printable_line_and_the_same_json(text: str) -> None:
+    assert shown(text).isprintable()
+    assert text.isprintable() == (shown(text) == text)
+    in_json = json.dumps(text, ensure_ascii=False)
+    assert json.loads(shown(in_json)) == text
 
 
 def test_halt_of_a_symbol_needs_nats(tmp_path: Path) -> None:

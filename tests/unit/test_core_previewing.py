@@ -1,5 +1,6 @@
 """What a preview shows: the exact order, each check, and what it is valued at."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from core import events, items
 from core.commands import PreviewOrder
 from core.money import Money
-from core.previewing import reference_price, tick_at
+from core.previewing import lot_of, reference_price, tick_at
 from core.refusals import Refusal
-from core.terms import OrderType, Side
+from core.terms import OptionLeg, OptionRight, OrderType, SecurityType, Side
 from tests.support import core_facts as facts
+from tests.support.gateway import order_spec
 
 
 def _answer(
@@ -113,6 +115,20 @@ def test_quantity_must_be_whole_lots(quantity: str, lot: str, passed: bool) -> N
         facts.preview_command(quantity=quantity), contract=facts.contract(lot_size=lot)
     )
     assert _passed(event)["lot_size"] is passed
+
+
+def test_a_combination_trades_in_whole_ones_whatever_its_underlying_does() -> None:
+    leg = OptionLeg(
+        right=OptionRight.CALL,
+        expiry=date(2026, 12, 18),
+        strike=Decimal(230),
+        side=Side.BUY,
+        ratio=1,
+    )
+    spec = order_spec(security=SecurityType.COMBINATION, legs=(leg, leg))
+    contract = facts.contract(lot_size="0.000001")
+    assert lot_of(spec, contract) == 1
+    assert lot_of(order_spec(), contract) == Decimal("0.000001")
 
 
 _HK_TICKS = (("0.01", "0.001"), ("0.25", "0.005"), ("0.5", "0.01"), ("10", "0.02"))

@@ -197,6 +197,8 @@ def test_body_is_read_into_its_command() -> None:
         ("order.release", b'{"order_id":"ord-1"}'),
         ("account.resume", b'{"symbol":""}'),
         ("order.preview", b'{"symbol":"AAPL"}'),
+        ("trading.halt", b'{"symbol":"","reason":"x\\u001b[2J"}'),
+        ("trading.halt", '{"symbol":"","reason":"x\u202ey"}'.encode()),
     ],
 )
 def test_body_that_does_not_fit_is_the_callers_fault(name: str, body: bytes) -> None:

@@ -184,6 +184,22 @@ def test_estimate_in_an_odd_currency_is_corrupt() -> None:
         rows.estimate_of({"is_pass": True, "commission": 1.0, "commission_currency": "us dollar"})
 
 
+def test_margin_of_an_order_is_what_it_adds_to_the_accounts() -> None:
+    told = {"is_pass": True, "init_margin_before": 11500.1, "margin_currency": "USD"}
+    more = rows.estimate_of({**told, "init_margin": 12500.4})
+    assert more.initial_margin == Money(amount=Decimal("1000.3"), currency="USD")
+    less = rows.estimate_of({**told, "init_margin": 1500.1})
+    assert less.initial_margin == Money(amount=Decimal("-10000.0"), currency="USD")
+    # The whole account's figure alone says nothing of the order.
+    assert rows.estimate_of({"is_pass": True, "init_margin": 9.0}).initial_margin is None
+
+
+def test_commission_of_a_preview_holds_its_tax() -> None:
+    told = {"is_pass": True, "commission": 2.0, "gst": 0.18, "commission_currency": "SGD"}
+    assert rows.estimate_of(told).commission == Money(amount=Decimal("2.18"), currency="SGD")
+    assert rows.estimate_of({**told, "commission": None}).commission is None
+
+
 def test_time_is_utc() -> None:
     row = {"openTime": 1_700_000_000_123}
     assert words.moment(row, "openTime") == datetime(2023, 11, 14, 22, 13, 20, 123_000, UTC)

@@ -1,0 +1,71 @@
+"""What of the accounts needs a person: what stands still, why, and what to type about it."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from core.errors import LinkError
+from core.items import TokenFact
+from core.orders import DOUBTFUL_PHASES
+from core.views import AccountRow, OrderRow
+from infra.cli.account_views import SEEN_LIMIT_S, account_rows, open_orders
+from infra.cli.person import operator_link
+from infra.cli.terminal import shown
+from infra.config import Settings
+
+_TOKEN_NEEDS: Final = frozenset(
+    {TokenFact.REFRESH_FAILED, TokenFact.EXPIRING, TokenFact.EXPIRED, TokenFact.REVOKED}
+)
+
+
+async def needs(settings: Settings) -> tuple[str, ...]:
+    """Return a line for each thing that needs a person, by account; none if nothing does.
+
+    Raises:
+        ServiceError: the views do not answer within the limit.
+    """
+    try:
+        async with asyncio.timeout(SEEN_LIMIT_S), operator_link(settings) as client:
+            rows = await account_rows(client)
+            doubtful = {
+                row.alias: await open_orders(client, row.alias)
+                for row in rows
+                if row.doubtful_orders
+            }
+    except TimeoutError:
+        raise LinkError("the views do not answer") from None
+    return tuple(
+        f"{row.alias}: {line}"
+        for row in rows
+        for line in (*_of_account(row), *_of_orders(row.alias, doubtful.get(row.alias, ())))
+    )
+
+
+def _of_account(row: AccountRow) -> Iterator[str]:
+    resume = f"`tiger-mcp resume {row.alias}"
+    # A start ends by itself, and the table of the processes shows one that does not.
+    if row.state != "starting" and (row.state != "active" or row.detail):
+        typed = f"; {resume}`" if row.state in ("halted", "frozen") else ""
+        yield f"{row.state}: {shown(row.detail) or 'no cause is recorded'}{typed}"
+    for symbol in row.halted_symbols:
+        yield f"{shown(symbol)} is halted; {resume} --symbol {shown(symbol)}`"
+    for symbol in row.frozen_symbols:
+        yield f"{shown(symbol)} is frozen; {resume} --symbol {shown(symbol)}`"
+    for one in row.breaks:
+        yield (
+            f"{shown(one.symbol)}: the broker shows {one.observed}, the fills make {one.expected}; "
+            f"compare it, then `tiger-mcp adopt {row.alias} {shown(one.break_id)}`"
+        )
+    for scope in row.unverified_halts:
+        yield f"what is open after the halt of {shown(scope) or 'the account'} is not known yet"
+    if row.token is not None and row.token.state in _TOKEN_NEEDS:
+        yield f"its login's token is {row.token.state}: {shown(row.token.detail)}".rstrip(": ")
+
+
+def _of_orders(alias: str, orders: tuple[OrderRow, ...]) -> Iterator[str]:
+    for order in orders:
+        if order.phase in DOUBTFUL_PHASES:
+            yield (
+                f"{order.side} {order.quantity} {shown(order.symbol)} is {order.phase}; look at "
+                f"the broker, then `tiger-mcp release {alias} {shown(order.order_id)}`"
+            )
