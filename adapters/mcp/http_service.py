@@ -4,6 +4,7 @@ What a request meets, in this order: the Host and Origin guard, the token, the l
 principal, and then the MCP SDK. Nothing is kept between requests, so any number of these may run.
 """
 
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -29,7 +30,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.mcp.auth import AsCaller, Verifier
-from adapters.mcp.callers import CALLER, NOBODY, SERVICE_SCOPE
+from adapters.mcp.callers import SERVICE_SCOPE
+from adapters.mcp.http_connection import ConnectionLimits, bounded
 from adapters.mcp.limits import (
     BODY_BYTES_MAX,
     HEADER_BYTES_MAX,
@@ -42,10 +44,10 @@ from adapters.mcp.parts import Parts
 from adapters.mcp.server import build
 from adapters.mcp.tokens import TokenChecker, TokenRules, is_loopback
 from core.errors import ConfigError
+from core.ports import Clock
 
 MCP_PATH: Final = "/mcp"
 HEALTH_PATH: Final = "/health"
-_KEEP_ALIVE_S: Final = 30
 _STOP_LIMIT_S: Final = 15
 _BACKLOG: Final = 256
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -67,6 +69,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     limits: Limits = Limits()
+    connections: ConnectionLimits = ConnectionLimits()
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):
@@ -89,21 +92,30 @@ async def serve_http(parts: Parts, settings: HttpSettings) -> None:
     Raises:
         ConfigError: the certificate cannot be used.
     """
+    server = uvicorn.Server(config_of(app_of(parts, settings), settings))
+    try:
+        await server.serve()
+    except ssl.SSLError as error:
+        raise ConfigError(f"expected a certificate and its key, was {error.reason}") from None
+
+
+def config_of(app: ASGIApp, settings: HttpSettings) -> uvicorn.Config:
+    """Return how an application is served: where, how encrypted, and within which limits."""
     config = uvicorn.Config(
-        app_of(parts, settings),
+        app,
         host=settings.host,
         port=settings.port,
         # A line per request would hold nothing that the access records do not.
         access_log=False,
         log_config=None,
-        http="h11",
+        http=bounded(settings.connections),
         ws="none",
         lifespan="on",
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
         limit_concurrency=OPEN_MAX,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=math.ceil(settings.connections.idle_s),
         timeout_graceful_shutdown=_STOP_LIMIT_S,
         h11_max_incomplete_event_size=HEADER_BYTES_MAX,
     )
@@ -111,11 +123,7 @@ async def serve_http(parts: Parts, settings: HttpSettings) -> None:
         config.ssl_certfile = settings.tls_certificate
         config.ssl_keyfile = settings.tls_key
         config.ssl_context_factory = lambda _config, make: only_tls_13(make())
-    server = uvicorn.Server(config)
-    try:
-        await server.serve()
-    except ssl.SSLError as error:
-        raise ConfigError(f"expected a certificate and its key, was {error.reason}") from None
+    return config
 
 
 def only_tls_13(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -127,8 +135,20 @@ def only_tls_13(context: ssl.SSLContext) -> ssl.SSLContext:
 def app_of(parts: Parts, settings: HttpSettings) -> Starlette:
     """Return the whole service as an ASGI application; it serves once its lifespan has begun."""
     checker = TokenChecker(settings.rules, parts.clock)
-    server = build(parts, middleware=[AsCaller(checker)], still_counts=checker.still_counts)
-    manager = StreamableHTTPSessionManager(
+    server = server_of(parts, checker)
+    return around(
+        sessions_of(server), server=server, checker=checker, settings=settings, clock=parts.clock
+    )
+
+
+def server_of(parts: Parts, checker: TokenChecker) -> GatewayServer:
+    """Return the MCP server whose every message runs as the caller of its token."""
+    return build(parts, middleware=[AsCaller(checker)], still_counts=checker.still_counts)
+
+
+def sessions_of(server: GatewayServer) -> StreamableHTTPSessionManager:
+    """Return what speaks the SDK's transport: one JSON answer per message, and no sessions."""
+    return StreamableHTTPSessionManager(
         server._lowlevel_server,
         json_response=True,
         stateless=True,
@@ -136,6 +156,17 @@ def app_of(parts: Parts, settings: HttpSettings) -> Starlette:
         # The guard stands before the token already.
         security_settings=None,
     )
+
+
+def around(
+    manager: StreamableHTTPSessionManager,
+    *,
+    server: GatewayServer,
+    checker: TokenChecker,
+    settings: HttpSettings,
+    clock: Clock,
+) -> Starlette:
+    """Return the application that lets to a server only what its guards let through."""
     known = AuthSettings(
         # Kept as they are written: issuers are compared letter by letter.
         issuer_url=settings.rules.issuer,  # type: ignore[arg-type]  # the model takes text
@@ -144,7 +175,7 @@ def app_of(parts: Parts, settings: HttpSettings) -> Starlette:
         validate_token_resource=False,
     )
     assert known.resource_server_url is not None, "it was given"
-    limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, parts.clock)
+    limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, clock)
     metadata = build_resource_metadata_url(known.resource_server_url)
     return Starlette(
         routes=[
@@ -235,8 +266,6 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # Every task of the service inherits this: whoever forgets to say who calls may do nothing.
-        CALLER.set(NOBODY)
         async with manager.run():
             yield
 

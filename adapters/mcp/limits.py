@@ -5,6 +5,8 @@ from collections import OrderedDict
 from typing import Final
 
 import msgspec
+import structlog
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,8 +16,12 @@ BODY_BYTES_MAX: Final = 256 * 1024
 HEADER_BYTES_MAX: Final = 32 * 1024
 # Connections and open requests of the whole service.
 OPEN_MAX: Final = 512
+# Connections of one address: a proxy's are all one, and still others have places beside it.
+PER_ADDRESS_MAX: Final = 256
 _PRINCIPALS_MAX: Final = 10_000
 _MINUTE_S: Final = 60.0
+
+_log = structlog.get_logger()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,8 @@ class PrincipalLimits:
         except _SlowBodyError:
             # Nothing was answered yet: the request was not even whole.
             await JSONResponse({"error": "request_timeout"}, status_code=408)(scope, receive, send)
+        except ClientDisconnect:
+            _log.info("http.client_left", principal=str(scope["user"].username))
         finally:
             use.open -= 1
 

@@ -20,7 +20,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Implementation
 
-from adapters.mcp.http_service import HttpSettings, app_of
+from adapters.mcp.http_service import HttpSettings, app_of, config_of
 from adapters.mcp.limits import Limits
 from adapters.mcp.tokens import TokenRules
 from infra.clock import SystemClock
@@ -29,6 +29,7 @@ from tests.support.gateway import TEST_LIMIT_S, Mode, World
 ISSUER: Final = "https://issuer.example"
 KEY_ID: Final = "key-1"
 _MODERN: Final = "2026-07-28"
+_SEND_BUFFER_BYTES: Final = 64 * 1024
 
 
 class Issuer:
@@ -174,6 +175,8 @@ async def http_gateway(
     issuer = Issuer(folder)
     world = world or World()
     with socket.socket() as listener:
+        # So that a client that does not read is soon one that nothing more can be sent to.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         issuer.audience = f"http://127.0.0.1:{port}/mcp"
@@ -186,8 +189,7 @@ async def http_gateway(
             **changes,
         )
         parts = msgspec.structs.replace(world.parts, clock=SystemClock())
-        app = app_of(parts, settings)
-        server = _Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none"))
+        server = _Server(config_of(app_of(parts, settings), settings))
         async with asyncio.timeout(4 * TEST_LIMIT_S), asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve(sockets=[listener]))
             await server.is_up.wait()
