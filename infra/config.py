@@ -7,7 +7,7 @@ start, because a mistyped safety setting that is silently ignored is worse than 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ NAMES: Final[dict[str, str]] = {
     "TIGER_MCP_NATS_KEYS": "nats_keys",
     "TIGER_MCP_NATS_MONITOR": "nats_monitor",
     "TIGER_MCP_STDIO_ERA": "stdio_era",
+    "TIGER_MCP_QUESTIONS": "questions",
     "TIGER_MCP_HTTP_HOST": "http_host",
     "TIGER_MCP_HTTP_PORT": "http_port",
     "TIGER_MCP_HTTP_URL": "http_url",
@@ -45,7 +46,7 @@ _RATE_MAX: Final = 1_000_000
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 StdioEra = Literal["auto", "legacy", "modern"]
-LOG_LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
+Questions = Literal["ask", "never"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     nats_keys: Path | None = None
     # Which revisions of MCP stdio serves: what the client begins with, or one era alone.
     stdio_era: StdioEra = "auto"
+    # Whether a submit asks the person through clients that say they can show a question.
+    questions: Questions = "ask"
     http_host: str = "127.0.0.1"
     http_port: int = 8765
     # The address that clients use, and that tokens are for; none: made of host and port.

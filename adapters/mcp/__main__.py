@@ -27,6 +27,7 @@ from infra.system_zone import system_zone
 from infra.version import code_version
 
 if TYPE_CHECKING:
+    from adapters.mcp.http_service import HttpSettings
     from adapters.mcp.tokens import TokenRules
 
 Prepare = Callable[[], object]
@@ -70,11 +71,24 @@ def run_http(settings: Settings, *, rules: "TokenRules", prepare: Prepare | None
         ConfigError: a setting does not fit the others.
     """
     # Only here: on stdio nobody waits for what checks tokens.
-    from adapters.mcp.http_service import HttpSettings, serve_http
-    from adapters.mcp.limits import Limits
+    from adapters.mcp.http_service import serve_http
 
     configure("http", settings.log_level)
-    http = HttpSettings(
+    http = http_settings(settings, rules)
+    _log.info("http.started", url=http.url)
+    asyncio.run(serve_http(home_parts(settings, prepare=prepare), http))
+
+
+def http_settings(settings: Settings, rules: "TokenRules") -> "HttpSettings":
+    """Return where and as what the service listens.
+
+    Raises:
+        ConfigError: a setting does not fit the others.
+    """
+    from adapters.mcp.http_service import HttpSettings
+    from adapters.mcp.limits import Limits
+
+    return HttpSettings(
         host=settings.http_host,
         port=settings.http_port,
         url=rules.audience,
@@ -84,8 +98,6 @@ def run_http(settings: Settings, *, rules: "TokenRules", prepare: Prepare | None
         tls_key=settings.http_tls_key,
         limits=Limits(per_minute=settings.http_rate_per_min),
     )
-    _log.info("http.started", url=http.url)
-    asyncio.run(serve_http(home_parts(settings, prepare=prepare), http))
 
 
 def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
@@ -102,15 +114,17 @@ def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:
         return await _connected(settings)
 
     zone = settings.timezone or system_zone()
+    accounts = _AccountList(Home(settings.home))
     return Parts(
         connect=reach,
-        accounts=lambda: _accounts(Home(settings.home)),
+        accounts=accounts.environments,
         clock=SystemClock(),
         ids=RandomIds(),
         version=code_version(),
-        modes=lambda: _modes(Home(settings.home)),
+        modes=accounts.modes,
         zone=zone,
         to_local=in_zone(zone),
+        asks=settings.questions == "ask",
     )
 
 
@@ -156,21 +170,32 @@ class _Patience:
             self._alarm = None
 
 
-# A home that is not made yet has no accounts; it is made by whoever brings the cluster up.
-def _accounts(home: Home) -> Mapping[str, Environment]:
-    return {account.alias: account.environment for account in _account_settings(home)}
+class _AccountList:
+    """What the home's list of accounts says now; read anew whenever it was written."""
 
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._stamp: tuple[int, int, int] | None = None
+        # A home that is not made yet has none; it is made by whoever brings the cluster up.
+        self._accounts: tuple[AccountSettings, ...] = ()
 
-def _modes(home: Home) -> Mapping[str, Mode]:
-    return {account.alias: account.mode for account in _account_settings(home)}
+    def environments(self) -> Mapping[str, Environment]:
+        return {account.alias: account.environment for account in self._read()}
 
+    def modes(self) -> Mapping[str, Mode]:
+        return {account.alias: account.mode for account in self._read()}
 
-def _account_settings(home: Home) -> tuple[AccountSettings, ...]:
-    try:
-        installation = home.load()
-    except ConfigError:
-        return ()
-    return tuple(account for login in installation.logins for account in login.accounts)
+    def _read(self) -> tuple[AccountSettings, ...]:
+        try:
+            found = self._home.installation_file.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp != self._stamp:
+                logins = self._home.load().logins
+                self._accounts = tuple(each for login in logins for each in login.accounts)
+                self._stamp = stamp
+        except (ConfigError, OSError) as error:
+            _log.debug("accounts.unreadable", cause=str(error))
+        return self._accounts
 
 
 if __name__ == "__main__":

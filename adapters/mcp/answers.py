@@ -16,21 +16,46 @@ from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.words import option_of
 from core import events, views
 from core.events import Environment, Mode
+from core.items import TokenFact
 from core.terms import SecurityType
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
 _HALTED: Final = "No tool can lift a halt: a person types `tiger-mcp resume`. Cancels go on."
+_AWAY: Final = (
+    "Its worker does not answer: no order is sent, changed or cancelled, and nothing here moves "
+    "on. Ask again in a few seconds; if it stays so, a person should type `tiger-mcp status`."
+)
 _NEXT_STEP: Final = {
     "active": "It takes orders, but for the symbols that are halted or frozen.",
     "halted": _HALTED,
     "frozen": "Openings stop until a person has looked and typed `tiger-mcp resume`.",
     "stale": "It is being compared with the broker; ask again in a few seconds.",
     "starting": "Its worker is starting; ask again in a few seconds, else `tiger-mcp status`.",
+    "unavailable": _AWAY,
 }
 _READ_ONLY: Final = "It is read-only: only a person can change that, typed on their machine."
 _SIGNS_WITH_KEY: Final = (
     "none is recorded: the login signs each request with a key that does not expire"
 )
+_RENEWED: Final = "Nothing to do: it is renewed by itself ahead of its end."
+_A_PERSON_MUST: Final = "a person must put a new token into the login's token file."
+_TRIED_AGAIN: Final = (
+    f"Renewing it is tried again; if that fails until it expires, {_A_PERSON_MUST}"
+)
+_DEAD_TOKEN: Final = f"The broker takes no call of this login: {_A_PERSON_MUST}"
+_TOKEN_STEP: Final = {
+    TokenFact.ISSUED: _RENEWED,
+    TokenFact.REFRESHED: _RENEWED,
+    TokenFact.REFRESH_FAILED: _TRIED_AGAIN,
+    TokenFact.EXPIRING: _TRIED_AGAIN,
+    TokenFact.EXPIRED: _DEAD_TOKEN,
+    TokenFact.REVOKED: _DEAD_TOKEN,
+}
+_PAST_ITS_END: Final = (
+    "Its end is past and no newer one is recorded: the broker takes no call until it is renewed. "
+    f"A person should type `tiger-mcp status`; if it is not renewed, {_A_PERSON_MUST}"
+)
+_DEAD: Final = frozenset({TokenFact.EXPIRED, TokenFact.REVOKED})
 _ACCOUNT_COLUMNS: Final = (
     "account",
     "environment",
@@ -38,6 +63,8 @@ _ACCOUNT_COLUMNS: Final = (
     "state",
     "open_orders",
     "doubtful_orders",
+    "token",
+    "token_expires_at",
     "detail",
     "as_of",
 )
@@ -59,9 +86,12 @@ _POSITION_COLUMNS: Final = (
 
 
 class AsOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The account's fact counter that the answer includes, and the time (UTC) it speaks of."""
+    """The account's fact counter that the answer includes, and the time (UTC) it speaks of.
 
-    n: int
+    `n` is absent where no fact was heard of yet.
+    """
+
+    n: int = 0
     at: datetime | None = None
 
 
@@ -83,6 +113,7 @@ class TokenPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The login's token; `state` is the last that was recorded of it, at `recorded_at`."""
 
     state: str
+    next_step: str = ""
     expires_at: datetime | None = None
     expires_in_hours: int | None = None
     issued_at: datetime | None = None
@@ -91,9 +122,12 @@ class TokenPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccountAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """One account whole; `unverified_halts`: scopes in which an order may still be open."""
+    """One account whole; `unverified_halts`: scopes in which an order may still be open.
 
-    login: str
+    `login` is told on this machine alone: over HTTP it may name what others have.
+    """
+
+    login: str = ""
     mode: Mode | None = None
     state: str
     next_step: str
@@ -119,7 +153,10 @@ class PositionsAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BalancesAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """Figures in `currency`, as read at `observed_at`, which is absent until the first reading."""
+    """Figures in `currency`, as read at `observed_at`, which is absent until the first reading.
+
+    `segments` are the parts of the account now, `history` its worth day by day.
+    """
 
     observed_at: datetime | None = None
     currency: str
@@ -127,16 +164,24 @@ class BalancesAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     buying_power: Decimal | None = None
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
+    segments: Table | None = None
     cash: Table
+    history: Table | None = None
+    facts: dict[str, Cell] = {}
+    cursor: str = ""
     note: str = ""
 
 
 def broker_text(text: str) -> str:
     """Return text from outside on one line, without control characters, cut."""
-    cut = text[:_BROKER_TEXT_LENGTH_MAX]
-    if cut.isprintable():
-        return cut
-    return "".join(each if each.isprintable() else " " for each in cut)
+    return one_line(text[:_BROKER_TEXT_LENGTH_MAX])
+
+
+def one_line(text: str) -> str:
+    """Return text on one line without control characters, whole: an order's terms are never cut."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def as_of(seen: views.AsOf) -> AsOf:
@@ -156,6 +201,8 @@ def accounts_table(rows: tuple[views.AccountRow, ...]) -> Table:
                 "state": row.state,
                 "open_orders": row.open_orders,
                 "doubtful_orders": row.doubtful_orders,
+                "token": "" if row.token is None else row.token.state,
+                "token_expires_at": None if row.token is None else row.token.expires_at,
                 "detail": broker_text(row.detail),
                 "as_of": row.as_of.recorded_at,
             }
@@ -164,17 +211,16 @@ def accounts_table(rows: tuple[views.AccountRow, ...]) -> Table:
     )
 
 
-def account_answer(row: views.AccountRow, *, now: datetime) -> AccountAnswer:
+def account_answer(row: views.AccountRow, *, now: datetime, is_local: bool) -> AccountAnswer:
     """Return all that is known of one account's powers and health."""
-    is_read_only = row.mode is Mode.READ_ONLY
     return AccountAnswer(
         environment=row.environment,
         account=row.alias,
         as_of=as_of(row.as_of),
-        login=row.login,
+        login=row.login if is_local else "",
         mode=row.mode,
         state=row.state,
-        next_step=_READ_ONLY if is_read_only else _NEXT_STEP.get(row.state, ""),
+        next_step=_account_step(row, now=now),
         detail=broker_text(row.detail),
         token=_token(row.token, now=now),
         reconciled_at=row.reconciled_at,
@@ -241,15 +287,35 @@ def _breaks(rows: tuple[views.PositionBreakRow, ...]) -> Table:
     )
 
 
+def _account_step(row: views.AccountRow, *, now: datetime) -> str:
+    if row.state == "unavailable":
+        return _AWAY
+    if row.token is not None and (row.token.state in _DEAD or _is_past(row.token, now=now)):
+        return _token_step(row.token, now=now)
+    return _READ_ONLY if row.mode is Mode.READ_ONLY else _NEXT_STEP.get(row.state, "")
+
+
 def _token(row: views.TokenRow | None, *, now: datetime) -> TokenPart:
     if row is None:
         return TokenPart(state="none", detail=_SIGNS_WITH_KEY)
     left = None if row.expires_at is None else row.expires_at - now
     return TokenPart(
         state=row.state,
+        next_step=_token_step(row, now=now),
         expires_at=row.expires_at,
-        expires_in_hours=None if left is None else int(left.total_seconds() // 3600),
+        expires_in_hours=None if left is None else max(0, int(left.total_seconds() // 3600)),
         issued_at=row.issued_at,
         recorded_at=row.recorded_at,
         detail=broker_text(row.detail),
     )
+
+
+# What was recorded of a token grows old where nobody renews it: the clock goes before the record.
+def _token_step(row: views.TokenRow, *, now: datetime) -> str:
+    if _is_past(row, now=now) and row.state not in _DEAD:
+        return _PAST_ITS_END
+    return _TOKEN_STEP[TokenFact(row.state)]
+
+
+def _is_past(row: views.TokenRow, *, now: datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= now

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from core.commands import REASON_LENGTH_MAX, SYMBOL_PATTERN
+from core.commands import PRINTABLE_EXPECTED, REASON_LENGTH_MAX, SYMBOL_PATTERN
 from core.views import ROWS_MAX
 
 CANCELS_MAX = 20
@@ -12,6 +13,14 @@ LEGS_MAX = 6
 _AMOUNT_LENGTH_MAX = 42
 _ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 _KEY_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
+
+
+def _printable(text: str) -> str:
+    # A person reads it on a terminal, which other characters would steer.
+    if not text.isprintable():
+        raise PydanticCustomError("not_printable", PRINTABLE_EXPECTED)
+    return text
+
 
 # Every tool has one: what it looks like is told by list_accounts, and by the refusal.
 Account = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$"), WithJsonSchema({"type": "string"})]
@@ -37,6 +46,7 @@ Reason = Annotated[
         max_length=REASON_LENGTH_MAX,
         description="Why; kept on record.",
     ),
+    AfterValidator(_printable),
 ]
 Key = Annotated[
     str,

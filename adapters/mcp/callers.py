@@ -64,6 +64,7 @@ _SUBJECT_RIGHTS: Final[Mapping[str, Right]] = {
     Kind.ASK: Right.READ,
     Kind.VIEW: Right.READ,
 }
+_VIEW_RIGHTS: Final[Mapping[str, Right]] = {"audit": Right.AUDIT}
 # The one question about the whole service; its answer is cut to the caller's accounts.
 _ACCOUNTS_SUBJECT: Final = f"{Kind.VIEW}.{SYSTEM}.accounts"
 
@@ -92,9 +93,9 @@ class Caller(NamedTuple):
 
 
 LOCAL: Final = Caller("local", "", {EVERY_ACCOUNT: frozenset(Right)}, is_local=True)
-# What an HTTP server's own tasks are: whoever forgets to say who calls may do nothing.
+# Where nobody said who calls, as in a server's own tasks, nothing is allowed.
 NOBODY: Final = Caller("nobody", "", {})
-CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=LOCAL)
+CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=NOBODY)
 
 
 def current() -> Caller:
@@ -123,9 +124,9 @@ def permit(tool: str, *, is_read: bool, arguments: Mapping[str, object]) -> None
     account = arguments.get("account")
     if isinstance(account, str):
         if caller.sees(account) and needed not in caller.rights(account):
-            raise _forbidden(needed, account)
+            raise forbidden(needed, account)
     elif not caller.may_somewhere(needed):
-        raise _forbidden(needed, "any account")
+        raise forbidden(needed, "any account")
 
 
 class GuardedBus:
@@ -159,17 +160,20 @@ class GuardedBus:
         return await self._bus.request(subject, body, timeout_s=timeout_s)
 
     def _check(self, subject: str) -> None:
-        kind, account, *_ = subject.split(".")
+        kind, account, what, *_ = subject.split(".")
         needed = _SUBJECT_RIGHTS.get(kind, Right.ADMINISTER)
+        if kind == Kind.VIEW:
+            needed = _VIEW_RIGHTS.get(what, needed)
         if subject == _ACCOUNTS_SUBJECT:
             allowed = self._caller.may_somewhere(Right.READ)
         else:
             allowed = needed in self._caller.rights(account)
         if not allowed:
-            raise _forbidden(needed, "this account")
+            raise forbidden(needed, "this account")
 
 
-def _forbidden(needed: Right, where: str) -> ToolError:
+def forbidden(needed: Right, where: str) -> ToolError:
+    """Return the error for a right that the token lacks; `where` is the account, in words."""
     return fault(
         Fault.FORBIDDEN,
         f"the token of this connection does not grant the right to {needed} on {where}; nothing "

@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from adapters.mcp.answers import broker_text
+from adapters.mcp.answers import broker_text, one_line
+from adapters.mcp.asking import NotAgreed
 from adapters.mcp.facts import Fact
 from adapters.mcp.order_answers import CancelStatus, HaltAnswer, ModifyAnswer
 from adapters.mcp.orders_flow import Outcome
@@ -13,7 +14,10 @@ from adapters.mcp.words import order_in_words
 from core import events, views
 from core.orders import FINAL_PHASES, CancelPhase, Phase
 
-_REPLACED: Final = "The broker's listing shows the order on its new terms. It is still live."
+_REPLACED: Final = (
+    "The broker's listing shows the order on its new terms. It may have filled by now: get_orders "
+    "says whether it is still live."
+)
 _REQUESTED: Final = (
     "The broker took the request. The old terms hold, and may fill, until get_orders shows change "
     "replaced."
@@ -31,14 +35,18 @@ _MODIFY_PENDING: Final = (
     "No outcome yet, and the change may still be made. Look at get_orders before you ask again; "
     "the same call with the same key is always the same one change."
 )
+_CHANGE_NOT_CONFIRMED: Final = (
+    "This call changed nothing. Ask the person in words; only if they want this very change, ask "
+    "for it again, and they are asked again. If no question was shown, this client cannot show "
+    "one: a person can set TIGER_MCP_QUESTIONS=never."
+)
 _HALTED: Final = (
     "Nothing more is sent in this scope, and cancels of what is open are on their way. Look again "
     "with get_account: the halt is complete when it is in unverified_halts no more. Positions stay "
-    "as they are. Only a person can resume, with `tiger-mcp resume`."
+    "as they are."
 )
 _HALT_VERIFIED: Final = (
-    "Nothing is open in this scope any more, and nothing is sent. Positions stay as they are. Only "
-    "a person can resume, with `tiger-mcp resume`."
+    "Nothing is open in this scope any more, and nothing is sent. Positions stay as they are."
 )
 _HALT_PENDING: Final = (
     "No outcome yet. Call halt_trading again (harmless), and have a person type `tiger-mcp halt`, "
@@ -80,7 +88,7 @@ def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAns
         next_step=_MODIFY_PENDING,
         command_id=asked.command_id,
         order_id=order_id,
-        summary="" if started is None else broker_text(order_in_words(started.spec)),
+        summary="" if started is None else one_line(order_in_words(started.spec)),
     )
     match outcome.end.data if outcome.end else None:
         case None:
@@ -116,6 +124,21 @@ def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAns
             )
         case _:
             raise AssertionError(NO_BRANCH)
+
+
+def unconfirmed_change(asked: Asked, said: NotAgreed, *, order_id: str) -> ModifyAnswer:
+    """Return the answer to a change that the person did not agree to."""
+    return ModifyAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(None, asked.highest_n),
+        status="refused",
+        next_step=said.next_step or _CHANGE_NOT_CONFIRMED,
+        command_id=asked.command_id,
+        order_id=order_id,
+        code=said.code,
+        detail=said.why,
+    )
 
 
 def cancel_cells(outcome: Outcome, *, order_id: str, command_id: str) -> dict[str, object]:
@@ -173,7 +196,9 @@ def halt_answer(outcome: Outcome, asked: Asked, *, symbol: str) -> HaltAnswer:
         case None:
             return replace(base, detail="" if outcome.is_stored else NOT_CONFIRMED)
         case events.AccountHalted():
-            return replace(base, status="halted", next_step=_HALTED)
+            return replace(
+                base, status="halted", next_step=f"{_HALTED} {_resumed_by(asked.account, symbol)}"
+            )
         case events.OrderRefused() as no:
             return replace(
                 base,
@@ -187,15 +212,21 @@ def halt_answer(outcome: Outcome, asked: Asked, *, symbol: str) -> HaltAnswer:
 
 
 def halt_looked_at(
-    halted: HaltAnswer, *, still_open: tuple[str, ...], is_verified: bool
+    halted: HaltAnswer, *, symbol: str, still_open: tuple[str, ...], is_verified: bool
 ) -> HaltAnswer:
     """Return a halt's answer with what was found open after it."""
+    held = _HALT_VERIFIED if is_verified else _HALTED
     return replace(
         halted,
         still_open=still_open,
         is_verified=is_verified,
-        next_step=_HALT_VERIFIED if is_verified else _HALTED,
+        next_step=f"{held} {_resumed_by(halted.account, symbol)}",
     )
+
+
+def _resumed_by(account: str, symbol: str) -> str:
+    scope = f" --symbol {symbol}" if symbol else ""
+    return f"Only a person can resume, with `tiger-mcp resume {account}{scope}`."
 
 
 def _started(outcome: Outcome) -> events.OrderModifyStarted | None:

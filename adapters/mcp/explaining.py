@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.mcp.answers import Answer, broker_text
+from adapters.mcp.answers import Answer, broker_text, one_line
 from adapters.mcp.facts import Fact, fact_of
 from adapters.mcp.order_answers import (
     EstimatePart,
@@ -100,8 +100,8 @@ def explained(found: views.ExplainAnswer, base: ExplainAnswer) -> ExplainAnswer:
     return msgspec.structs.replace(
         base,
         order_id="" if order is None else order.order_id,
-        summary=summary if order is None else broker_text(order_in_words(order.spec)),
-        reason=_reason(told) if order is None else order.reason,
+        summary=summary if order is None else one_line(order_in_words(order.spec)),
+        reason=one_line(_reason(told) if order is None else order.reason),
         now=None if order is None else _now(order),
         preview=preview,
         sending=_sending(told),
@@ -137,7 +137,7 @@ def _preview(told: Sequence[_Told]) -> PreviewPart | None:
                 preview_id=shown.preview_id,
                 at=one.fact.recorded_at,
                 by=one.by,
-                summary=broker_text(order_in_words(shown.spec)),
+                summary=one_line(order_in_words(shown.spec)),
                 checks=checks_table(shown.checks, {}),
                 quote=quote_part(shown.quote),
                 estimate=estimate_part(shown.estimate),
@@ -187,8 +187,8 @@ def _changes(told: Sequence[_Told]) -> Table | None:
                     {
                         "at": one.fact.recorded_at,
                         "by": one.by,
-                        "terms": broker_text(order_in_words(change.spec)),
-                        "reason": change.reason,
+                        "terms": one_line(order_in_words(change.spec)),
+                        "reason": one_line(change.reason),
                         "outcome": "no answer yet",
                     }
                 )

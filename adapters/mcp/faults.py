@@ -142,6 +142,8 @@ def _wrong(found: Any) -> str:
             return f"expected at most {limits['max_length']} characters, {was}"
         case "string_too_short":
             return f"expected at least {limits['min_length']} characters, {was}"
+        case "not_printable":
+            return f"{found['msg']}, {was}"
         case "too_long":
             return f"expected at most {limits['max_length']} entries, {was}"
         case "too_short":

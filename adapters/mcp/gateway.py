@@ -101,7 +101,7 @@ class Gateway:
     def environments(self) -> dict[str, Environment]:
         """Return the accounts that exist for this caller, by alias, and each one's world."""
         caller = current()
-        self._environments.update(self.parts.accounts())
+        self._look_up_accounts()
         return {
             account: world
             for account, world in sorted(self._environments.items())
@@ -116,12 +116,7 @@ class Gateway:
         """
         connected = await self.link()
         # What is not granted goes the way of what is not there, so that the time says nothing.
-        if not current().sees(account):
-            found = None
-        elif account in self._environments:
-            found = self._environments[account]
-        else:
-            found = self.environments().get(account)
+        found = self.environments().get(account)
         if found is None:
             names = list(self.environments())
             known = ", ".join(names[:_NAMED_MAX]) or "none yet"
@@ -212,6 +207,11 @@ class Gateway:
             raise told_fault(error.code, str(error), field=error.field) from None
         return _decoded(body, answer)
 
+    def _look_up_accounts(self) -> None:
+        self._environments = dict(self.parts.accounts())
+        # One that was removed lost its rights; should it come back, it is heard anew.
+        self._heard.intersection_update(self._environments)
+
     def _bus(self) -> Bus | None:
         return None if self._connected is None else self._connected.bus
 
@@ -241,7 +241,7 @@ class Gateway:
 
     async def _serve(self, connected: Connected) -> None:
         self._heard.clear()
-        self._environments.update(self.parts.accounts())
+        self._look_up_accounts()
         for account in self._environments:
             await self._hear(connected, account)
         self._connected = connected

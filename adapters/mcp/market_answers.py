@@ -92,7 +92,8 @@ def market_answer(
         span=span,
         facts={name: value for name, value in table.facts if value is not None},
         columns=table.columns,
-        rows=table.rows,
+        # As in every table: a cell that says nothing is "".
+        rows=tuple(tuple("" if cell is None else cell for cell in row) for row in table.rows),
         unknown_symbols=table.unknown,
         cursor=table.cursor,
         note=table.note or ("" if table.rows else "nothing was found"),

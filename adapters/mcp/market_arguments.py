@@ -1,8 +1,9 @@
 """Kinds of arguments of the market tools; short, because every tool shares a budget of bytes."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from core.market_asks import (
     CURSOR_LENGTH_MAX,
@@ -16,21 +17,52 @@ from core.market_asks import (
     SYMBOLS_MAX,
 )
 
-_TIME_LENGTH_MAX = 40
-# Wider than what is a symbol, and shorter to tell; the worker knows what is one.
-Instrument = Annotated[str, Field(pattern="^[A-Z0-9][A-Za-z0-9. -]{0,30}$")]
+_TIME_LENGTH_MAX: Final = 40
+_BOUNDS: Final = frozenset({"minimum", "maximum", "minItems", "maxItems"})
+
+
+# What is shown is wider than what is taken, and shorter; a refusal tells the rest.
+def _shown(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+# The worker knows what is a symbol.
+Instrument = Annotated[
+    str, Field(pattern="^[A-Z0-9][A-Za-z0-9. -]{0,30}$"), _shown(r"^[A-Z0-9][\w. -]*$")
+]
 Instruments = Annotated[list[Instrument], Field(min_length=1, max_length=SYMBOLS_MAX)]
-Filters = Annotated[
-    list[Annotated[str, Field(pattern=f"^{FILTER_PATTERN}$")]], Field(max_length=FILTERS_MAX)
+_Filter = Annotated[
+    str, Field(pattern=f"^{FILTER_PATTERN}$"), _shown(r"^\w+(:\w+)?[<>]?=[\w.|-]+$")
 ]
-Fields = Annotated[
-    list[Annotated[str, Field(pattern=f"^{FIELD_PATTERN}$")]], Field(max_length=FIELDS_MAX)
-]
-Sort = Annotated[str, Field(pattern=f"^{SORT_PATTERN}$")]
+Filters = Annotated[list[_Filter], Field(max_length=FILTERS_MAX)]
+_Field = Annotated[str, Field(pattern=f"^{FIELD_PATTERN}$"), _shown(r"^\w+$")]
+Fields = Annotated[list[_Field], Field(max_length=FIELDS_MAX)]
+Sort = Annotated[str, Field(pattern=f"^{SORT_PATTERN}$"), _shown(r"^-?\w+(:\w+)?$")]
 Query = Annotated[str, Field(pattern=f"^{PRODUCT_PATTERN}$")]
 Expiry = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 # Any of the forms of `spans`; it words the refusal.
 When = Annotated[str, Field(max_length=_TIME_LENGTH_MAX)]
+# The worker knows what is one, and the broker which of them it converts to.
+Currency = Annotated[str, Field(max_length=3)]
 Rows = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 # The name of an account stands before the cursor of its worker.
 Next = Annotated[str, Field(max_length=CURSOR_LENGTH_MAX + 40)]
+
+
+def terse(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool's schema without its bounds, which are told when they are overstepped.
+
+    What is empty by default need not be said, and an alias that is none is refused by name, with
+    those there are.
+    """
+    named: Mapping[str, Mapping[str, Any]] = schema["properties"]
+    shown = {
+        name: {
+            key: value
+            for key, value in each.items()
+            if key not in _BOUNDS and not (key == "default" and value in ("", []))
+        }
+        for name, each in named.items()
+    }
+    shown["account"].pop("pattern", None)
+    return schema | {"properties": shown}

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from adapters.mcp.answers import Answer, broker_text
+from adapters.mcp.answers import Answer, broker_text, one_line
 from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.times import exchange_time
 from adapters.mcp.words import order_in_words, plain
@@ -102,7 +102,8 @@ class SubmitAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     preview_id: str
     order_id: str = ""
     tiger_order_id: str = ""
-    code: Refusal | None = None
+    # A `Refusal`, or `not_confirmed`: the person, who was asked, did not agree.
+    code: str | None = None
     detail: str = ""
     broker_text: str = ""
 
@@ -124,7 +125,8 @@ class ModifyAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     command_id: str
     order_id: str
     summary: str = ""
-    code: Refusal | None = None
+    # As of a submit.
+    code: str | None = None
     detail: str = ""
     broker_text: str = ""
 
@@ -196,18 +198,18 @@ def order_cells(row: views.OrderRow) -> Mapping[str, Cell]:
         "limit_price": row.limit_price,
         "stop_price": spec.stop_price,
         "currency": broker_text(row.currency),
-        "terms": broker_text(order_in_words(spec)),
+        "terms": one_line(order_in_words(spec)),
         "phase": row.phase,
         "filled_quantity": row.filled_quantity,
         "average_price": row.average_price,
         "charges": row.charges or None,
         "cancel": "" if row.cancel is CancelPhase.NONE else row.cancel,
         "change": "" if row.modify is ModifyPhase.NONE else row.modify,
-        "wanted_terms": "" if row.wanted is None else broker_text(order_in_words(row.wanted)),
+        "wanted_terms": "" if row.wanted is None else one_line(order_in_words(row.wanted)),
         "is_external": row.is_external,
         "parent_order_id": row.parent_order_id,
         "tiger_order_id": broker_text(row.tiger_order_id),
-        "reason": row.reason,
+        "reason": one_line(row.reason),
         "broker_text": broker_text(row.detail),
         "started_at": row.started_at,
         "updated_at": row.updated_at,

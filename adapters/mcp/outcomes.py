@@ -1,14 +1,18 @@
 """What to tell a model of a preview's or a submit's outcome: a status, and what to do next."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from adapters.mcp import answers
-from adapters.mcp.answers import broker_text
+from adapters.mcp.answers import broker_text, one_line
+from adapters.mcp.asking import NotAgreed
 from adapters.mcp.facts import Fact
+from adapters.mcp.holdings import Holdings, sold
 from adapters.mcp.order_answers import (
     PreviewAnswer,
     SubmitAnswer,
@@ -40,6 +44,12 @@ _SUBMIT_PENDING: Final = (
     "preview it again meanwhile."
 )
 _ALWAYS_THE_SAME: Final = " This preview_id will always give this answer."
+_NOT_CONFIRMED: Final = (
+    "This call sent nothing. Ask the person in words; only if they want this very order, submit "
+    "the same preview_id, and they are asked again. If an earlier call with it was pending or cut "
+    "off, look at get_orders. If no question was shown, this client cannot show one: a person can "
+    "set TIGER_MCP_QUESTIONS=never."
+)
 _PREVIEW_PENDING: Final = (
     "No answer yet, and nothing is sent by a preview. Call preview_order again in a few seconds."
 )
@@ -57,6 +67,7 @@ _KEY_IS_USED: Final = " The key is used up: take a new one."
 _EXPIRED: Final = (
     "This preview has expired. Call preview_order again (with a new key, if with any)."
 )
+_HELD_NOT_KNOWN: Final = "what the account holds is not known: it may be sold short"
 # An older quote is worth a word to the person.
 QUOTE_AGE_MAX_S: Final = 60.0
 # A checked shape ends here: an end that no branch knows is a bug of `orders_flow.ENDS`.
@@ -74,8 +85,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     has_key: bool = False
 
 
-def preview_answer(outcome: Outcome, asked: Asked) -> PreviewAnswer:
-    """Return what a preview came to."""
+def preview_answer(
+    outcome: Outcome, asked: Asked, *, held: Holdings | None = None
+) -> PreviewAnswer:
+    """Return what a preview came to; `held` is what there is of what would be sold."""
     base = PreviewAnswer(
         environment=asked.environment,
         account=asked.account,
@@ -89,7 +102,8 @@ def preview_answer(outcome: Outcome, asked: Asked) -> PreviewAnswer:
         case None:
             return base
         case Fact(data=events.OrderPreviewed() as shown, recorded_at=shown_at):
-            return _previewed(shown, base, shown_at=shown_at, now=asked.now)
+            warnings = warnings_of(shown, shown_at, held)
+            return _previewed(shown, base, warnings, now=asked.now)
         case Fact(data=events.OrderRefused() as no):
             return replace(
                 base,
@@ -170,6 +184,21 @@ def submit_answer(outcome: Outcome, asked: Asked, *, preview_id: str) -> SubmitA
             raise AssertionError(NO_BRANCH)
 
 
+def unconfirmed_answer(asked: Asked, said: NotAgreed, *, preview_id: str) -> SubmitAnswer:
+    """Return the answer to a submit that the person did not agree to."""
+    return SubmitAnswer(
+        environment=asked.environment,
+        account=asked.account,
+        as_of=as_of(None, asked.highest_n),
+        status="refused",
+        next_step=said.next_step or _NOT_CONFIRMED,
+        command_id=asked.command_id,
+        preview_id=preview_id,
+        code=said.code,
+        detail=said.why,
+    )
+
+
 def last_fact(outcomes: tuple[Outcome, ...]) -> Fact | None:
     """Return the newest fact of several commands of one account."""
     facts = [fact for outcome in outcomes for fact in outcome.facts]
@@ -195,7 +224,7 @@ def detail_of(no: events.OrderRefused) -> str:
 
 
 def _previewed(
-    shown: events.OrderPreviewed, base: PreviewAnswer, *, shown_at: datetime, now: datetime
+    shown: events.OrderPreviewed, base: PreviewAnswer, warnings: Mapping[str, str], *, now: datetime
 ) -> PreviewAnswer:
     spec = shown.spec
     all_passed = all(check.passed for check in shown.checks)
@@ -209,10 +238,10 @@ def _previewed(
         # The caller may have asked by a key again: the command that made it counts.
         command_id=shown.command_id,
         preview_id=shown.preview_id,
-        summary=broker_text(order_in_words(spec)),
-        costs=_costs(shown.estimate),
+        summary=one_line(order_in_words(spec)),
+        costs=costs_in_words(shown.estimate),
         order=_terms(shown),
-        checks=checks_table(shown.checks, _warnings(shown, shown_at)),
+        checks=checks_table(shown.checks, warnings),
         quote=quote_part(shown.quote),
         estimate=estimate_part(shown.estimate),
         expires_at=shown.expires_at,
@@ -223,22 +252,37 @@ def _previewed(
 def _terms(shown: events.OrderPreviewed) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(shown.spec)
     cleaned = {name: broker_text(told[name]) for name in ("symbol", "market", "currency")}
-    return {name: value for name, value in (told | cleaned).items() if value is not None}
+    terms: dict[str, Any] = _without_nulls(told | cleaned)
+    return terms
 
 
-def _costs(estimate: events.Estimate | None) -> str:
+# What hangs on an order, and the legs of a combination, have parts of their own that say nothing.
+def _without_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _without_nulls(v) for name, v in value.items() if v is not None}
+        case list() | tuple():
+            return [_without_nulls(each) for each in value]
+        case _:
+            return value
+
+
+def costs_in_words(estimate: events.Estimate | None) -> str:
+    """Return what an order would cost, in words."""
     if estimate is None:
         return "Not known: there is no price to value it at."
     parts = [f"worth about {_money(estimate.notional)}"]
     if estimate.commission is not None:
         parts.append(f"commission {_money(estimate.commission)}")
     if estimate.initial_margin is not None:
-        parts.append(f"initial margin {_money(estimate.initial_margin)}")
+        parts.append(_margin_in_words(estimate.initial_margin))
     return f"{'; '.join(parts)}."
 
 
-# What no rule forbids, and a person should know all the same.
-def _warnings(shown: events.OrderPreviewed, shown_at: datetime) -> dict[str, str]:
+def warnings_of(
+    shown: events.OrderPreviewed, shown_at: datetime, held: Holdings | None
+) -> dict[str, str]:
+    """Return what no rule forbids, and a person should know all the same, by its name."""
     found: dict[str, str] = {}
     if shown.quote is None:
         found["quote_known"] = "the broker gave no quote"
@@ -248,7 +292,31 @@ def _warnings(shown: events.OrderPreviewed, shown_at: datetime) -> dict[str, str
         found["price_bound"] = "a market order takes whatever price there is"
     if shown.estimate is not None and shown.estimate.commission is None:
         found["commission_known"] = "the broker did not say what it charges"
-    return found
+    return found | _short_sale(shown, held)
+
+
+# Orders that are open count as well, but the broker knows them better than we do.
+def _short_sale(shown: events.OrderPreviewed, held: Holdings | None) -> dict[str, str]:
+    wanted = sold(shown.spec)
+    if held is None:
+        return {"held_known": _HELD_NOT_KNOWN} if wanted else {}
+    shorts = [
+        _short_of(f"{one_line(word)}: " if shown.spec.legs else "", quantity, held[word])
+        for word, quantity in wanted.items()
+        if quantity > max(held[word], Decimal(0))
+    ]
+    return {"opens_short": "; ".join(shorts)} if shorts else {}
+
+
+def _short_of(what: str, quantity: Decimal, held: Decimal) -> str:
+    short = plain(quantity - max(held, Decimal(0)))
+    return f"{what}the account holds {plain(held)}: {short} of it is sold short"
+
+
+def _margin_in_words(bound: Money) -> str:
+    if bound.amount < 0:
+        return f"frees initial margin of {plain(-bound.amount)} {bound.currency}"
+    return f"initial margin {_money(bound)}"
 
 
 def _money(money: Money) -> str:

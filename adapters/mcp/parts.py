@@ -28,6 +28,8 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     cancel_s: float = 10.0
     modify_s: float = 10.0
     halt_s: float = 10.0
+    # Until a person has answered a question; some clients give a call up after 60.
+    person_s: float = 50.0
     # Once the broker took a change, until a listing shows it.
     replaced_s: float = 4.0
     # One publish; the first fact before the view is asked; one question.
@@ -35,6 +37,9 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     event_s: float = 1.0
     view_s: float = 5.0
     ask_s: float = 12.0
+    # Until a worker that does not say that it is there counts as away; and how long that is kept.
+    health_s: float = 1.0
+    health_kept_s: float = 2.0
 
 
 class Connected(NamedTuple):
@@ -52,7 +57,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     `connect` may take its time (it may start the cluster first) and raises LinkError or ConfigError
     to be called again. `accounts` says which aliases there are, and each one's world; `modes` what
     a person allows on each, as far as it is known here. `to_local` turns a time into the person's
-    zone.
+    zone. `asks`: whether a submit, or a change that does not only take risk away, asks the person.
     """
 
     connect: Callable[[], Awaitable[Connected]]
@@ -64,4 +69,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     waits: Waits = Waits()
     modes: Callable[[], Mapping[str, Mode]] = dict
+    asks: bool = True
     to_local: Callable[[datetime], datetime] = in_utc

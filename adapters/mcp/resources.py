@@ -15,10 +15,12 @@ from mcp.shared.subscriptions import ResourceUpdated
 from mcp.types import Resource, TextContent
 
 from adapters.mcp.access import ACCOUNTS_URI
-from adapters.mcp.callers import Caller, current, right_for
+from adapters.mcp.auditing import audit_of, encoded, is_audited, may_audit
+from adapters.mcp.callers import Caller, Right, current, right_for
 from adapters.mcp.faults import Fault
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.tool_shape import GatewayTool
+from core.ids import is_alias
 from core.ports import EventMessage
 
 ACCOUNTS: Final = "tiger://accounts"
@@ -33,6 +35,11 @@ PARTS: Final[Mapping[str, tuple[str, str]]] = {
     _ORDERS: ("get_orders", "the account's newest orders and what became of them"),
 }
 _OBSERVED: Final = "account.positions_observed"
+
+AUDIT: Final = "audit"
+_AUDIT_WHAT: Final = (
+    "what was recorded of it, by whose wish, newest first; its `next` is the page before"
+)
 
 Listener = Callable[[ServerEvent], None]
 
@@ -66,6 +73,13 @@ class Resources:
                 description=f"By account: {what}.",
                 mime_type=_JSON,
             )(self._reader(part))
+        server.resource(
+            f"{uri_of('{account}', AUDIT)}{{?before}}",
+            name=AUDIT,
+            title=AUDIT.capitalize(),
+            description=f"By account, for those with the right: {_AUDIT_WHAT}.",
+            mime_type=_JSON,
+        )(self.audit)
 
     def listed(self) -> list[Resource]:
         """Return an entry for each part of each account that exists for this caller."""
@@ -77,7 +91,7 @@ class Resources:
                 mime_type=_JSON,
             )
             for account, environment in self._gateway.environments().items()
-            for part in PARTS
+            for part in (*PARTS, *((AUDIT,) if may_audit(account) else ()))
         ]
 
     async def accounts(self) -> str:
@@ -87,6 +101,21 @@ class Resources:
             ResourceError: the service does not answer.
         """
         return await self._read("list_accounts", {})
+
+    async def audit(self, account: str, before: str = "") -> str:
+        """Return a page of what was recorded of an account.
+
+        Raises:
+            ResourceError: the caller may not, or the service does not answer.
+        """
+        # As a tool's argument would be.
+        if not is_alias(account):
+            raise ResourceNotFoundError(f"{Fault.UNKNOWN_ACCOUNT}: there is no such account.")
+        address = uri_of(account, AUDIT)
+        try:
+            return encoded(await audit_of(self._gateway, account, before=before, address=address))
+        except ToolError as error:
+            raise _as_resource_error(error) from None
 
     def _reader(self, part: str) -> Callable[[str], Any]:
         name, _ = PARTS[part]
@@ -100,12 +129,16 @@ class Resources:
         try:
             told = await self._tools[tool].run(arguments, None, convert_result=True)
         except ToolError as error:
-            text = str(error)
-            is_absent = text.startswith((Fault.UNKNOWN_ACCOUNT, Fault.INVALID_ARGUMENT))
-            raise (ResourceNotFoundError if is_absent else ResourceError)(text) from None
+            raise _as_resource_error(error) from None
         (content,) = told.content
         assert isinstance(content, TextContent), "every tool answers in one text"
         return content.text
+
+
+def _as_resource_error(error: ToolError) -> ResourceError:
+    text = str(error)
+    is_absent = text.startswith((Fault.UNKNOWN_ACCOUNT, Fault.INVALID_ARGUMENT))
+    return (ResourceNotFoundError if is_absent else ResourceError)(text)
 
 
 class NoticeBus:
@@ -115,7 +148,7 @@ class NoticeBus:
         """Make a bus; a caller for whom `still_counts` says no hears nothing any more."""
         self._still_counts = still_counts
         self._listeners: dict[object, tuple[Caller, Listener]] = {}
-        self._pending: dict[tuple[str, str], None] = {}
+        self._pending: dict[tuple[str, str], Right] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -138,19 +171,21 @@ class NoticeBus:
             return
         _, account, name = message.subject.split(".", 2)
         for uri in _changed(account, name):
-            self._pending[uri, account] = None
+            self._pending[uri, account] = Right.READ
+        if is_audited(message):
+            self._pending[uri_of(account, AUDIT), account] = Right.AUDIT
         if self._pending and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
         pending, self._pending = self._pending, {}
-        for uri, account in pending:
-            self._deliver(ResourceUpdated(uri=uri), account=account)
+        for (uri, account), needed in pending.items():
+            self._deliver(ResourceUpdated(uri=uri), account=account, needed=needed)
 
-    def _deliver(self, event: ServerEvent, *, account: str) -> None:
+    def _deliver(self, event: ServerEvent, *, account: str, needed: Right = Right.READ) -> None:
         for caller, listener in list(self._listeners.values()):
-            if (not account or caller.sees(account)) and self._still_counts(caller):
+            if (not account or needed in caller.rights(account)) and self._still_counts(caller):
                 listener(event)
 
 

@@ -36,15 +36,24 @@ class _Days(NamedTuple):
     last: date
 
 
-def span(begin: str, end: str, *, now: datetime, zone: str) -> Span:
+def span(
+    begin: str,
+    end: str,
+    *,
+    now: datetime,
+    zone: str,
+    names: tuple[str, str] = ("begin", "end"),
+) -> Span:
     """Return a span in ISO; a name such as `last month` as the begin alone means all of it.
+
+    `names` are those of the two arguments, for a refusal.
 
     Raises:
         ToolError: a text is no time.
     """
     today = now.astimezone(ZoneInfo(zone)).date()
-    first = _read(begin, today, "begin")
-    last = _read(end, today, "end")
+    first = _read(begin, today, names[0])
+    last = _read(end, today, names[1])
     if last is None and isinstance(first, _Days) and first.last < today and _is_span(begin):
         last = first
     return Span(

@@ -11,9 +11,10 @@ from core.errors import CommandError
 # From a time without a zone (the person's own wall clock) or with one to the person's zone.
 ToLocal = Callable[[datetime], datetime]
 
-DAYS_BACK_MAX: Final = 3_660
-_DAYS_BACK: Final = re.compile(r"(\d{1,4})d")
-_WORDS: Final = {"today": 0, "yesterday": 1}
+# Nothing was or will be traded outside; at the calendar's own ends no zone can be reckoned.
+YEAR_MIN: Final = 1970
+YEAR_MAX: Final = 2999
+_MOMENT_BEGIN: Final = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII)
 # Where the exchanges of a market are, by the names of the IANA time zone database.
 _EXCHANGE_ZONES: Final = {
     "US": "America/New_York",
@@ -43,9 +44,11 @@ def day_of(text: str, *, field: str) -> date:
         CommandError: naming `field`.
     """
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise CommandError("expected a day such as 2026-12-18", field=field) from None
+    _check_year(day, field=field)
+    return day
 
 
 def moment_of(text: str, *, field: str) -> datetime:
@@ -62,36 +65,37 @@ def moment_of(text: str, *, field: str) -> datetime:
         raise CommandError(
             "expected a moment with its zone, such as 2026-12-18T16:00:00-05:00", field=field
         )
+    _check_year(at, field=field)
     return at
 
 
-def edge_of(
-    text: str, *, field: str, now: datetime, to_local: ToLocal, is_end: bool = False
-) -> datetime:
-    """Return the moment at which a stretch of time begins, or ends, as the caller words it.
+def edge_of(text: str, *, field: str, to_local: ToLocal, is_end: bool = False) -> datetime:
+    """Return the moment at which a stretch of time begins, or ends.
 
-    `today`, `yesterday`, `7d` (days back) and 2026-12-18 are days in the person's zone; as an end,
-    such a day counts whole.
+    2026-12-18 is a day in the person's zone; as an end, it counts whole.
 
     Raises:
         CommandError: naming `field`.
     """
-    if "T" in text:
+    if is_moment(text):
         return moment_of(text, field=field)
-    back = _DAYS_BACK.fullmatch(text)
-    today = to_local(now).date()
-    if text in _WORDS:
-        day = today - timedelta(days=_WORDS[text])
-    elif back is not None and int(back[1]) <= DAYS_BACK_MAX:
-        day = today - timedelta(days=int(back[1]))
-    else:
-        day = day_of(text, field=field)
+    day = day_of(text, field=field)
     if is_end:
         day += timedelta(days=1)
     return to_local(datetime.combine(day, time()))
+
+
+def is_moment(text: str) -> bool:
+    """Say whether a text is meant as a day with a time of day."""
+    return _MOMENT_BEGIN.match(text) is not None
 
 
 def exchange_time(at: datetime, market: str) -> datetime | None:
     """Return a moment on the clock of a market's exchanges, None for a market not known here."""
     zone = _EXCHANGE_ZONES.get(market)
     return None if zone is None else at.astimezone(ZoneInfo(zone)).replace(microsecond=0)
+
+
+def _check_year(at: date, *, field: str) -> None:
+    if not YEAR_MIN <= at.year <= YEAR_MAX:
+        raise CommandError(f"expected a year from {YEAR_MIN} to {YEAR_MAX}", field=field)

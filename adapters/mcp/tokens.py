@@ -143,7 +143,7 @@ class TokenChecker:
                 leeway=SKEW_S,
                 options={"require": list(_CLAIMS)},
             )
-        except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError):
+        except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError, RecursionError):
             # Its text may quote claims.
             raise RefusedTokenError("signature_or_claims") from None
         return claims
@@ -167,7 +167,7 @@ class TokenChecker:
             principal=principal,
             token_id=token_id,
             grants=grants,
-            expires_at=datetime.fromtimestamp(expires_at_s, UTC),
+            expires_at=_moment(expires_at_s),
         )
         return Checked(caller, SERVICE_SCOPE in scopes, expires_at_s)
 
@@ -343,13 +343,21 @@ def _header(token: str) -> tuple[str, str]:
         raise RefusedTokenError("malformed") from None
     algorithm, key_id = header.get("alg"), header.get("kid")
     kind = header.get("typ", "JWT")
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise RefusedTokenError("algorithm")
     if not isinstance(kind, str) or kind.lower() not in _TYPES or "crit" in header:
         raise RefusedTokenError("malformed")
     if not isinstance(key_id, str):
         raise RefusedTokenError("unknown_key")
     return algorithm, key_id
+
+
+# A whole number of seconds need not be a time that there is.
+def _moment(at_s: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(at_s, UTC)
+    except (OverflowError, ValueError, OSError):
+        raise RefusedTokenError("signature_or_claims") from None
 
 
 def _known(keys: Mapping[str, jwt.PyJWK], key_id: str) -> jwt.PyJWK:

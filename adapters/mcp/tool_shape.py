@@ -5,27 +5,32 @@ the SDK's own wording quotes what was sent and names a validator's documentation
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
 from adapters.mcp.arguments import Spread
 from adapters.mcp.callers import permit
-from adapters.mcp.faults import INTERNAL_TEXT, Fault, fault, refused_arguments
+from adapters.mcp.faults import INTERNAL_TEXT, Fault, fault, refused_arguments, shown
 
 # No argument of any tool is longer; what is gets refused before it is looked at.
 ARGUMENT_LENGTH_MAX: Final = 4_000
 _LIST_LENGTH_MAX: Final = 200
 _NAMED_MAX: Final = 5
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 # What every answer has, and the instructions explain.
 _EVERYWHERE: Final = frozenset({"environment", "mode"})
 _NOT_SHOWN: Final = frozenset({"title", "$defs", "maxLength", "minLength"})
 _encoder: Final = msgspec.json.Encoder()
+
+# What a tool is made of; it may answer with a question to the person instead.
+Method = Callable[..., Awaitable[msgspec.Struct | InputRequiredResult]]
 
 
 class Effect(NamedTuple):
@@ -61,10 +66,12 @@ class GatewayTool(Tool):
             raise UnexpectedToolError(INTERNAL_TEXT) from error.__cause__
         except ToolError as error:
             raise _worded(error) from error.__cause__
-        return _on_the_wire(answer) if convert_result else answer
+        if isinstance(answer, InputRequiredResult) or not convert_result:
+            return answer
+        return _on_the_wire(answer)
 
 
-def tool(method: Callable[..., Awaitable[msgspec.Struct]], effect: Effect) -> GatewayTool:
+def tool(method: Method, effect: Effect) -> GatewayTool:
     """Return the tool of a method: its name, its docstring, its parameters, its answer's shape."""
     description = " ".join(inspect.cleandoc(method.__doc__ or "").split())
     made = GatewayTool.from_function(
@@ -82,7 +89,8 @@ def tool(method: Callable[..., Awaitable[msgspec.Struct]], effect: Effect) -> Ga
     )
     assert isinstance(made, GatewayTool)
     made.parameters = {**_input_schema(made.parameters), "additionalProperties": False}
-    answer = inspect.signature(method, eval_str=True).return_annotation
+    told = inspect.signature(method, eval_str=True).return_annotation
+    (answer,) = [each for each in get_args(told) or (told,) if each is not InputRequiredResult]
     made.fn_metadata.output_schema = _output_schema(msgspec.json.schema(answer))
     return made
 
@@ -98,7 +106,7 @@ def _on_the_wire(answer: msgspec.Struct) -> CallToolResult:
 
 # A model among the parameters is spread, so that every argument of the tool is flat; the method
 # gets it whole again.
-def _spread(method: Callable[..., Awaitable[msgspec.Struct]]) -> Callable[..., Any]:
+def _spread(method: Method) -> Callable[..., Any]:
     signature = inspect.signature(method, eval_str=True)
     models = {
         name: parameter.annotation
@@ -108,7 +116,7 @@ def _spread(method: Callable[..., Awaitable[msgspec.Struct]]) -> Callable[..., A
     if not models:
         return method
 
-    async def run(**given: Any) -> msgspec.Struct:
+    async def run(**given: Any) -> msgspec.Struct | InputRequiredResult:
         for name, model in models.items():
             parts = {field: given.pop(field) for field in model.model_fields}
             given[name] = model.model_construct(**parts)
@@ -144,7 +152,10 @@ def _worded(error: ToolError) -> ToolError:
 
 
 def _check_size(arguments: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    unknown = [name[:40] for name in arguments if name not in known]
+    # A name that is none may hold anything, and is shown as the text that it is.
+    unknown = [
+        name if _NAME.fullmatch(name) else shown(name) for name in arguments if name not in known
+    ]
     if unknown:
         raise fault(
             Fault.INVALID_ARGUMENT,

@@ -1,14 +1,27 @@
 """Tools that look at accounts: who there is, how they are, what they hold."""
 
+from datetime import timedelta
+from typing import Final
+
 from adapters.mcp import answers
 from adapters.mcp.arguments import Account, Cursor, Limit, Market, Symbol
+from adapters.mcp.callers import current
 from adapters.mcp.faults import Fault, fault
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.market_arguments import Currency, Next, When, terse
+from adapters.mcp.market_balances import BalancesView, LiveBalances, only_live
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
+from adapters.mcp.worker_health import WorkerHealth
 from core import views
 from core.terms import SecurityType
 
 _NOT_READ_YET = "The broker's figures were not read yet; this is not the same as having none."
+# Older prices than this are said to be old.
+_PRICES_FRESH: Final = timedelta(minutes=1)
+_OLD_PRICES: Final = (
+    "market_price and unrealized_profit were read {minutes} min ago, when a holding last changed, "
+    "and do not move with the market: do not act on them. get_quotes has current prices."
+)
 
 
 class AccountTools:
@@ -16,19 +29,16 @@ class AccountTools:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._balances = LiveBalances(gateway)
+        self._health = WorkerHealth(gateway)
 
     def all(self) -> list[GatewayTool]:
         """Return the tools of this group."""
         effect = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
-        return [
-            tool(method, effect)
-            for method in (
-                self.list_accounts,
-                self.get_account,
-                self.get_positions,
-                self.get_balances,
-            )
-        ]
+        balances = tool(self.get_balances, effect._replace(asks_broker=True))
+        balances.parameters = terse(balances.parameters)
+        recorded = (self.list_accounts, self.get_account, self.get_positions)
+        return [*(tool(method, effect) for method in recorded), balances]
 
     async def list_accounts(self) -> answers.AccountsAnswer:
         """Call this first: every account by its alias, with state and mode (what a person allows).
@@ -36,7 +46,8 @@ class AccountTools:
         `environment`: sandbox (simulated), paper (play money at Tiger) or live (REAL MONEY).
         """
         found = await self._gateway.view_accounts(views.AccountsAnswer)
-        return answers.AccountsAnswer(accounts=answers.accounts_table(found.accounts))
+        rows = await self._health.shown(found.accounts)
+        return answers.AccountsAnswer(accounts=answers.accounts_table(rows))
 
     async def get_account(self, account: Account) -> answers.AccountAnswer:
         """One account's powers and health: mode, state, halts, freezes, breaks, doubtful orders,
@@ -44,9 +55,11 @@ class AccountTools:
         """
         await self._gateway.environment(account)
         found = await self._gateway.view_accounts(views.AccountsAnswer)
-        for row in found.accounts:
-            if row.alias == account:
-                return answers.account_answer(row, now=self._gateway.parts.clock.now())
+        own = [row for row in found.accounts if row.alias == account]
+        for row in await self._health.shown(own):
+            return answers.account_answer(
+                row, now=self._gateway.parts.clock.now(), is_local=current().is_local
+            )
         raise fault(
             Fault.BEHIND,
             f"the views do not show {account} yet; nothing was changed. Try again in a few "
@@ -83,16 +96,39 @@ class AccountTools:
             observed_at=found.observed_at,
             positions=answers.positions_table(found.positions),
             cursor=found.cursor,
-            note=_NOT_READ_YET if found.observed_at is None else "",
+            note=self._positions_note(found),
         )
 
-    async def get_balances(self, account: Account) -> answers.BalancesAnswer:
-        """Cash, buying power and margin by the broker's figures at `observed_at`.
+    # They are recorded when a holding changes; the prices beside it move on by themselves.
+    def _positions_note(self, found: views.PositionsAnswer) -> str:
+        if found.observed_at is None:
+            return _NOT_READ_YET
+        age = self._gateway.parts.clock.now() - found.observed_at
+        if not found.positions or age <= _PRICES_FRESH:
+            return ""
+        minutes = int(age.total_seconds() // 60)
+        return _OLD_PRICES.format(minutes=minutes)
 
-        Totals in `currency`, each row of `cash` in its own. Recorded when cash changes, so totals
-        that move with prices may be older than they look.
+    async def get_balances(
+        self,
+        account: Account,
+        view: BalancesView = "recorded",
+        base_currency: Currency = "",
+        begin: When = "",
+        end: When = "",
+        cursor: Next = "",
+    ) -> answers.BalancesAnswer:
+        """Cash, buying power, margin by the broker, at `observed_at`; totals in `currency`.
+
+        recorded: as last written, when cash changed. now: asks; profit, leverage, segments too.
+        history: worth by day.
         """
         environment = await self._gateway.environment(account)
+        if view != "recorded":
+            return await self._balances.live(
+                account, view, currency=base_currency, begin=begin, end=end, cursor=cursor
+            )
+        only_live(base_currency=base_currency, begin=begin, end=end, cursor=cursor)
         query = views.BalancesQuery(at_least_n=self._gateway.facts.highest(account))
         found = await self._gateway.view(account, "balances", query, views.BalancesAnswer)
         return answers.BalancesAnswer(

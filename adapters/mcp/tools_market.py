@@ -4,7 +4,7 @@ Their descriptions are as short as a model can use right the first time: the arg
 closed lists of words say the rest, and refusals say how.
 """
 
-from typing import Any, Final, Literal
+from typing import Literal
 
 from adapters.mcp import spans
 from adapters.mcp.arguments import Account
@@ -21,6 +21,7 @@ from adapters.mcp.market_arguments import (
     Rows,
     Sort,
     When,
+    terse,
 )
 from adapters.mcp.market_route import MarketRoute
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
@@ -38,8 +39,6 @@ from core.market_asks import (
     Session,
     StatusView,
 )
-
-_BOUNDS: Final = frozenset({"minimum", "maximum", "minItems", "maxItems"})
 
 
 class MarketTools:
@@ -67,7 +66,7 @@ class MarketTools:
         ]
         for each in made:
             each.fn_metadata.output_schema = TABLE_SCHEMA
-            each.parameters = _terse(each.parameters)
+            each.parameters = terse(each.parameters)
         return made
 
     async def get_quotes(
@@ -284,19 +283,3 @@ class MarketTools:
     def _span(self, begin: str, end: str) -> spans.Span:
         parts = self._gateway.parts
         return spans.span(begin, end, now=parts.clock.now(), zone=parts.zone)
-
-
-# Bounds are told when they are overstepped, and what is empty by default need not be said.
-def _terse(schema: dict[str, Any]) -> dict[str, Any]:
-    named: dict[str, dict[str, Any]] = schema["properties"]
-    shown = {
-        name: {
-            key: value
-            for key, value in each.items()
-            if key not in _BOUNDS and not (key == "default" and value in ("", []))
-        }
-        for name, each in named.items()
-    }
-    # An alias that is none is refused by name, with those there are.
-    shown["account"].pop("pattern", None)
-    return schema | {"properties": shown}

@@ -9,14 +9,17 @@ from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import InputRequiredResult
 from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.mcp import change_outcomes, outcomes
 from adapters.mcp import order_answers as told
 from adapters.mcp.arguments import CANCELS_MAX, Account, Key, OrderId, PreviewId, Reason, Symbol
+from adapters.mcp.confirming import Confirming
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.holdings import Holdings, holdings_for
 from adapters.mcp.order_arguments import ChangeArguments, OrderArguments
 from adapters.mcp.orders_flow import (
     CANCEL,
@@ -65,6 +68,7 @@ class OrderTools:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._confirming = Confirming(gateway)
 
     def all(self) -> list[GatewayTool]:
         """Return the tools of this group."""
@@ -105,11 +109,11 @@ class OrderTools:
             wait_s=self._gateway.parts.waits.preview_s,
         )
         asked = self._asked(environment, account, command_id, has_key=bool(command.key))
-        return outcomes.preview_answer(outcome, asked)
+        return outcomes.preview_answer(outcome, asked, held=await self._held(account, outcome))
 
     async def submit_order(
         self, ctx: Context[Any, Any], account: Account, preview_id: PreviewId
-    ) -> told.SubmitAnswer:
+    ) -> told.SubmitAnswer | InputRequiredResult:
         """TRADES: sends the one order of a preview, with real money if `environment` is live.
 
         Only if the person wants this very order. Safe to repeat: always the same one order.
@@ -119,6 +123,12 @@ class OrderTools:
         """
         environment = await self._gateway.writable(account)
         command_id = submit_command_id(account, preview_id)
+        said = await self._confirming.order(ctx, environment, account, preview_id)
+        if isinstance(said, InputRequiredResult):
+            return said
+        if said is not None:
+            asked = self._asked(environment, account, command_id)
+            return outcomes.unconfirmed_answer(asked, said, preview_id=preview_id)
         outcome = await self._carry_out(
             ctx,
             account,
@@ -139,7 +149,7 @@ class OrderTools:
         reason: Reason,
         changes: ChangeArguments,
         key: Key | None = None,
-    ) -> told.ModifyAnswer:
+    ) -> told.ModifyAnswer | InputRequiredResult:
         """TRADES: changes an open order; what is not given stays. Ask the person first.
 
         `replaced`: a listing shows the new terms. `requested`: taken, the old ones hold until then.
@@ -151,6 +161,12 @@ class OrderTools:
         except CommandError as error:
             raise refused_argument(error) from None
         command_id = self._command_id(account, command)
+        said = await self._confirming.change(ctx, environment, account, command, command_id)
+        if isinstance(said, InputRequiredResult):
+            return said
+        if said is not None:
+            asked = self._asked(environment, account, command_id)
+            return change_outcomes.unconfirmed_change(asked, said, order_id=order_id)
         outcome = await self._carry_out(
             ctx,
             account,
@@ -283,6 +299,12 @@ class OrderTools:
             left_s = give_up_at - loop.time()
             if not await self._gateway.facts.beyond(account, n, limit_s=max(left_s, 0.0)):
                 return rows
+
+    async def _held(self, account: str, outcome: Outcome) -> Holdings | None:
+        shown = outcome.end.data if outcome.end else None
+        if not isinstance(shown, events.OrderPreviewed):
+            return None
+        return await holdings_for(self._gateway, account, shown.spec)
 
     async def _orders(
         self, account: str, order_ids: tuple[str, ...], *, at_least_n: int

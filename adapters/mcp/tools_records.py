@@ -10,7 +10,8 @@ from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Symbo
 from adapters.mcp.explaining import ExplainAnswer, explained
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
-from adapters.mcp.times import edge_of
+from adapters.mcp.spans import span
+from adapters.mcp.times import edge_of, is_moment
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import views
 from core.errors import CommandError
@@ -131,15 +132,28 @@ class RecordTools:
         return explained(found, base)
 
     def _period(self, since: str | None, until: str | None) -> told.Period:
-        now, to_local = self._gateway.parts.clock.now(), self._gateway.parts.to_local
+        to_local = self._gateway.parts.to_local
+        begins, ends = self._edges(since or "", until or "")
         try:
-            begin = since and edge_of(since, field="since", now=now, to_local=to_local)
-            end = until and edge_of(until, field="until", now=now, to_local=to_local, is_end=True)
+            begin = begins and edge_of(begins, field="since", to_local=to_local)
+            end = ends and edge_of(ends, field="until", to_local=to_local, is_end=True)
             if begin and end and begin >= end:
                 raise CommandError("expected it after since", field="until")
         except CommandError as error:
             raise refused_argument(error) from None
         return told.Period(since=begin or None, until=end or None)
+
+    # Words such as `last week` mean here what they mean to the market tools; a moment is its own.
+    def _edges(self, since: str, until: str) -> tuple[str, str]:
+        parts = self._gateway.parts
+        days = span(
+            "" if is_moment(since) else since,
+            "" if is_moment(until) else until,
+            now=parts.clock.now(),
+            zone=parts.zone,
+            names=("since", "until"),
+        )
+        return days.begin or since, until if is_moment(until) else days.end
 
 
 def _after(cursor: str | None) -> int:

@@ -1,9 +1,10 @@
 """The one tool that takes powers away; none gives any."""
 
-from typing import Any
+from typing import Any, Final
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
+from msgspec.structs import replace
 
 from adapters.mcp import change_outcomes, order_answers, outcomes
 from adapters.mcp.arguments import Account, Reason, Symbol
@@ -13,6 +14,11 @@ from adapters.mcp.principals import principal_of
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import views
 from core.commands import HaltTrading
+
+_NEVER_SEEN: Final = (
+    "This account has no order and no position in {symbol}. If the one meant is written otherwise "
+    "(Hong Kong stocks have five digits: 00700), it is NOT halted: halt it by that symbol."
+)
 
 
 class SafetyTools:
@@ -68,7 +74,10 @@ class SafetyTools:
         if answer.status != "halted":
             return answer
         try:
-            return await self._looked_at(answer, account, symbol)
+            answer = await self._looked_at(answer, account, symbol)
+            if not symbol or answer.still_open or await self._has_seen(account, symbol):
+                return answer
+            return replace(answer, detail=_NEVER_SEEN.format(symbol=symbol))
         except ToolError:
             # It is halted all the same, and an error would sound as if it were not.
             return answer
@@ -87,6 +96,17 @@ class SafetyTools:
         unverified = next((r.unverified_halts for r in rows.accounts if r.alias == account), ("",))
         return change_outcomes.halt_looked_at(
             answer,
+            symbol=symbol or "",
             still_open=tuple(row.order_id for row in found.orders),
             is_verified=(symbol or "") not in unverified and not found.orders,
         )
+
+    # A halt of a symbol that is written otherwise stops nothing, and sounds as if it did.
+    async def _has_seen(self, account: str, symbol: str) -> bool:
+        query = views.OrdersQuery(symbol=symbol, limit=1)
+        known = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
+        if known.orders:
+            return True
+        held = views.PositionsQuery(symbol=symbol, limit=1)
+        found = await self._gateway.view(account, "positions", held, views.PositionsAnswer)
+        return bool(found.positions)

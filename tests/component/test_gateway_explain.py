@@ -1,6 +1,6 @@
 """Why an order is as it is: the facts of a view as one tree, and orders in words."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -322,7 +322,6 @@ def test_the_word_of_an_option_gives_back_its_parts() -> None:
     assert option_of("AAPL") is None
 
 
-NEW_YEAR = datetime(2026, 1, 1, 2, 30, tzinfo=UTC)
 SINGAPORE = in_zone("Asia/Singapore")
 NEW_YORK = in_zone("America/New_York")
 
@@ -330,25 +329,24 @@ NEW_YORK = in_zone("America/New_York")
 @pytest.mark.parametrize(
     ("text", "to_local", "is_end", "moment"),
     [
-        ("today", in_utc, False, "2026-01-01T00:00:00+00:00"),
-        ("today", SINGAPORE, False, "2026-01-01T00:00:00+08:00"),
-        ("today", NEW_YORK, False, "2025-12-31T00:00:00-05:00"),
-        ("yesterday", NEW_YORK, True, "2025-12-31T00:00:00-05:00"),
-        ("7d", in_utc, False, "2025-12-25T00:00:00+00:00"),
+        ("2026-01-01", SINGAPORE, False, "2026-01-01T00:00:00+08:00"),
+        ("2026-01-01", in_utc, False, "2026-01-01T00:00:00+00:00"),
         ("2025-11-02", NEW_YORK, False, "2025-11-02T00:00:00-04:00"),
         ("2025-11-02", NEW_YORK, True, "2025-11-03T00:00:00-05:00"),
         ("2026-01-01T10:00:00+02:00", NEW_YORK, True, "2026-01-01T10:00:00+02:00"),
     ],
 )
 def test_a_day_is_the_persons_own(text: str, to_local: Any, is_end: bool, moment: str) -> None:
-    found = edge_of(text, field="since", now=NEW_YEAR, to_local=to_local, is_end=is_end)
+    found = edge_of(text, field="since", to_local=to_local, is_end=is_end)
     assert found.isoformat() == moment
 
 
-@pytest.mark.parametrize("text", ["", "9999d", "-1d", "2026-13-01", "T", "2026-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["", "2026-13-01", "T", "2026-01-01T00:00:00", "٢٠٢٦-01-01T00:00:00"]
+)
 def test_a_time_that_nobody_can_mean_is_refused_by_name(text: str) -> None:
     with pytest.raises(CommandError) as found:
-        edge_of(text, field="since", now=NEW_YEAR, to_local=in_utc)
+        edge_of(text, field="since", to_local=in_utc)
     assert found.value.field == "since"
 
 

@@ -99,7 +99,7 @@ async def test_a_table_is_told_with_its_world_and_three_clocks(mode: Mode) -> No
         },
         "facts": {"found": 2},
         "columns": ["symbol", "last"],
-        "rows": [["AAPL", "185.50"], ["IBM", None]],
+        "rows": [["AAPL", "185.50"], ["IBM", ""]],
         "unknown_symbols": ["ZZZZ"],
         "cursor": "sandbox~next",
         "note": "careful",

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.mcp.parts import Waits
@@ -19,7 +21,7 @@ from core.commands import (
 from core.errors import LinkError
 from core.ids import derived_id
 from core.refusals import NEXT_STEP, Refusal
-from core.terms import OrderType, Side, TimeInForce
+from core.terms import OptionLeg, OptionRight, OrderType, SecurityType, Side, TimeInForce
 from tests.support.gateway import (
     AS_OF,
     MODES,
@@ -31,6 +33,7 @@ from tests.support.gateway import (
     Mode,
     Published,
     World,
+    order_spec,
     previewed,
     row_of,
     rows_of,
@@ -60,6 +63,93 @@ def refused(command_id: str) -> events.OrderRefused:
         code=Refusal.ACCOUNT_STALE,
         detail=f"not yet reconciled. {NEXT_STEP[Refusal.ACCOUNT_STALE]}",
     )
+
+
+def holding(symbol: str, quantity: str, **more: Any) -> events.PositionFigure:
+    return events.PositionFigure(
+        symbol=symbol,
+        market="US",
+        currency="USD",
+        quantity=Decimal(quantity),
+        average_cost=Decimal(1),
+        market_price=None,
+        unrealized_profit=None,
+        **more,
+    )
+
+
+OPTION = holding("AAPL", "500", contract="AAPL261218C230", security=SecurityType.OPTION)
+HELD: dict[str, tuple[tuple[events.PositionFigure, ...], str | None]] = {
+    "nothing": ((), "the account holds 0: 10 of it is sold short"),
+    "another contract": ((OPTION,), "the account holds 0: 10 of it is sold short"),
+    "less": ((holding("AAPL", "4"),), "the account holds 4: 6 of it is sold short"),
+    "short already": ((holding("AAPL", "-3"),), "the account holds -3: 10 of it is sold short"),
+    "as much": ((holding("AAPL", "10"), OPTION), None),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_a_preview_of_a_sale_warns_of_what_is_not_held(name: str) -> None:
+    held, warned = HELD[name]
+    world = World()
+    spec = order_spec(side=Side.SELL)
+    world.bus.worker = replying(world, lambda command_id: previewed(command_id, spec=spec))
+    world.bus.answers["view.sandbox.positions"] = views.PositionsAnswer(
+        as_of=AS_OF, observed_at=NOW, positions=held
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("preview_order", {**TERMS, "side": "sell"}))
+    found = {row["name"]: row["detail"] for row in rows_of(answer["checks"])}
+    assert found.get("opens_short") == warned
+    assert answer["can_submit"]
+
+
+async def test_a_preview_of_a_sale_stands_though_nobody_knows_what_is_held() -> None:
+    world = World()
+    spec = order_spec(side=Side.SELL)
+    world.bus.worker = replying(world, lambda command_id: previewed(command_id, spec=spec))
+    unread = views.PositionsAnswer(as_of=AS_OF, observed_at=None, positions=())
+    for answers in ({}, {"view.sandbox.positions": unread}):
+        world.bus.answers = dict(answers)
+        async with world.client("auto") as client:
+            answer = told(await client.call_tool("preview_order", {**TERMS, "side": "sell"}))
+        assert answer["status"] == "previewed"
+        found = {row["name"]: row["detail"] for row in rows_of(answer["checks"])}
+        assert "opens_short" not in found
+        assert found["held_known"] == "what the account holds is not known: it may be sold short"
+
+
+LEGS = tuple(
+    OptionLeg(
+        right=OptionRight.CALL,
+        expiry=date(2026, 12, 18),
+        strike=Decimal(strike),
+        side=side,
+        ratio=ratio,
+    )
+    for strike, side, ratio in (("230", Side.BUY, 1), ("240", Side.SELL, 2))
+)
+SPREAD = order_spec(security=SecurityType.COMBINATION, legs=LEGS, quantity=Decimal(5))
+LEG_SOLD = {
+    Side.BUY: "AAPL261218C240: the account holds 0: 10 of it is sold short",
+    # To sell the combination sells what it buys.
+    Side.SELL: None,
+}
+
+
+@pytest.mark.parametrize("side", LEG_SOLD)
+async def test_a_leg_that_is_sold_short_is_said(side: Side) -> None:
+    world = World()
+    spec = msgspec.structs.replace(SPREAD, side=side)
+    world.bus.worker = replying(world, lambda command_id: previewed(command_id, spec=spec))
+    held = holding("AAPL", "5", contract="AAPL261218C230", security=SecurityType.OPTION)
+    world.bus.answers["view.sandbox.positions"] = views.PositionsAnswer(
+        as_of=AS_OF, observed_at=NOW, positions=(held,)
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("preview_order", TERMS))
+    found = {row["name"]: row["detail"] for row in rows_of(answer["checks"])}
+    assert found.get("opens_short") == LEG_SOLD[side]
 
 
 @both_eras

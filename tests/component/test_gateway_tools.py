@@ -10,10 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.mcp import answers
+from adapters.mcp.callers import CALLER, Caller, read_grants
 from core import views
-from core.errors import CommandError
+from core.asks import AskFault, AskReply
+from core.errors import CommandError, LinkError
 from core.events import CashFigure, Environment, PositionFigure
 from core.events import Mode as AccountMode
+from core.items import TokenFact
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.terms import OrderType, SecurityType, Side, TimeInForce
@@ -118,6 +122,71 @@ async def test_accounts_are_listed_with_world_mode_and_state(mode: Mode) -> None
     ]
 
 
+TOKEN_STEPS = {
+    "issued": "renewed by itself",
+    "refreshed": "renewed by itself",
+    "refresh_failed": "a person must put a new token into the login's token file",
+    "expiring": "a person must put a new token into the login's token file",
+    "expired": "takes no call of this login: a person must put a new token",
+    "revoked": "takes no call of this login: a person must put a new token",
+}
+
+
+@pytest.mark.parametrize("state", list(TokenFact))
+async def test_a_token_past_its_end_is_not_said_to_be_well(state: TokenFact) -> None:
+    ends = NOW - timedelta(hours=30)
+    token = views.TokenRow(state=state, issued_at=None, expires_at=ends, detail="", recorded_at=NOW)
+    world = World()
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(
+        accounts=(account_row(state="active", token=token),)
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("get_account", {"account": "sandbox"}))
+    assert answer["token"]["state"] == state
+    assert answer["token"]["expires_in_hours"] == 0
+    step = answer["token"]["next_step"]
+    assert "takes no call" in step
+    assert "a person must put a new token" in step
+    assert answer["next_step"] == step
+
+
+async def test_a_login_is_named_on_this_machine_alone() -> None:
+    row = account_row(state="active")
+    here = answers.account_answer(row, now=NOW, is_local=True)
+    assert here.login == row.login != ""
+    there = answers.account_answer(row, now=NOW, is_local=False)
+    assert row.login not in msgspec.json.encode(there).decode()
+    world = World()
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=(row,))
+    before = CALLER.set(Caller("ann", "t", read_grants(("tiger:sandbox:viewer",))))
+    try:
+        async with world.client("auto") as client:
+            told_there = told(await client.call_tool("get_account", {"account": "sandbox"}))
+    finally:
+        CALLER.reset(before)
+    assert "login" not in told_there
+
+
+@pytest.mark.parametrize("state", list(TokenFact))
+async def test_a_token_says_when_it_ends_and_what_to_do(state: TokenFact) -> None:
+    ends = NOW + timedelta(hours=5)
+    token = views.TokenRow(state=state, issued_at=None, expires_at=ends, detail="", recorded_at=NOW)
+    world = World()
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(
+        accounts=(account_row(state="active", token=token),)
+    )
+    async with world.client("auto") as client:
+        listed = told(await client.call_tool("list_accounts", {}))
+        answer = told(await client.call_tool("get_account", {"account": "sandbox"}))
+    (row,) = rows_of(listed["accounts"])
+    assert (row["token"], row["token_expires_at"]) == (state, "2026-11-22T20:30:00Z")
+    step = answer["token"]["next_step"]
+    assert TOKEN_STEPS[state] in step
+    # With a dead token no order gets through, whatever else is well.
+    is_dead = state in (TokenFact.EXPIRED, TokenFact.REVOKED)
+    assert (answer["next_step"] == step) is is_dead
+
+
 @both_eras
 async def test_an_account_tells_its_token_its_halts_and_what_helps(mode: Mode) -> None:
     world = World()
@@ -159,6 +228,7 @@ async def test_an_account_tells_its_token_its_halts_and_what_helps(mode: Mode) -
         "detail": "a strange order",
         "token": {
             "state": "expiring",
+            "next_step": answer["token"]["next_step"],
             "expires_at": "2026-11-22T21:00:00Z",
             "expires_in_hours": 5,
             "recorded_at": UTC_NOW,
@@ -176,6 +246,39 @@ async def test_an_account_tells_its_token_its_halts_and_what_helps(mode: Mode) -
         "time_zone": "UTC",
     }
     assert "tiger-mcp resume" in answer["next_step"]
+
+
+@both_eras
+@pytest.mark.parametrize("state", ["active", "halted", "frozen", "stale"])
+async def test_an_account_whose_worker_does_not_answer_is_unavailable(
+    mode: Mode, state: str
+) -> None:
+    world = World()
+    there = account_row(alias="paper-1", environment=Environment.PAPER, state=state)
+    row = account_row(state=state)
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=(there, row))
+    world.bus.answers["ask.sandbox.health"] = LinkError("expected an answer, was none")
+    async with world.client(mode) as client:
+        listed = told(await client.call_tool("list_accounts", {}))
+        answer = told(await client.call_tool("get_account", {"account": "sandbox"}))
+    assert [each["state"] for each in rows_of(listed["accounts"])] == [state, "unavailable"]
+    assert answer["state"] == "unavailable"
+    # What was known of it last is not lost.
+    assert answer["detail"] == f"last recorded: {state}, a strange order"
+    assert "tiger-mcp status" in answer["next_step"]
+
+
+async def test_a_worker_that_says_no_is_there_and_one_that_starts_is_not_asked() -> None:
+    world = World()
+    started = account_row(alias="paper-1", environment=Environment.PAPER, state="starting")
+    rows = (started, account_row(state="active"))
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=rows)
+    world.bus.answers["ask.paper-1.health"] = LinkError("expected an answer, was none")
+    busy = AskReply(fault=AskFault(code="busy", message="too many questions at once"))
+    world.bus.answers["ask.sandbox.health"] = busy
+    async with world.client("auto") as client:
+        listed = told(await client.call_tool("list_accounts", {}))
+    assert [each["state"] for each in rows_of(listed["accounts"])] == ["starting", "active"]
 
 
 @both_eras
@@ -231,6 +334,33 @@ async def test_positions_are_one_row_per_contract_with_what_names_an_option(mode
         "right": "call",
         "contract": "AAPL261218C232.5",
     }
+
+
+async def test_old_prices_of_positions_are_said_to_be_old() -> None:
+    held = PositionFigure(
+        symbol="AAPL",
+        market="US",
+        currency="USD",
+        quantity=Decimal(5),
+        average_cost=Decimal("1.10"),
+        market_price=Decimal("1.20"),
+        unrealized_profit=Decimal("0.5"),
+    )
+
+    async def note(age: timedelta, *positions: PositionFigure) -> str:
+        world = World()
+        world.bus.answers["view.sandbox.positions"] = views.PositionsAnswer(
+            as_of=AS_OF, observed_at=NOW - age, positions=positions
+        )
+        async with world.client("auto") as client:
+            answer = told(await client.call_tool("get_positions", {"account": "sandbox"}))
+        return str(answer.get("note", ""))
+
+    assert await note(timedelta(minutes=1), held) == ""
+    assert await note(timedelta(hours=2)) == ""
+    old = await note(timedelta(hours=2), held)
+    assert "120 min ago" in old
+    assert "get_quotes" in old
 
 
 @both_eras
@@ -362,7 +492,7 @@ async def test_days_are_the_persons_and_the_answer_shows_what_they_mean(
         wrong = [
             error_of(await client.call_tool(tool, {"account": "sandbox"} | more))
             for more in (
-                {"since": "last week"},
+                {"since": "Today"},
                 {"since": "2026-11-20T10:00:00"},
                 {"since": "today", "until": "yesterday"},
                 {"until": "2026-02-30"},
@@ -513,6 +643,16 @@ async def test_a_bad_argument_is_named_and_nothing_is_sent(
         ),
         ("halt_trading", {"account": "sandbox"}, "reason: is needed"),
         ("halt_trading", {"reason": "x"}, "account: is needed"),
+        (
+            "halt_trading",
+            {"account": "sandbox", "reason": "x\x1b[2J"},
+            "reason: expected one line of printable characters, was 'x\\x1b[2J'",
+        ),
+        (
+            "modify_order",
+            {"account": "sandbox", "order_id": "o1", "reason": "a\nb", "quantity": "1"},
+            "reason: expected one line",
+        ),
         ("explain_order", {"account": "sandbox", "order_id": "o1", "cursor": "-1"}, "cursor: "),
     ],
 )
@@ -571,3 +711,39 @@ def test_the_gateway_imports_neither_the_brokers_sdk_nor_pandas() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+NAMED_PERIODS = {
+    "last week": ("2026-11-09T00:00:00Z", "2026-11-16T00:00:00Z"),
+    "3mo": ("2026-08-22T00:00:00Z", None),
+    "yesterday": ("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"),
+    "2026-11-20T10:00:00.5-05:00": ("2026-11-20T10:00:00.500000-05:00", None),
+}
+
+
+@pytest.mark.parametrize("tool", ["get_orders", "get_executions"])
+@pytest.mark.parametrize("since", NAMED_PERIODS)
+async def test_a_period_is_named_as_for_the_market_tools(tool: str, since: str) -> None:
+    world = World()
+    world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
+        as_of=AS_OF, orders=(), cursor=None
+    )
+    world.bus.answers["view.sandbox.executions"] = views.ExecutionsAnswer(
+        as_of=AS_OF, executions=(), cursor=None
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool(tool, {"account": "sandbox", "since": since}))
+    period = answer["period"]
+    assert (period["since"], period.get("until")) == NAMED_PERIODS[since]
+
+
+@pytest.mark.parametrize("text", ["Today", "\u0667d", "3months", "T", "9999y"])
+async def test_a_time_that_nobody_can_mean_is_refused_with_all_that_are_taken(text: str) -> None:
+    world = World()
+    async with world.client("auto") as client:
+        for name in ("since", "until"):
+            said = error_of(
+                await client.call_tool("get_orders", {"account": "sandbox", name: text})
+            )
+            assert said.startswith(f"invalid_argument: {name}: expected ")
+            assert all(form in said for form in ("a day", "with its zone", "3mo", "last month"))

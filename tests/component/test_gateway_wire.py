@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest, JSONRPCResponse
 
 from adapters.mcp.wire import LINE_BYTES_MAX, LineReader, LineWriter, Wire, streams
-from tests.support.gateway import MODES, TEST_LIMIT_S, Mode, World, error_of
+from tests.support.gateway import MODES, TEST_LIMIT_S, Mode, World, error_of, somebody
 
 ROOT: Final = Path(__file__).parents[2]
 PROCESS_LIMIT_S: Final = 30.0
@@ -107,7 +107,8 @@ async def served(world: World) -> AsyncIterator[tuple[Peer, asyncio.Task[None]]]
             await inner.run(reader, writer, inner.create_initialization_options())
 
     async with asyncio.timeout(TEST_LIMIT_S), asyncio.TaskGroup() as group:
-        task = group.create_task(serve())
+        with somebody():
+            task = group.create_task(serve())
         peer.send(request(0, "initialize", HELLO))
         assert (await peer.answer())["result"]["serverInfo"]["name"] == "tiger-mcp"
         peer.send(line({"jsonrpc": "2.0", "method": "notifications/initialized"}))

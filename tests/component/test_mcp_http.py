@@ -16,7 +16,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 from adapters.mcp.http_service import HttpSettings, guard_settings, only_tls_13
 from adapters.mcp.limits import BODY_BYTES_MAX, Limits
 from adapters.mcp.tokens import revocation_name
-from core import views
+from core import events, views
 from core.errors import ConfigError
 from core.events import Environment, Mode
 from tests.support.gateway import (
@@ -298,8 +298,9 @@ async def test_a_trader_trades_under_its_own_name(gateway: HttpGateway, era: Era
             await client.call_tool("submit_order", {"account": "paper-1", "preview_id": PREVIEW_ID})
         )
         assert said.startswith("forbidden: ")
-        asking.cancel()
-        await asyncio.wait({asking})
+        accepted = events.OrderAccepted(order_id=ORDER_ID, tiger_order_id="1", evidence="reply")
+        gateway.world.bus.emit("sandbox", accepted, caused_by=sent.envelope.command_id)
+        assert told(await asking)["status"] == "accepted"
     assert len(commands(gateway)) == 1
 
 

@@ -11,7 +11,7 @@ from mcp.types import INVALID_PARAMS, TextContent, TextResourceContents
 
 from adapters.mcp.callers import CALLER, Caller, read_grants
 from adapters.mcp.prompts import PROMPTS
-from adapters.mcp.resources import ACCOUNTS, PARTS, NoticeBus, uri_of
+from adapters.mcp.resources import ACCOUNTS, AUDIT, PARTS, NoticeBus, uri_of
 from adapters.mcp.server import INSTRUCTIONS
 from core import events, views
 from core.errors import LinkError
@@ -49,9 +49,12 @@ async def test_accounts_and_their_parts_are_listed(mode: Mode) -> None:
         listed = {str(each.uri) for each in (await client.list_resources()).resources}
         templates = (await client.list_resource_templates()).resource_templates
     assert listed == {ACCOUNTS} | {
-        uri_of(account, part) for account in ("sandbox", "paper-1") for part in PARTS
+        uri_of(account, part) for account in ("sandbox", "paper-1") for part in (*PARTS, AUDIT)
     }
-    assert {each.uri_template for each in templates} == {uri_of("{account}", p) for p in PARTS}
+    assert {each.uri_template for each in templates} == {
+        *(uri_of("{account}", part) for part in PARTS),
+        "tiger://accounts/{account}/audit{?before}",
+    }
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -141,6 +144,7 @@ async def test_notices_reach_only_who_may_see_the_account_and_still_counts() -> 
         await gone.wait()
 
     await fact("a")
+    # A viewer hears nothing of the audit.
     assert heard == {
         "ann": [ResourceUpdated("tiger://accounts/a/orders"), ResourceUpdated(ACCOUNTS)],
         "bob": [],

@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
@@ -14,14 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mcp import Client
 from mcp.types import CallToolResult, Implementation, TextContent
 
+from adapters.mcp.callers import CALLER, LOCAL, NOBODY
 from adapters.mcp.parts import Connected, Parts, Waits
 from adapters.mcp.server import build
 from core import codec, events, views
+from core.asks import HEALTH, AskReply
 from core.commands import COMMAND_CLASSES, Command, Envelope, Sealed, parse_body, signed_bytes
 from core.errors import LinkError
 from core.events import Environment
 from core.events import Mode as AccountMode
 from core.money import Money
+from core.orders import CancelPhase, ModifyPhase, Phase
 from core.ports import EventMessage
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
@@ -149,9 +152,17 @@ class FakeBus:
         return False
 
     async def request(self, subject: str, body: bytes, *, timeout_s: float) -> bytes:
-        """Answer as scripted."""
+        """Answer as scripted; a worker is there unless a test says otherwise."""
+        if subject.startswith("ask.") and subject.endswith(f".{HEALTH}"):
+            return self._answered(
+                self.answers.get(subject, AskReply(data=msgspec.Raw(b"{}"))), body
+            )
         self.asked.append((subject, body))
         answer = self.answers.get(subject, LinkError("expected an answer, was none"))
+        return self._answered(answer, body)
+
+    @staticmethod
+    def _answered(answer: Any, body: bytes) -> bytes:
         if callable(answer):
             answer = answer(body)
         if isinstance(answer, Exception):
@@ -206,7 +217,7 @@ class FakeBus:
 class World:
     """One gateway on one scripted bus."""
 
-    def __init__(self, waits: Waits = PATIENT) -> None:
+    def __init__(self, waits: Waits = PATIENT, *, asks: bool = True) -> None:
         self.signer = TestSigner()
         self.bus = FakeBus(self.signer)
         self.accounts: dict[str, Environment] = dict(ACCOUNTS)
@@ -226,6 +237,7 @@ class World:
             version="1.2.3",
             waits=waits,
             modes=lambda: self.modes,
+            asks=asks,
         )
         self.server = build(self.parts)
 
@@ -233,9 +245,10 @@ class World:
     async def client(self, mode: Mode) -> AsyncIterator[Client]:
         """Connect a real MCP client in memory; the whole block is bounded."""
         told = Implementation(name="test-client", version="9")
-        async with asyncio.timeout(TEST_LIMIT_S):
-            async with Client(self.server, mode=mode, client_info=told) as client:
-                yield client
+        with somebody():
+            async with asyncio.timeout(TEST_LIMIT_S):
+                async with Client(self.server, mode=mode, client_info=told) as client:
+                    yield client
 
     async def _connect(self) -> Connected:
         await self.reachable.wait()
@@ -250,6 +263,19 @@ class World:
 
     async def _close(self) -> None:
         self.closed += 1
+
+
+@contextmanager
+def somebody() -> Iterator[None]:
+    """Call as the user of this machine, where a test does not say who calls."""
+    if CALLER.get() is not NOBODY:
+        yield
+        return
+    before = CALLER.set(LOCAL)
+    try:
+        yield
+    finally:
+        CALLER.reset(before)
 
 
 def told(result: CallToolResult) -> dict[str, Any]:
@@ -344,6 +370,37 @@ def row_of(recorded: codec.Recorded) -> views.EventRow:
         n=recorded.n,
         recorded_at=recorded.recorded_at,
         data=msgspec.Raw(msgspec.json.encode(recorded.data)),
+    )
+
+
+def order_row(order_id: str, **changes: Any) -> views.OrderRow:
+    """Return an order as a view shows it."""
+    spec = order_spec()
+    return msgspec.structs.replace(
+        views.OrderRow(
+            order_id=order_id,
+            tiger_order_id="",
+            symbol=spec.symbol,
+            market=spec.market,
+            currency=spec.currency,
+            side=spec.side,
+            order_type=spec.order_type,
+            quantity=spec.quantity,
+            limit_price=spec.limit_price,
+            time_in_force=spec.time_in_force,
+            phase=Phase.WORKING,
+            cancel=CancelPhase.REQUESTED,
+            modify=ModifyPhase.NONE,
+            filled_quantity=spec.quantity,
+            average_price=None,
+            reason="",
+            detail="",
+            is_external=False,
+            started_at=NOW,
+            updated_at=NOW,
+            spec=spec,
+        ),
+        **changes,
     )
 
 

@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextvars import Context
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,20 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
 
 from adapters.mcp import callers
-from adapters.mcp.callers import CALLER, LOCAL, NOBODY, Caller, Right, permit, read_grants
+from adapters.mcp.callers import (
+    LOCAL,
+    NOBODY,
+    Caller,
+    Right,
+    current,
+    permit,
+    read_grants,
+)
 from adapters.mcp.tokens import (
     KEYS_BYTES_MAX,
     KEYS_LIFE_S,
@@ -170,6 +181,70 @@ async def test_another_kind_of_token_is_refused(issuer: Issuer, headers: Change)
 )
 async def test_what_is_no_token_is_refused(issuer: Issuer, token: str) -> None:
     assert await refusal(issuer, token) in ("malformed", "algorithm")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def json_token(header: object, claims: object, key: Ed25519PrivateKey) -> str:
+    """Return a token of any JSON, as Python's reader takes it, properly signed."""
+    told = (json.dumps(each).encode() for each in (header, claims))
+    signed = b".".join(base64.urlsafe_b64encode(each).rstrip(b"=") for each in told)
+    tail = base64.urlsafe_b64encode(key.sign(signed)).rstrip(b"=")
+    return b".".join((signed, tail)).decode()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example(name="alg", value=["EdDSA"])
+@example(name="alg", value={})
+@example(name="typ", value=["JWT"])
+@example(name="kid", value={})
+@example(name="b64", value=False)
+@example(name="crit", value=7)
+@given(
+    name=st.sampled_from(["alg", "kid", "typ", "b64", "crit"]),
+    value=JSON.filter(lambda told: told not in (KEY_ID, True, "")),
+)
+def test_a_header_of_any_shape_is_refused(issuer: Issuer, name: str, value: object) -> None:
+    header = {"alg": "EdDSA", "kid": KEY_ID, "typ": "JWT", name: value}
+    token = json_token(header, issuer.claims("ann", "sandbox:viewer"), issuer.key)
+    if name == "b64" and value is not False:
+        # What is no `false` is the default.
+        asyncio.run(TokenChecker(issuer.rules(), SystemClock()).check(token))
+        return
+    assert asyncio.run(refusal(issuer, token))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example(name="exp", value=10**20)
+@example(name="exp", value=253_402_300_800)
+@example(name="exp", value=float("inf"))
+@example(name="iss", value=["https://issuer.example"])
+@example(name="aud", value={})
+@given(
+    name=st.sampled_from(["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "scope"]),
+    value=JSON,
+)
+def test_a_claim_of_any_shape_is_refused_or_counts(
+    issuer: Issuer, name: str, value: object
+) -> None:
+    claims = issuer.claims("ann", "sandbox:viewer") | {name: value}
+    token = json_token({"alg": "EdDSA", "kid": KEY_ID}, claims, issuer.key)
+    # Any other error would be a 500.
+    with contextlib.suppress(RefusedTokenError):
+        asyncio.run(TokenChecker(issuer.rules(), SystemClock()).check(token))
+
+
+@pytest.mark.parametrize("ends_s", [10**20, 253_402_300_800])
+async def test_a_token_that_ends_after_all_times_is_refused(issuer: Issuer, ends_s: int) -> None:
+    token = issuer.token("ann", "sandbox:viewer", exp=ends_s)
+    assert await refusal(issuer, token) == "signature_or_claims"
 
 
 async def test_a_huge_token_is_refused_before_it_is_read(issuer: Issuer) -> None:
@@ -438,14 +513,15 @@ async def test_no_way_to_the_cluster_leads_past_the_grants() -> None:
     assert bus.reached == allowed
 
 
-def test_who_forgets_to_say_who_calls_may_do_nothing() -> None:
-    before = CALLER.set(NOBODY)
-    try:
+def test_a_request_without_a_caller_is_nobody() -> None:
+    def ask() -> None:
+        assert current() is NOBODY
+        assert not current().may_somewhere(Right.READ)
         with pytest.raises(ToolError, match="forbidden"):
             permit("list_accounts", is_read=True, arguments={})
-        assert not NOBODY.may_somewhere(Right.READ)
-    finally:
-        CALLER.reset(before)
+
+    # A context in which nobody said anything.
+    Context().run(ask)
     assert LOCAL.rights("any") == set(Right)
 
 
