@@ -95,6 +95,35 @@ mutants *ARGUMENTS:
 order-states:
     @{{ python }} -P -m tests.support.order_diagram
 
+# Write docs/tools.md from the tools; --record plays its examples anew first
+tools-doc *ARGUMENTS:
+    @{{ python }} -P -m tests.support.tool_docs {{ ARGUMENTS }}
+
+# Do every written task and write what each took into docs/tasks.md
+tasks:
+    @{{ python }} -P -m tests.e2e.tasks
+
+# Walk over every tool in both eras with sensible to hostile calls
+walk *ARGUMENTS:
+    @{{ python }} -m pytest tests/e2e/test_tool_walk.py --walk-calls 5000 {{ ARGUMENTS }}
+
+# Let the protocol's own suite and the Inspector judge the server
+conformance *ARGUMENTS:
+    @{{ python }} -m pytest tests/conformance {{ ARGUMENTS }}
+
+# Write the results of both into docs/conformance.md
+conformance-docs:
+    @{{ python }} -P -m tests.conformance
+
+# Say what is wrong on this machine
+doctor *ARGUMENTS:
+    @{{ tiger }} doctor {{ ARGUMENTS }}
+
+# Write wheel and bundle into dist
+package:
+    @{{ python }} -m hatchling build -t wheel
+    @{{ python }} -m infra.packaging
+
 # Put the code into shape
 format:
     @{{ bin }}ruff format .
@@ -117,4 +146,4 @@ check: lint types
 # Pin the dependencies anew (needs uv on the path)
 lock:
     uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
-    @{{ python }} -c "from pathlib import Path; p = Path('requirements.lock'); p.write_text('# Made by `just lock` from pyproject.toml; do not edit.\n' + p.read_text())"
+    @{{ python }} -c "from pathlib import Path; p = Path('requirements.lock'); p.write_text('# Made by the recipe lock from pyproject.toml; do not edit.\n' + p.read_text())"

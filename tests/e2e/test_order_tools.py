@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 from mcp import Client
+from mcp.client.context import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult, ErrorData
 
 from core.events import Mode
 from infra.home import Home
@@ -396,6 +399,54 @@ async def test_a_change_ends_replaced_requested_rejected_not_sent_unknown_or_ref
         facts = [row["fact"] for row in rows_of(told["facts"])]
         assert facts[0] == "order.previewed"
         assert facts[-1] == "order.cancelled"
+
+
+@both_eras
+async def test_a_change_that_the_person_declines_never_reaches_the_broker(
+    home: Path, mode: Era
+) -> None:
+    control = sandbox_of(home)
+    questions: list[str] = []
+
+    async def person(
+        context: ClientRequestContext, params: ElicitRequestParams
+    ) -> ElicitResult | ErrorData:
+        assert context.session is not None
+        questions.append(params.message)
+        # The new order is wanted, what grows it is not.
+        is_new = params.message.startswith("Send this order")
+        return (
+            ElicitResult(action="accept", content={}) if is_new else ElicitResult(action="decline")
+        )
+
+    async with served(home, mode=mode, asked=person) as client:
+        order_id = await _resting(client, "MSFT", quantity="1")
+        asked = control.request_count(MODIFY)
+        told = await answer(
+            client,
+            "modify_order",
+            account=ACCOUNT,
+            order_id=order_id,
+            reason="a test",
+            quantity="100",
+            limit_price="600",
+        )
+        assert (told["status"], told["code"]) == ("refused", "not_confirmed")
+        assert "To: Buy 100 MSFT (US stock) at limit 600 USD" in questions[-1]
+        assert control.request_count(MODIFY) == asked
+        await _cancelled(client, order_id)
+
+
+async def test_the_margin_of_an_order_is_its_own_on_an_account_that_holds_something(
+    home: Path,
+) -> None:
+    async with served(home) as client:
+        before = await _previewed(client, "AAPL", quantity="3")
+        bought = await _submitted(client, "AAPL", **MARKET, quantity="5")
+        await _order(client, bought["order_id"], lambda row: row["phase"] == "filled")
+        after = await _previewed(client, "AAPL", quantity="3")
+    margins = [Decimal(each["estimate"]["initial_margin"]["amount"]) for each in (before, after)]
+    assert margins[0] == margins[1] > 0
 
 
 @both_eras

@@ -1,13 +1,18 @@
 """A real MCP client against the whole service: what a model may get wrong, and repeated calls."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp import Client
 
+from infra.home import Home
+from infra.supervisor.status import live_status
 from tests.support.cluster import (
     ACCOUNT,
     answer,
@@ -122,3 +127,37 @@ async def test_a_preview_that_nobody_made_cannot_be_submitted(home: Path) -> Non
         said = await fault(client, "submit_order", account=ACCOUNT, preview_id="x" * 5_000)
         assert "preview_id" in said
         assert control.request_count("place_order") == placed
+
+
+async def state_until(client: Client, wanted: str) -> dict[str, Any]:
+    """Return what get_account says once the account's state is the one that is waited for."""
+    async with asyncio.timeout(30):
+        told: dict[str, Any] = {}
+        while told.get("state") != wanted:
+            told = await answer(client, "get_account", account=ACCOUNT)
+    return told
+
+
+async def test_an_account_whose_worker_is_away_is_not_called_active(home: Path) -> None:
+    status = live_status(Home(home))
+    assert status is not None
+    login = next(
+        login.name
+        for login in Home(home).load().logins
+        if ACCOUNT in {account.alias for account in login.accounts}
+    )
+    (pid,) = [each.pid for each in status.processes if each.name == f"worker-{login}"]
+    assert pid is not None
+    async with served(home) as client:
+        await state_until(client, "active")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            told = await state_until(client, "unavailable")
+            assert "tiger-mcp status" in told["next_step"]
+            assert told["detail"].startswith("last recorded: active")
+            listed = rows_of((await answer(client, "list_accounts"))["accounts"])
+            states = {row["account"]: row["state"] for row in listed}
+            assert states[ACCOUNT] == "unavailable"
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await state_until(client, "active")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from mcp import Client, StdioServerParameters
+from mcp.client.session import ElicitationFnT
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult
 
@@ -28,9 +29,16 @@ def settings_of(home: Path) -> Settings:
 
 @contextlib.asynccontextmanager
 async def served(
-    home: Path, *, mode: Era = "auto", options: Sequence[str] = ()
+    home: Path,
+    *,
+    mode: Era = "auto",
+    options: Sequence[str] = (),
+    asked: ElicitationFnT | None = None,
 ) -> AsyncIterator[Client]:
-    """Start `tiger-mcp serve` on a home and connect to it as Claude would."""
+    """Start `tiger-mcp serve` on a home and connect to it as Claude would.
+
+    With `asked` the client declares that it shows questions, and answers them so.
+    """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     server = StdioServerParameters(
         command=sys.executable,
@@ -39,7 +47,9 @@ async def served(
     with contextlib.ExitStack() as files:
         opened = await asyncio.to_thread((home / "gateway.log").open, "a")
         log = files.enter_context(opened)
-        async with Client(stdio_client(server, errlog=log), mode=mode) as client:
+        async with Client(
+            stdio_client(server, errlog=log), mode=mode, elicitation_callback=asked
+        ) as client:
             yield client
 
 
