@@ -197,13 +197,12 @@ class Simulation(Traps):
             for scope in unverified(line.state):
                 self.violate(f"the halt of {scope or account} was never verified")
         self._release_and_resume()
-        self.scheduler.run_until(self.scheduler.now_s + PERSON_S)
+        # What went wrong may have used up the broker's ration, and a verdict then waits for it.
+        ration_s = RATION_S * (self._around.budgets is TIGER_BUDGETS)
+        self.scheduler.run_until(self.scheduler.now_s + PERSON_S + ration_s)
         if self._is_something_left():
             self._release_and_resume()
             self.scheduler.run_until(self.scheduler.now_s + PERSON_S)
-        # What went wrong may have used up the broker's ration, and a verdict then waits for it.
-        ration_s = RATION_S * (self._around.budgets is TIGER_BUDGETS)
-        self.scheduler.run_until(self.scheduler.now_s + ration_s)
         probes = self._probe()
         self.scheduler.run_until(self.scheduler.now_s + PROBE_S)
         # What still moves could not be held against anything.
