@@ -71,13 +71,19 @@ async def test_a_person_who_is_asked_decides_whether_the_broker_hears_of_an_orde
 
     await stage.begin()
     async with served(stage.path, mode=mode, asked=person) as client:
+        declined = await answer(client, "preview_order", **TERMS)
+        over = {"account": TERMS["account"], "preview_id": declined["preview_id"]}
+        for _ in range(2):
+            told = await answer(client, "submit_order", **over)
+            assert (told["status"], told["code"]) == ("refused", "not_confirmed")
+        # A no ends the preview, and nobody is asked about it again.
+        assert len(questions) == 1
         shown = await answer(client, "preview_order", **TERMS)
         chosen = {"account": TERMS["account"], "preview_id": shown["preview_id"]}
-        for _ in range(2):
-            told = await answer(client, "submit_order", **chosen)
-            assert (told["status"], told["code"]) == ("refused", "not_confirmed")
+        told = await answer(client, "submit_order", **chosen)
+        assert (told["status"], told["code"]) == ("refused", "not_confirmed")
         await stage.ledger.read()
-        assert stage.facts("sandbox-two") == {"order.previewed": 1}
+        assert stage.facts("sandbox-two") == {"order.previewed": 2}
         assert stage.requests(PLACE) == 0
         for _ in range(2):
             told = await answer(client, "submit_order", **chosen)
