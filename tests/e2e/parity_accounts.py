@@ -114,7 +114,7 @@ async def get_assets(stage: Stage) -> None:
             }.items():
                 assert same(rows[segment][name], getattr(theirs, wire)), (segment, name)
     assert "base_currency" in await stage.refusal(
-        "get_balances", account=ACCOUNT, view="now", base_currency="XXX"
+        "get_balances", account=ACCOUNT, view="now", base_currency="ZZZ"
     )
 
 

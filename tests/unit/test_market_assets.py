@@ -107,7 +107,7 @@ def test_what_is_no_currency_is_never_asked(view: str, currency: str) -> None:
 
 def test_a_currency_that_the_broker_does_not_take_is_named() -> None:
     broker = ScriptedBroker(prime_assets=refused(1010, "field 'base_currency' is invalid"))
-    fault = replied(broker, currency="XXX")
+    fault = replied(broker, currency="ZZZ")
     assert isinstance(fault, AskFault)
     assert (fault.code, fault.field) == ("invalid_argument", "base_currency")
 
