@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from infra.supervisor.board import StatusBoard
+from infra.supervisor.child import GRACE_S
 from infra.supervisor.log_files import rotate
 from infra.supervisor.status import ProcessState
 
@@ -62,6 +63,8 @@ class SupervisedProcess:
         self._child: asyncio.subprocess.Process | None = None
         self._restarts = 0
         self._crashes = 0
+        # When its login was first found in use, of the ends in a row that say so.
+        self._held_since: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -86,10 +89,9 @@ class SupervisedProcess:
                 if self._stopping.is_set():
                     break
                 is_steady = loop.time() - started_at >= STEADY_S
-                self._crashes = 1 if is_steady else self._crashes + 1
                 pause_s = PAUSE_MIN_S if is_steady else pause_s
-                state = self._state_after(code)
-                if state is not ProcessState.WAITING:
+                state = self._state_after(code, is_steady=is_steady, now=loop.time())
+                if self._is_settled(state, now=loop.time()):
                     pause_s = PAUSE_MAX_S
                     self.settled.set()
                 self._restarts += 1
@@ -152,10 +154,19 @@ class SupervisedProcess:
             pass
         return await child.wait()
 
-    def _state_after(self, code: int | None) -> ProcessState:
+    def _state_after(self, code: int | None, *, is_steady: bool, now: float) -> ProcessState:
         if code == EXIT_LOGIN_IN_USE:
+            self._held_since = now if self._held_since is None else self._held_since
             return ProcessState.LOGIN_IN_USE
+        self._held_since = None
+        self._crashes = 1 if is_steady else self._crashes + 1
         return ProcessState.CRASH_LOOP if self._crashes >= CRASHES_MAX else ProcessState.WAITING
+
+    def _is_settled(self, state: ProcessState, *, now: float) -> bool:
+        if self._held_since is not None:
+            # A worker whose supervisor was killed holds its login while it ends in order.
+            return now - self._held_since >= GRACE_S
+        return state is not ProcessState.WAITING
 
     async def _sleep(self, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -94,6 +94,14 @@ async def placed(client: Client, account: str, **more: Any) -> dict[str, Any]:
     return await answer(client, "submit_order", **chosen)
 
 
+async def all_filled(client: Client, account: str) -> None:
+    async with asyncio.timeout(WAIT_S):
+        phases = {"accepted"}
+        while phases != {"filled"}:
+            told = await answer(client, "get_orders", account=account)
+            phases = {row["phase"] for row in rows_of(told["orders"])}
+
+
 def aliases(told: dict[str, Any]) -> list[str]:
     return sorted(row["account"] for row in rows_of(told["accounts"]))
 
@@ -130,6 +138,7 @@ async def test_a_second_login_comes_and_goes_beside_the_first(stage: Stage) -> N
         assert orders_of(stage, "paper", "desk") == before + 1
         assert pid_of(stage.home, "worker-paper") == first
 
+        await all_filled(client, "second")
         await placed(client, "second", order_type="limit", limit_price="1.00")
         file = Home(stage.home).installation_file
         saved = file.read_bytes()

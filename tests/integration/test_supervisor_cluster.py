@@ -12,8 +12,10 @@ from typing import Final
 import psutil
 import pytest
 
+from adapters.tiger_worker.credentials import read_credentials
 from infra.config import Settings
 from infra.home import Home
+from infra.login_lock import login_locks, take_login_lock
 from infra.nats.monitor import wait_until
 from infra.supervisor.detached import _end_leftovers, ensure_up, stop
 from infra.supervisor.status import Phase, ProcessState, Status, live_status, supervisor_pid
@@ -75,6 +77,12 @@ def ready_status(settings: Settings) -> Status | None:
 def is_ready_with_other(settings: Settings, name: str, old_pid: int) -> bool:
     status = ready_status(settings)
     return status is not None and pids_of(status).get(name, old_pid) != old_pid
+
+
+def state_of(settings: Settings, name: str) -> ProcessState | None:
+    status = live_status(Home(settings.home))
+    processes = () if status is None else status.processes
+    return next((each.state for each in processes if each.name == name), None)
 
 
 def test_two_starts_at_the_same_instant_make_one_cluster(settings: Settings) -> None:
@@ -164,6 +172,23 @@ def test_killed_worker_is_started_again(settings: Settings) -> None:
     before = pids_of(ensure_up(settings))
     os.kill(before["worker-alpha"], signal.SIGKILL)
     wait_for(lambda: is_ready_with_other(settings, "worker-alpha", before["worker-alpha"]))
+
+
+def test_login_that_an_ending_worker_still_holds_is_waited_for(settings: Settings) -> None:
+    ensure_up(settings)
+    stop(settings)
+    home = Home(settings.home)
+    login = read_credentials(home.path / home.load().login("alpha").properties, is_sandbox=True)
+    held = take_login_lock(login.tiger_id, folder=login_locks())
+    assert held is not None
+    found: list[Status] = []
+    start = threading.Thread(target=lambda: found.append(ensure_up(settings)))
+    with held:
+        start.start()
+        wait_for(lambda: state_of(settings, "worker-alpha") is ProcessState.LOGIN_IN_USE)
+        assert found == []
+    start.join(WAIT_S)
+    assert [status.phase for status in found] == [Phase.READY]
 
 
 def test_process_that_cannot_start_is_reported_and_not_hidden(
