@@ -10,8 +10,9 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from adapters.tiger_worker import rows, words
+from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import Listing
+from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
@@ -39,9 +40,15 @@ class Evidence:
     """Counts for one account; `tell` is given what became evidence, each time it is shown again."""
 
     def __init__(
-        self, *, timing: Timing, state: Callable[[], AccountState], tell: Callable[[Item], None]
+        self,
+        *,
+        timing: Timing,
+        order_rows: OrderRows,
+        state: Callable[[], AccountState],
+        tell: Callable[[Item], None],
     ) -> None:
         self._timing = timing
+        self._order_rows = order_rows
         self._state_now = state
         self._tell = tell
         self.absences: dict[str, tuple[int, datetime]] = {}
@@ -114,7 +121,7 @@ class Evidence:
         begun_at = self._begin_of(listing)
         if begun_at is None:
             return
-        for tiger_order_id, seen in rows.readable_orders(listing.rows).items():
+        for tiger_order_id, seen in self._order_rows.readable(listing.rows).items():
             order = changing.get(tiger_order_id)
             if order is None or order.modify_arrives_by is None:
                 continue
@@ -139,7 +146,7 @@ class Evidence:
             if order is None or not order.recorded_quantity:
                 continue
             try:
-                seen = rows.order_of(row, ())
+                seen = self._order_rows.order_of(row)
             except CorruptRecordError:
                 # Told of where the rows are read; it shows nothing.
                 continue

@@ -21,6 +21,7 @@ from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.windows import LOOK_BACK_S, Windows, open_symbols
@@ -110,7 +111,13 @@ class Reconciler:
         self._moved_at = time.monotonic()
         self._gaps = gaps
         self._windows = Windows(clock=clock, budget=budget)
-        self._evidence = Evidence(timing=timing, state=lambda: self._state, tell=self._tell)
+        self._order_rows = OrderRows()
+        self._evidence = Evidence(
+            timing=timing,
+            order_rows=self._order_rows,
+            state=lambda: self._state,
+            tell=self._tell,
+        )
         self._figures_at = -math.inf
         # Since the figures were read last.
         self._has_news = False
@@ -204,6 +211,7 @@ class Reconciler:
         if is_sweep:
             # What a narrower listing leaves out is no news when the next sweep shows it.
             self._told = {id_: row for id_, row in self._told.items() if id_ in found}
+            self._order_rows.keep_only(found)
         self._tell(
             RoundCompleted(
                 gaps=gaps,
@@ -257,7 +265,7 @@ class Reconciler:
         Raises:
             CorruptRecordError: the row is no order that can be read.
         """
-        seen = rows.order_of(row, ())
+        seen = self._order_rows.order_of(row)
         state = self._state
         order_id = state.by_tiger_id.get(seen.tiger_order_id)
         order = state.orders.get(order_id) if order_id is not None else None
@@ -323,10 +331,10 @@ class Reconciler:
         """
         self._spend("orders")
         # An older open order may fill too, and would then be in no listing that begins later.
-        before = rows.readable_orders(found.values())
+        before = self._order_rows.readable(found.values())
         begins = (seen.opened_at - timedelta(seconds=LOOK_BACK_S) for seen in before.values())
         listing = self._broker.orders(since=min([since, *begins]))
-        for tiger_order_id, seen in rows.readable_orders(listing.rows).items():
+        for tiger_order_id, seen in self._order_rows.readable(listing.rows).items():
             known = before.get(tiger_order_id)
             if seen.filled_quantity != (0 if known is None else known.filled_quantity):
                 raise BrokerError("an order was filled while the first figures were read")

@@ -4,7 +4,7 @@ Whatever a row holds, it is read or raises `CorruptRecordError`; one row that ca
 nothing about the others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -81,21 +81,6 @@ def key_of(row: Row) -> str:
     except CorruptRecordError:
         # Two rows that cannot be read may be about two symbols.
         return repr(row)
-
-
-def readable_orders(found: Iterable[Row]) -> dict[str, OrderSeen]:
-    """Return the orders among some rows by the broker's ids, without executions.
-
-    A row that cannot be read is left out; whoever needs to know is told by `unreadable`.
-    """
-    seen: dict[str, OrderSeen] = {}
-    for row in found:
-        try:
-            order = order_of(row, ())
-        except CorruptRecordError:
-            continue
-        seen[order.tiger_order_id] = order
-    return seen
 
 
 def unreadable(kind: RowKind, row: Row, error: CorruptRecordError) -> RowUnreadable:
