@@ -9,7 +9,7 @@ import msgspec
 from core import events, items
 from core.claims import Claim
 from core.keyed import Keyed
-from core.orders import Order
+from core.orders import CancelPhase, ModifyPhase, Order, Phase
 from core.terms import OrderSpec, symbol_of
 from core.tokens import TokenState
 
@@ -19,12 +19,17 @@ CASH_ROUNDING_MAX: Final = Decimal("0.05")
 # Why a symbol, or the account, is frozen by a row of a listing that cannot be read.
 UNREADABLE_CAUSES: Final = {kind: f"{kind}_unreadable" for kind in items.RowKind}
 
+# Why a symbol is frozen of which an order is listed that may be ours or somebody's.
+IDENTITY_UNCLEAR: Final = "identity_unclear"
+# Freezes of a symbol of which an order may be open that is in no books.
+HIDING_CAUSES: Final = frozenset({UNREADABLE_CAUSES[items.RowKind.ORDER], IDENTITY_UNCLEAR})
+
 # Why an account is frozen whose login lost its push connection to another client.
 KICKED: Final = "kicked"
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """A preview that may still be submitted."""
+    """A preview that may still be submitted, by `owner` alone if there is one."""
 
     preview_id: str
     spec: OrderSpec
@@ -33,6 +38,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
     expires_at: datetime
     all_passed: bool
+    owner: str = ""
 
 
 class PositionBreak(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +70,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
     is_stale: bool = True
     gap: int = 0
-    reconciled_at: datetime | None = None
+    # When the orders were listed that the account was last reconciled by, by the broker's clock.
+    listed_at: datetime | None = None
     frozen_cause: str = ""
     frozen_symbols: frozenset[str] = frozenset()
     # Symbols, "" for all, of which an order may stand in a row that cannot be read.
@@ -74,10 +81,12 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     kicks: frozenset[str] = frozenset()
     is_halted: bool = False
     halted_symbols: frozenset[str] = frozenset()
-    # The `n` of the last halt of the whole account.
-    halted_n: int = 0
-    # The `n` of the last halt or freeze, of whatever scope.
-    blocked_n: int = 0
+    # Which file halted the account last.
+    halt_file: str = ""
+    # The `n` of the last halt of each scope ("" or a symbol) that there ever was, and of each
+    # scope's last freeze that no person has resumed.
+    halted_at: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
+    frozen_at: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     # Scopes of halts ("" or a symbol) with the `n` of each, until readings show nothing open.
     unverified_halts: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
@@ -85,6 +94,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: frozenset[str] = frozenset()
     watched_orders: frozenset[str] = frozenset()
     released_orders: frozenset[str] = frozenset()
+    # Of each order in doubt, the `n` of the last event that told something of it.
+    doubted_n: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     # When each order was watched no more: done with every fill recorded, or released.
     left_at: Keyed[datetime] = msgspec.field(default_factory=lambda: Keyed[datetime]())
     by_tiger_id: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
@@ -105,6 +116,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None
 
+    def preview_for(self, preview_id: str, owner: str) -> Preview | None:
+        """Return a preview that this owner may submit; another's is told from none by nothing."""
+        found = self.previews.get(preview_id)
+        return None if found is None or found.owner not in ("", owner) else found
+
     def open_of(self, symbol: str) -> tuple[Order, ...]:
         """Return the open orders of a symbol, oldest first."""
         found = (self.orders[order_id] for order_id in self.open_orders)
@@ -114,6 +130,32 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
                 key=lambda order: (order.started_at, order.order_id),
             )
         )
+
+    @property
+    def begun_acts(self) -> tuple[str, ...]:
+        """The orders that are being sent, changed or cancelled, as far as is recorded."""
+        return tuple(
+            sorted(
+                order.order_id
+                for order in self.orders.values()
+                if order.phase is Phase.SUBMITTING
+                or order.modify is ModifyPhase.STARTED
+                or order.cancel is CancelPhase.STARTED
+            )
+        )
+
+    @property
+    def halted_n(self) -> int:
+        """The `n` of the last halt of the whole account."""
+        return self.halted_at.get("") or 0
+
+    def blocked_n(self, scope: str) -> int:
+        """Return the `n` of the last halt or freeze that a resume of this scope would lift."""
+        halted, frozen = self.halted_at.get(scope) or 0, self.frozen_at.get(scope) or 0
+        if scope:
+            return max(halted, frozen)
+        # Of the account it lifts the freezes of every symbol, and no halt of one.
+        return max([halted, *self.frozen_at.values()])
 
     def halts(self, symbol: str) -> bool:
         """Say whether the account, or this symbol of it, is halted."""

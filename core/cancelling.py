@@ -11,6 +11,7 @@ from core.orders import CancelPhase, Order, Phase
 from core.refusals import Refusal
 from core.refusing import refused
 
+_UNREAD: Final = "unread:"
 # Where a request to cancel came to nothing, as far as anybody knows.
 _TO_NOTHING: Final = frozenset({CancelPhase.REFUSED, CancelPhase.UNKNOWN})
 
@@ -62,14 +63,15 @@ def must_not_rest(state: AccountState, order: Order) -> bool:
 
     A halt's orders, also those whose cancel the broker took and which are open all the same, and
     one wished away while it was in doubt. Once readings have verified a halt, an order from
-    elsewhere is a person's own deed: closing a position by hand is not undone.
+    elsewhere, and what the broker makes of it, is a person's own deed: closing a position by hand,
+    or guarding it by a stop, is not undone.
     """
     if order.cancel is CancelPhase.STARTED:
         return False
     if order.cancel is CancelPhase.WANTED:
         return order.phase is not Phase.RELEASED and bool(order.tiger_order_id)
     symbol = order.spec.symbol
-    if order.is_external and not order.parent_order_id:
+    if is_from_elsewhere(state, order):
         scopes = {""} if state.is_halted else set()
         scopes |= {symbol} & state.halted_symbols
         return any(scope in state.unverified_halts for scope in scopes)
@@ -82,13 +84,65 @@ def is_halt_carried(state: AccountState) -> bool:
     That a cancel was asked, or even taken, is not enough: nobody may be there to ask again.
     """
     is_verified = state.is_halted and "" not in state.unverified_halts
-    return is_verified and all(
-        order.is_external and not order.parent_order_id for order in _open_orders(state)
+    return is_verified and all(is_from_elsewhere(state, order) for order in _open_orders(state))
+
+
+def is_from_elsewhere(state: AccountState, order: Order) -> bool:
+    """Say whether an order was not given here; what the broker made of one is its giver's."""
+    # Of a parent that was never seen nobody knows; each is on the books before what it led to.
+    parent = state.orders.get(order.parent_order_id)
+    return order.is_external if parent is None else is_from_elsewhere(state, parent)
+
+
+def is_ours(state: AccountState, tiger_order_id: str) -> bool:
+    """Say whether the broker's id is that of an order given here, or of what was made of one."""
+    order = state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
+    return order is not None and not is_from_elsewhere(state, order)
+
+
+def must_cancel_unread(state: AccountState, tiger_order_id: str, symbol: str) -> bool:
+    """Say whether a halt wants an open order cancelled that is on no book because of its row.
+
+    Once readings have verified the halt, it is a person's own deed, as any order from elsewhere.
+    """
+    if not tiger_order_id or tiger_order_id in state.by_tiger_id:
+        return False
+    scopes = {""} if state.is_halted else set()
+    scopes |= {symbol} & state.halted_symbols
+    return any(scope in state.unverified_halts for scope in scopes)
+
+
+def decide_cancel_unread(state: AccountState, item: items.UnreadOrderOpen) -> Event | None:
+    """Return the intention to have an order cancelled whose id alone can be read."""
+    if not must_cancel_unread(state, item.tiger_order_id, item.symbol):
+        return None
+    return events.AccountCancelsAsked(
+        command_id=derived_id("cmd", state.account, "unread order", item.tiger_order_id),
+        symbol=item.symbol or None,
+        side=None,
+        order_ids=(),
+        unread=item.tiger_order_id,
     )
+
+
+def unread_key(tiger_order_id: str) -> str:
+    """Return what such an order is called in place of an id of ours."""
+    return f"{_UNREAD}{tiger_order_id}"
 
 
 def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> Event | None:
     """Return what the end of a request to cancel means for its order."""
+    if item.order_id.startswith(_UNREAD):
+        tiger_order_id = item.order_id.removeprefix(_UNREAD)
+        return events.AccountCancelsAsked(
+            command_id=derived_id("cmd", state.account, "unread order", tiger_order_id),
+            symbol=None,
+            side=None,
+            order_ids=(),
+            unread=tiger_order_id,
+            outcome=str(item.outcome),
+            detail=item.detail,
+        )
     order = state.orders.get(item.order_id)
     if order is None or order.cancel is not CancelPhase.STARTED:
         return None

@@ -20,6 +20,8 @@ _DIGEST_CHARACTERS: Final = 16
 _AMOUNT: Final = re.compile(r"\d{1,20}(\.\d{1,20})?")
 # Texts that may look like an amount and are none: 00700 is another symbol than 700.
 _NO_AMOUNTS: Final = frozenset({"symbol", "reason"})
+# Not what was asked for: the name of the asking, and what was known then.
+_NO_CONTENT: Final = frozenset({"key", "seen"})
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ def claim_of(command: object) -> Claim | None:
     if not key:
         return None
     told: dict[str, Any] = msgspec.to_builtins(command)
-    content = {field: value for field, value in told.items() if field != "key"}
+    content = {field: value for field, value in told.items() if field not in _NO_CONTENT}
     fields = {
         field: _digest(field, value)
         for field, value in (content | {"command": name}).items()

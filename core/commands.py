@@ -6,7 +6,8 @@ another account's subject, or altered by anyone between, is refused by the worke
 
 import re
 from datetime import date, datetime
-from typing import Final
+from decimal import Decimal
+from typing import Final, Self
 
 import msgspec
 
@@ -16,6 +17,7 @@ from core.modes import Mode
 from core.terms import (
     ContractRef,
     OptionRight,
+    OrderSpec,
     OrderType,
     SecurityType,
     Side,
@@ -131,11 +133,41 @@ class CancelOrders(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         check_scope(self.symbol or "")
 
 
+class TermsSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be changed of an order, as it stood when somebody agreed to a change of it."""
+
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing_amount: Decimal | None = None
+    trailing_percent: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not None and not value.is_finite():
+                raise ValueError(f"expected a number in {name}")
+
+    @classmethod
+    def of(cls, spec: OrderSpec) -> Self:
+        """Return them of an order's terms."""
+        return cls(**{name: getattr(spec, name) for name in cls.__struct_fields__})
+
+    def differing(self, now: "TermsSeen") -> tuple[str, ...]:
+        """Return for each term that is another one now its name and both values, in words."""
+        return tuple(
+            f"{name} is {_told(getattr(now, name))}, was {_told(getattr(self, name))}"
+            for name in self.__struct_fields__
+            if getattr(self, name) != getattr(now, name)
+        )
+
+
 class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask the broker to change an open order; what is None stays as it is then.
 
     The wish is this patch, not a whole order: it is laid over the terms that hold when it is
-    decided, so that a change of the price never brings an old quantity back.
+    decided, so that a change of the price never brings an old quantity back. `seen` are the terms
+    that whoever agreed to it knew: over any others it is not laid. None: nobody looked.
     """
 
     order_id: str
@@ -146,6 +178,7 @@ class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trailing_amount: str | None = None
     trailing_percent: str | None = None
     key: str = ""
+    seen: TermsSeen | None = None
 
     def __post_init__(self) -> None:
         check_text(self.reason, field="reason")
@@ -188,9 +221,14 @@ class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take an order in doubt off the books, on a person's word."""
+    """Take an order in doubt off the books, on a person's word about what was shown of it.
+
+    `shown_n`: how far the account's events went in that; a doubt that more was told of since, or of
+    which nothing was shown (0), is not taken off.
+    """
 
     order_id: str
+    shown_n: int = 0
 
 
 class AdoptPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -227,10 +265,13 @@ CONTROL_CLASSES: Final[dict[str, type[PersonCommand]]] = {
 }
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Envelope(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """A command with who asked, when, until when it may act, and the ids that tie it together.
 
-    `principal` is the MCP client's own name for a model's command, the person's for a control.
+    `principal` is the MCP client's own name for a model's command, the person's for a control; it
+    explains. `owner` is whose a preview is: no other owner may submit it. "" binds nobody.
     """
 
     command_id: str
@@ -239,6 +280,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     issued_at: datetime
     expires_at: datetime
     body: msgspec.Raw
+    owner: str = ""
 
     def __post_init__(self) -> None:
         if self.issued_at.tzinfo is None or self.expires_at.tzinfo is None:
@@ -258,9 +300,13 @@ def signed_bytes(message_subject: str, envelope: bytes) -> bytes:
     return message_subject.encode() + b"\0" + envelope
 
 
-def submit_command_id(account: str, preview_id: str) -> str:
-    """Return the id of the one submit that a preview can have, whoever repeats it."""
-    return derived_id("cmd", account, "order.submit", preview_id)
+def submit_command_id(account: str, preview_id: str, owner: str = "") -> str:
+    """Return the id of the one submit that a preview can have from one owner.
+
+    Another's vain try is a command of its own: it spends nothing, and its caller learns nothing.
+    """
+    parts = (owner,) if owner else ()
+    return derived_id("cmd", account, "order.submit", preview_id, *parts)
 
 
 def cancel_command_id(account: str, order_id: str, attempt: str) -> str:
@@ -305,3 +351,7 @@ def check_text(text: str, *, field: str) -> None:
     """
     if not text.isprintable():
         raise ValueError(f"{field}: {PRINTABLE_EXPECTED}")
+
+
+def _told(value: Decimal | None) -> str:
+    return "none" if value is None else f"{value:f}"

@@ -18,6 +18,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 20.0
     # How far this machine's clock and the broker's may differ without being noticed.
     skew_s: float = 2.0
+    # How long a worker may send after it renewed its login's lease.
+    lease_s: float = 10.0
     preview_life_s: float = 600.0
     absence_listings_min: int = 3
     # Readings in a row, without a fill between them, that show the same figures.

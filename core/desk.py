@@ -4,11 +4,20 @@
 event leads to outside (a call, a read) is the worker's business; see `adapters/tiger_worker`.
 """
 
+from datetime import datetime
 from typing import Final, assert_never
+
+import msgspec
 
 from core import events, items
 from core.account_state import KICKED, AccountState, kick_key, message_key
-from core.cancelling import decide_cancel, decide_cancel_answered, decide_cancel_many
+from core.balances import decide_balances
+from core.cancelling import (
+    decide_cancel,
+    decide_cancel_answered,
+    decide_cancel_many,
+    decide_cancel_unread,
+)
 from core.commands import (
     AdoptPosition,
     CancelOrder,
@@ -23,9 +32,10 @@ from core.commands import (
     SetMode,
     SubmitOrder,
 )
-from core.context import Context
+from core.context import CLOCK_SKEW_MAX_S, Context
 from core.events import Environment, Event, Mode
-from core.figures import decide_adopt, decide_balances, decide_positions
+from core.figures import decide_adopt, decide_positions
+from core.halting import decide_halt, decide_halt_file, decide_release, decide_resume
 from core.modifying import (
     decide_modify,
     decide_modify_answered,
@@ -33,16 +43,22 @@ from core.modifying import (
     must_wait,
     objection_to,
 )
-from core.orders import DOUBTFUL_PHASES, CancelPhase, ModifyPhase, Phase
+from core.orders import CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import Refusal
 from core.refusing import refused, refused_outright
-from core.sightings import decide_seen, decide_taken_back, decide_unreadable
+from core.sightings import (
+    decide_not_listed,
+    decide_seen,
+    decide_taken_back,
+    decide_unread,
+    decide_unreadable,
+)
 from core.submitting import decide_submit, is_reducing
 from core.tokens import decide_token
 
-# More single halts than anybody means; a list of them must fit into an answer.
-HALTED_SYMBOLS_MAX: Final = 200
+# What takes risk away passes whatever the clocks say.
+_NEVER_TOO_EARLY: Final = Halt | CancelOrder | CancelOrders
 
 
 def decide(state: AccountState, item: items.Item, context: Context) -> Event | None:
@@ -65,13 +81,19 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
         case items.ActAbandoned():
             return _abandoned(state, item)
         case items.OrderSeen():
-            return decide_seen(state, item)
+            return decide_seen(state, item, context)
         case items.RowUnreadable():
             return decide_unreadable(state, item)
+        case items.UnreadOrderOpen():
+            return decide_cancel_unread(state, item)
+        case items.OrderUnread():
+            return decide_unread(state, item, context)
         case items.AbsenceConfirmed():
             return _absent(state, item, context)
         case items.FillsTakenBack():
             return decide_taken_back(state, item, context)
+        case items.FillsNotListed():
+            return decide_not_listed(state, item, context)
         case items.PositionsSeen():
             return decide_positions(state, item, context)
         case items.BalancesSeen():
@@ -92,7 +114,7 @@ def waits(state: AccountState, item: items.Item) -> bool:
         return False
     match item.command:
         case SubmitOrder(preview_id=preview_id):
-            preview = state.previews.get(preview_id)
+            preview = state.preview_for(preview_id, item.owner)
             return (
                 preview is not None
                 and not is_reducing(state, preview.spec)
@@ -147,6 +169,11 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
     # A halt is never too late; everything else that expired would act on an old wish.
     if item.expires_at < context.now and not isinstance(item.command, Halt):
         return refused(item, Refusal.COMMAND_EXPIRED, "it was asked too long ago")
+    ahead_s = _ahead_s(item, context)
+    if ahead_s > CLOCK_SKEW_MAX_S and not isinstance(item.command, _NEVER_TOO_EARLY):
+        return refused(
+            item, Refusal.CLOCK_SKEWED, f"it was asked {ahead_s:.0f} s ahead of the worker's clock"
+        )
     no = refused_outright(state, item)
     if no is not None:
         return no
@@ -162,29 +189,24 @@ def _command(state: AccountState, item: items.CommandItem, context: Context) -> 
         case ModifyOrder():
             objection = objection_to(state, item.command)
             return None if objection is None else refused(item, objection.code, objection.detail)
-        case HaltAccount(symbol=symbol, detail=detail) | HaltTrading(symbol=symbol, reason=detail):
-            halted = state.halted_symbols
-            if symbol and symbol not in halted and len(halted) >= HALTED_SYMBOLS_MAX:
-                detail = f"{len(halted)} symbols are halted already; halt the account instead"
-                return refused(item, Refusal.INVALID_TERMS, detail)
-            return events.AccountHalted(
-                command_id=item.command_id, person=item.principal, symbol=symbol, detail=detail
-            )
-        case ResumeAccount(symbol=symbol, shown_n=shown_n):
-            if state.blocked_n > shown_n:
-                detail = f"event {state.blocked_n} halted or froze more than was shown"
-                return refused(item, Refusal.SHOWN_OUTDATED, detail)
-            return events.AccountResumed(
-                command_id=item.command_id, person=item.principal, symbol=symbol
-            )
+        case HaltAccount() | HaltTrading():
+            return decide_halt(state, item, item.command)
+        case ResumeAccount():
+            return decide_resume(state, item, item.command)
         case AdoptPosition():
             return decide_adopt(state, item, item.command)
         case ReleaseOrder():
-            return _release(state, item, item.command)
+            return decide_release(state, item, item.command)
         case SetMode(mode=mode):
             return _mode_set(state, item, mode)
         case _:
             assert_never(item.command)
+
+
+# Its end is reckoned by the clock of who asked: where that is ahead of this one, or this one was
+# set back, a wish would outlive its end by as much.
+def _ahead_s(item: items.CommandItem, context: Context) -> float:
+    return ((item.issued_at or context.now) - context.now).total_seconds()
 
 
 def _mode_set(state: AccountState, item: items.CommandItem, mode: Mode) -> Event:
@@ -194,22 +216,6 @@ def _mode_set(state: AccountState, item: items.CommandItem, mode: Mode) -> Event
             item, Refusal.ACCOUNT_READ_ONLY, "live accounts wait for limits and approvals"
         )
     return events.AccountModeSet(command_id=item.command_id, person=item.principal, mode=mode)
-
-
-def _release(state: AccountState, item: items.CommandItem, command: ReleaseOrder) -> Event:
-    order = state.orders.get(command.order_id)
-    if order is None:
-        return refused(item, Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
-    if order.phase not in DOUBTFUL_PHASES:
-        return refused(
-            item,
-            Refusal.ORDER_NOT_IN_DOUBT,
-            f"order {order.order_id} is {order.phase}",
-            order_id=order.order_id,
-        )
-    return events.OrderReleased(
-        order_id=order.order_id, command_id=item.command_id, person=item.principal
-    )
 
 
 def _placed(state: AccountState, item: items.PlaceAnswered) -> Event | None:
@@ -307,11 +313,7 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
                 return None
             return events.AccountFrozen(cause=KICKED, detail=item.connection)
         case items.HaltFileSeen():
-            if state.is_halted:
-                return None
-            return events.AccountHalted(
-                command_id="", person="halt file", symbol="", detail=item.detail
-            )
+            return decide_halt_file(state, item)
         case items.AccountBegins():
             if state.opened is not None:
                 return None
@@ -343,7 +345,9 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
 def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event | None:
     if state.is_stale and item.gaps >= state.gap:
         return events.AccountReconciled(
-            orders_read=item.orders_read, orders_since=item.orders_since
+            orders_read=item.orders_read,
+            orders_since=item.orders_since,
+            listed_at=item.listed_at or msgspec.UNSET,
         )
     if item.open_symbols is None:
         # This ledger's own word for what is open at the broker is not enough.
@@ -352,9 +356,20 @@ def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event |
         # Counted, not timed: clocks are set, and the line only grows.
         is_later = item.after_n >= halted_n
         is_open = any(scope in ("", symbol) or not symbol for symbol in item.open_symbols)
-        if is_later and not is_open and not state.open_in(scope):
+        is_open = is_open or bool(state.open_in(scope))
+        if is_later and not is_open and not _may_arrive(state, scope, item.open_from):
             return events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
     return None
+
+
+def _may_arrive(state: AccountState, scope: str, open_from: datetime | None) -> bool:
+    """Say whether an order that a person released might have reached the broker since then."""
+    released = (state.orders[order_id] for order_id in state.released_orders)
+    return any(
+        open_from is None or order.arrives_by >= open_from
+        for order in released
+        if scope in ("", order.spec.symbol)
+    )
 
 
 def _journaled(state: AccountState, item: items.CancelJournaled) -> Event | None:

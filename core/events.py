@@ -33,13 +33,14 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class QuoteUsed(msgspec.Struct, frozen=True, kw_only=True):
+class QuoteUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The quote a preview was made with; prices in the order's currency, `at` by the broker."""
 
     bid: Decimal | None
     ask: Decimal | None
     last: Decimal | None
     at: datetime
+    is_delayed: bool = False  # for want of a quote right
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderPreviewed(msgspec.Struct, frozen=True, kw_only=True):
-    """An exact order was shown to the caller; `digest` binds a later submit to it."""
+    """An exact order was shown to the caller; `digest` binds a later submit to it.
+
+    `owner` is the one caller who may submit it; without one, as in records of before, anyone may.
+    """
 
     preview_id: str
     command_id: str
@@ -64,6 +68,11 @@ class OrderPreviewed(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     expires_at: datetime
     claim: Claim | msgspec.UnsetType = msgspec.UNSET
+    owner: str | msgspec.UnsetType = msgspec.UNSET
+
+    def is_for(self, owner: str) -> bool:
+        """Say whether this owner may submit it."""
+        return not self.owner or self.owner == owner
 
 
 class OrderRefused(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,7 +326,10 @@ class OrderModifyUnknown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderModifyNotApplied(msgspec.Struct, frozen=True, kw_only=True):
-    """Complete listings begun after every request could have arrived do not show the new terms."""
+    """Complete listings begun after every request could have arrived do not show the new terms.
+
+    One listing is enough where it shows the order over.
+    """
 
     order_id: str
     listings: int
@@ -373,6 +385,8 @@ class AccountReconciled(msgspec.Struct, frozen=True, kw_only=True):
 
     orders_read: int
     orders_since: datetime
+    # When the orders were listed, by the broker's clock; records of before say nothing of it.
+    listed_at: datetime | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccountStale(msgspec.Struct, frozen=True, kw_only=True):
@@ -396,25 +410,37 @@ class AccountFrozen(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str = ""
 
 
-class AccountCancelsAsked(msgspec.Struct, frozen=True, kw_only=True):
+class AccountCancelsAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every open order that fitted was asked to be cancelled, each by its own event before this.
 
-    `symbol` and `side` are the filter as it was asked, None for any.
+    `symbol` and `side` are the filter as it was asked, None for any. `unread` is the broker's id of
+    an order on no book of ours, because its row cannot be read, which a halt has cancelled: without
+    `outcome` this is the intention, stored before the call, and with it what the broker answered, a
+    value of `core.items.Outcome` and `detail`.
     """
 
     command_id: str
     symbol: str | None
     side: Side | None
     order_ids: tuple[str, ...]
+    unread: str = ""
+    outcome: str = ""
+    detail: str = ""
 
 
-class AccountHalted(msgspec.Struct, frozen=True, kw_only=True):
-    """Trading was stopped by a person; `symbol` empty means the whole account."""
+class AccountHalted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Trading was stopped by a person or a model; `symbol` empty means the whole account.
+
+    `file` tells the halt file that did it from the next of its name. `is_repeated`: by a model, of
+    what was halted already; what stood before stands.
+    """
 
     command_id: str
     person: str
     symbol: str
     detail: str
+    file: str = ""
+    is_repeated: bool = False
 
 
 class AccountHaltVerified(msgspec.Struct, frozen=True, kw_only=True):
@@ -474,15 +500,35 @@ class AccountPositionsObserved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CashFigure(msgspec.Struct, frozen=True, kw_only=True):
-    """Cash of one currency by the broker's word."""
+    """Cash of one currency by the broker's word, which may be no currency's, or "".
+
+    What is no currency is shown, and counts for nothing: it is held against no fill.
+    """
 
     currency: str
     balance: Decimal
     available: Decimal | None
 
 
-class AccountBalancesObserved(msgspec.Struct, frozen=True, kw_only=True):
-    """Cash and margin by the broker's word; stored when a cash figure changes."""
+class FigureKept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A figure of the whole account that the broker's reply did not tell as a number.
+
+    What stands in its place was read at `known_at`; None: it was never known. `detail` says what
+    the reply held, in fixed words; of cash `currency` says which, "" for cash of no known name.
+    """
+
+    field: str
+    detail: str
+    known_at: datetime | None
+    currency: str = ""
+
+
+class AccountBalancesObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Cash and margin by the broker's word; stored when a cash figure changes.
+
+    `unread` names each figure that is not of this reading but the last one known; it freezes
+    nothing, because what can be bought is the broker's word at each order's preview.
+    """
 
     currency: str
     net_liquidation: Decimal | None
@@ -491,6 +537,7 @@ class AccountBalancesObserved(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_margin: Decimal | None
     cash: tuple[CashFigure, ...]
     observed_at: datetime
+    unread: tuple[FigureKept, ...] = ()
 
 
 class AccountPositionBreak(msgspec.Struct, frozen=True, kw_only=True):

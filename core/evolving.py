@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from core import events
 from core.account_state import (
+    HIDING_CAUSES,
     KICKED,
-    UNREADABLE_CAUSES,
     AccountState,
     PositionBreak,
     Preview,
@@ -18,8 +18,9 @@ from core.account_state import (
     is_rounding,
     message_key,
 )
+from core.balances import is_first_told
 from core.codec import Recorded
-from core.items import RowKind
+from core.halting import after_change, after_halt, after_resume
 from core.keyed import Keyed
 from core.order_folds import order_after
 from core.orders import Order, Phase
@@ -99,41 +100,22 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountWorkerStarted():
             return replace(state, run_id=event.run_id, is_stale=True, gap=0)
         case events.AccountReconciled():
-            return replace(state, is_stale=False, reconciled_at=recorded.recorded_at)
+            # `recorded_at` may be ahead of every clock after a jump.
+            listed_at = event.listed_at or event.orders_since
+            return replace(state, is_stale=False, listed_at=listed_at)
         case events.AccountStale():
             return replace(state, is_stale=True, gap=event.gap)
         case events.AccountFrozen():
-            return replace(_frozen(state, event), blocked_n=recorded.n)
+            frozen_at = state.frozen_at.put(event.symbol, recorded.n)
+            return replace(_frozen(state, event), frozen_at=frozen_at)
         case events.AccountCancelsAsked():
             return replace(state, handled=_handled(state, event.command_id, ""))
         case events.AccountHalted():
-            return replace(
-                state,
-                is_halted=state.is_halted or not event.symbol,
-                halted_symbols=state.halted_symbols | ({event.symbol} - {""}),
-                halted_n=state.halted_n if event.symbol else recorded.n,
-                unverified_halts=state.unverified_halts.put(event.symbol, recorded.n),
-                blocked_n=recorded.n,
-                handled=_handled(state, event.command_id, ""),
-            )
+            return after_halt(state, event, recorded.n)
         case events.AccountHaltVerified():
             return replace(state, unverified_halts=state.unverified_halts.without(event.symbol))
         case events.AccountResumed():
-            return replace(
-                state,
-                is_halted=state.is_halted and bool(event.symbol),
-                frozen_cause=state.frozen_cause if event.symbol else "",
-                kicks=state.kicks if event.symbol else frozenset(),
-                frozen_symbols=state.frozen_symbols - {event.symbol}
-                if event.symbol
-                else frozenset(),
-                hidden_symbols=state.hidden_symbols - {event.symbol}
-                if event.symbol
-                else frozenset(),
-                halted_symbols=state.halted_symbols - {event.symbol},
-                unverified_halts=state.unverified_halts.without(event.symbol),
-                handled=_handled(state, event.command_id, ""),
-            )
+            return after_resume(state, event)
         case events.AccountModeSet():
             opened = None if state.opened is None else replace(state.opened, mode=event.mode)
             handled = _handled(state, event.command_id, "")
@@ -182,7 +164,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
 
 def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
     frozen_for = state.frozen_for.put(freeze_key(event), event.symbol)
-    if event.cause == UNREADABLE_CAUSES[RowKind.ORDER]:
+    if event.cause in HIDING_CAUSES:
         state = replace(state, hidden_symbols=state.hidden_symbols | {event.symbol})
     if event.symbol:
         symbols = state.frozen_symbols | {event.symbol}
@@ -219,6 +201,7 @@ def _previewed(
         correlation_id=recorded.correlation_id,
         expires_at=event.expires_at,
         all_passed=all(check.passed for check in event.checks),
+        owner=event.owner or "",
     )
     return replace(
         state,
@@ -266,6 +249,7 @@ def _external(
         opened_from=event.opened_at,
         tiger_order_id=event.tiger_order_id,
         is_external=True,
+        is_contract_unknown=event.spec is None,
         parent_order_id=event.parent_order_id,
     )
     return replace(
@@ -275,8 +259,8 @@ def _external(
 
 
 def _least_spec(event: events.OrderExternalObserved) -> OrderSpec:
-    # A type we have no words for still has size and side; the figures that a worst case needs are
-    # kept, and the listing's own words are in the event.
+    # What we have no words for still has size and side; the figures that a worst case needs are
+    # kept, and the listing's own words are in the event. Which contract it is nobody knows.
     limit_price = event.limit_price if event.order_type is OrderType.LIMIT else None
     return OrderSpec(
         symbol=event.symbol,
@@ -335,8 +319,8 @@ def _cash_after(state: AccountState, event: events.AccountBalancesObserved) -> K
     """
     cash = Keyed[Decimal]() if state.balances is None else state.cash_expected
     for figure in event.cash:
-        expected = cash.get(figure.currency)
-        if state.balances is None or is_rounding(figure.balance, expected):
+        is_first = is_first_told(state.balances, figure.currency)
+        if is_first or is_rounding(figure.balance, cash.get(figure.currency)):
             cash = cash.put(figure.currency, figure.balance)
     return cash
 
@@ -380,7 +364,7 @@ def _put(state: AccountState, order: Order, recorded: Recorded) -> AccountState:
     elif order.order_id in state.watched_orders:
         left_at = left_at.put(order.order_id, recorded.recorded_at)
     return replace(
-        state,
+        after_change(state, order, recorded.n),
         orders=state.orders.put(order.order_id, order),
         open_orders=_member(state.open_orders, order.order_id, wanted=order.is_open),
         watched_orders=_member(state.watched_orders, order.order_id, wanted=order.is_watched),

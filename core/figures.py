@@ -1,20 +1,20 @@
 """What follows from the broker's figures: positions and cash, held against the recorded fills.
 
 The figures that views show are the broker's. What the fills make of the last figures that were
-agreed on is what they are compared with; nothing is ever made up to close a difference.
+agreed on is what they are compared with; nothing is ever made up to close a difference. Cash has a
+module of its own, `core.balances`.
 """
 
 from decimal import Decimal
 
 from core import events, items
-from core.account_state import AccountState, is_rounding
+from core.account_state import AccountState
 from core.commands import AdoptPosition
 from core.context import Context
 from core.events import Event
-from core.money import Money, is_currency
 from core.refusals import Refusal
 from core.refusing import refused
-from core.sightings import decide_unreadable
+from core.sightings import decide_unreadable, has_fills_to_come
 from core.terms import position_key, symbol_of
 
 
@@ -81,55 +81,13 @@ def decide_adopt(state: AccountState, item: items.CommandItem, command: AdoptPos
     return refused(item, Refusal.BREAK_UNKNOWN, detail)
 
 
-def decide_balances(
-    state: AccountState, seen: items.BalancesSeen, context: Context
-) -> Event | None:
-    """Return a break of cash, or the new figures if cash of any currency changed.
-
-    Values move with every quote, so they alone are no news. A row that cannot be read freezes the
-    account. Decided again after each event.
-    """
-    finding = _finding(state, seen.unreadable)
-    if finding is not None:
-        return finding
-    cash = tuple(sorted(seen.cash, key=lambda figure: figure.currency))
-    if state.balances is not None and seen.quiet_reads >= context.timing.quiet_reads_min:
-        told = {figure.currency: figure.balance for figure in cash}
-        for currency in sorted(told.keys() | {one for one, _ in state.cash_expected.items()}):
-            expected = state.cash_expected.get(currency) or Decimal(0)
-            # Cash that is not listed is none.
-            balance = told.get(currency, Decimal(0))
-            # A record may hold an amount whose row had no currency.
-            if is_currency(currency) and not is_rounding(balance, expected):
-                return events.AccountCashBreak(
-                    expected=Money(amount=expected, currency=currency),
-                    observed=Money(amount=balance, currency=currency),
-                    reads=seen.quiet_reads,
-                )
-    known = state.balances.cash if state.balances is not None else None
-    if known is not None and [(f.currency, f.balance) for f in cash] == [
-        (f.currency, f.balance) for f in known
-    ]:
-        return None
-    return events.AccountBalancesObserved(
-        currency=seen.currency,
-        net_liquidation=seen.net_liquidation,
-        buying_power=seen.buying_power,
-        initial_margin=seen.initial_margin,
-        maintenance_margin=seen.maintenance_margin,
-        cash=cash,
-        observed_at=seen.observed_at,
-    )
-
-
 def _finding(state: AccountState, unreadable: tuple[items.RowUnreadable, ...]) -> Event | None:
     found = (decide_unreadable(state, row) for row in unreadable)
     return next((event for event in found if event is not None), None)
 
 
 def _has_fills_to_come(state: AccountState, symbol: str) -> bool:
-    """Say whether the broker told of fills of a symbol whose executions are not listed yet."""
-    return any(o.recorded_quantity < o.filled_quantity for o in state.watched_of(symbol))
+    return any(has_fills_to_come(state, order) for order in state.watched_of(symbol))
 
 
 def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) -> bool:

@@ -20,6 +20,8 @@ class CommandItem(msgspec.Struct, frozen=True, kw_only=True):
     command_id: str
     principal: str
     expires_at: datetime
+    owner: str = ""  # whose previews it may submit; see `Envelope`
+    issued_at: datetime | None = None  # by the clock of who asked; None for the worker's own
     number: str = ""
     is_own: bool = False  # the worker's own wish, which no message asked for
 
@@ -48,6 +50,7 @@ class QuoteFacts(msgspec.Struct, frozen=True, kw_only=True):
     ask: Decimal | None
     last: Decimal | None
     at: datetime
+    is_delayed: bool = False  # for want of a quote right
 
 
 class EstimateFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,10 +76,14 @@ class PreviewAnswered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModifyPrepared(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's rules for the contract of an order to be changed came back, or `failed`."""
+    """The broker's rules for the contract of an order to be changed came back, or `failed`.
+
+    `quote` is read where the change moves a trigger, which the market may have passed already.
+    """
 
     item: CommandItem
     contract: ContractFacts | None
+    quote: QuoteFacts | None = None
     failed: str = ""
 
 
@@ -135,7 +142,10 @@ class SeenPhase(StrEnum):
 
 
 class ExecutionSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution in a listing; `contract` and `side` are a leg's own, for a combination."""
+    """One execution in a listing; `contract` and `side` are a leg's own, for a combination.
+
+    `contract` is "" where the listing does not say which option it was.
+    """
 
     execution_id: str
     quantity: Decimal
@@ -170,6 +180,9 @@ class OrderSeen(msgspec.Struct, frozen=True, kw_only=True):
     parent_tiger_id: str = ""  # of an order that the broker made of another one
     spec: OrderSpec | None = None  # all of its terms, where we have words for them
     executions: tuple[ExecutionSeen, ...] = ()
+    # Complete listings in a row, this one included and some time apart, that said the same of whose
+    # order it is.
+    listings: int = 1
 
     @property
     def contract(self) -> str:
@@ -205,12 +218,32 @@ class FillsTakenBack(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool
 
 
+class FillsNotListed(msgspec.Struct, frozen=True, kw_only=True):
+    """Listings in a row of an order's executions, over a while, lack fills that its row tells of.
+
+    What they do list is recorded.
+    """
+
+    order_id: str
+    listings: int
+    filled_quantity: Decimal
+
+
+class OrderUnread(msgspec.Struct, frozen=True, kw_only=True):
+    """Listings in a row, over a while, show an order in a row that says nothing of its state.
+
+    The row cannot be read, or its status is a word that nobody knows.
+    """
+
+    order_id: str
+    listings: int
+
+
 class RowKind(StrEnum):
     """Of which listing a row is."""
 
     ORDER = "order"
     POSITION = "position"
-    CASH = "cash"
 
 
 class RowUnreadable(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +256,16 @@ class RowUnreadable(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     detail: str
     tiger_order_id: str = ""
+
+
+class UnreadOrderOpen(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that may be open, of whose row little more than the broker's id can be read.
+
+    `symbol` is "" where that cannot be read either.
+    """
+
+    tiger_order_id: str
+    symbol: str
 
 
 class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,8 +281,22 @@ class PositionsSeen(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: tuple[RowUnreadable, ...] = ()
 
 
+class FigureUnread(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of the whole account that is there and no number; `detail` says so in fixed words.
+
+    `field` is one of `BalancesSeen`; of cash `currency` says which, "" where not even that is told.
+    """
+
+    field: str
+    detail: str
+    currency: str = ""
+
+
 class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete reading of cash and margin; `quiet_reads` as with positions."""
+    """A complete reading of cash and margin; `quiet_reads` as with positions.
+
+    Cash is as the broker calls it, in a word that may be no currency.
+    """
 
     currency: str
     net_liquidation: Decimal | None
@@ -249,23 +306,30 @@ class BalancesSeen(msgspec.Struct, frozen=True, kw_only=True):
     cash: tuple[CashFigure, ...]
     observed_at: datetime
     quiet_reads: int = 1
-    unreadable: tuple[RowUnreadable, ...] = ()
+    unread: tuple[FigureUnread, ...] = ()
 
 
 class RoundCompleted(msgspec.Struct, frozen=True, kw_only=True):
     """Orders, executions, positions and cash were all read completely, after every earlier item.
 
     `gaps` is how many gaps had been noticed when the first of these readings began; a later gap is
-    not healed by them. `after_n` is the `n` of the account's last event that was stored then.
-    `open_symbols` are those of the orders that the broker itself calls open, "" among them for one
-    that cannot be read; None: it was not asked which are.
+    not healed by them. `listed_at` is when its listing of orders began, by the broker's clock, if
+    that is known.
+
+    `open_symbols` are those of the orders that the broker itself called open in any of the last
+    rounds that asked, this one included and enough of them to go by, "" among them for one that
+    cannot be read; None: this one did not ask, or there are too few. `after_n` is the `n` of the
+    account's last event that was stored when the first of these began, `open_from` a moment by the
+    broker's clock before it; None: nobody knows.
     """
 
     gaps: int
     orders_read: int
     orders_since: datetime
     after_n: int = 0
+    listed_at: datetime | None = None
     open_symbols: tuple[str, ...] | None = None
+    open_from: datetime | None = None
 
 
 class GapNoticed(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,9 +349,13 @@ class PushKicked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HaltFileSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A person put the local halt file in place, as works without NATS."""
+    """A person put the local halt file in place, as works without NATS.
+
+    `file` tells this file from the next of its name.
+    """
 
     detail: str
+    file: str = ""
 
 
 class CancelJournaled(msgspec.Struct, frozen=True, kw_only=True):
@@ -363,7 +431,10 @@ Item = (
     | AbsenceConfirmed
     | ModifyNotShown
     | FillsTakenBack
+    | FillsNotListed
+    | OrderUnread
     | RowUnreadable
+    | UnreadOrderOpen
     | PositionsSeen
     | BalancesSeen
     | RoundCompleted

@@ -9,6 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from core.events import PositionFigure
+from core.terms import SecurityType
+
 SYMBOLS_MAX: Final = 50
 ROWS_MAX: Final = 300
 FILTERS_MAX: Final = 20
@@ -174,6 +177,14 @@ class AssetsAsk(Question, frozen=True, kw_only=True):
     end: str = ""
 
 
+class PositionsAsk(Question, frozen=True, kw_only=True):
+    """`positions`: what an account holds now; an empty word, or None, fits every position."""
+
+    symbol: str = ""
+    market: str = ""
+    security: SecurityType | None = None
+
+
 class MarketTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What answers a question: rows of cells under columns, and what holds for all of them.
 
@@ -201,3 +212,15 @@ class AssetsTold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     table: MarketTable
     cash: MarketTable | None = None
+
+
+class PositionsTold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What answers `PositionsAsk`: `at` is the broker's time of the oldest list.
+
+    So many rows of its lists as `unreadable` says could not be read.
+    """
+
+    positions: tuple[PositionFigure, ...]
+    at: datetime
+    cursor: str = ""
+    unreadable: int = 0

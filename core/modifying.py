@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from core import events, items
 from core.account_state import AccountState
 from core.claims import claim_of
-from core.commands import ModifyOrder
+from core.commands import ModifyOrder, TermsSeen
 from core.context import Context
 from core.errors import CommandError
 from core.events import Event
 from core.money import is_multiple, parse_positive
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, Phase
 from core.previewing import lot_of, tick_at
+from core.price_sense import price_checks
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
 from core.submitting import No, arrival_s, shut_gate
@@ -84,10 +85,14 @@ def decide_modify(
     if prepared.failed:
         detail = f"the broker did not answer {prepared.failed}"
         return refused(item, Refusal.BROKER_UNAVAILABLE, detail, order_id=order.order_id)
+    if (outdated := _outdated(order, command)) is not None:
+        return refused(item, Refusal.TERMS_CHANGED, outdated, order_id=order.order_id)
     try:
         spec = patched(order, command, prepared.contract)
     except (CommandError, ValueError) as error:
         return refused(item, Refusal.INVALID_TERMS, str(error), order_id=order.order_id)
+    if (senseless := _senseless(spec, command, prepared.quote)) is not None:
+        return refused(item, Refusal.INVALID_TERMS, senseless, order_id=order.order_id)
     larger = replace(spec, quantity=max(spec.quantity, order.spec.quantity))
     no = shut_gate(state, larger, context, instead_of=order)
     if no is not None:
@@ -177,6 +182,22 @@ def decide_not_shown(
     return events.OrderModifyNotApplied(
         order_id=item.order_id, listings=item.listings, first_listing_at=item.first_listing_at
     )
+
+
+def _senseless(spec: OrderSpec, command: ModifyOrder, quote: items.QuoteFacts | None) -> str | None:
+    """Return why prices that are asked for would trade at once; others are as they were."""
+    if command.stop_price is None and command.limit_price is None:
+        return None
+    checks = price_checks(spec, quote)
+    return next((check.detail for check in checks if not check.passed), None)
+
+
+def _outdated(order: Order, command: ModifyOrder) -> str | None:
+    """Return what of an order is no longer as it was when the change of it was agreed to."""
+    if command.seen is None:
+        return None
+    differing = command.seen.differing(TermsSeen.of(order.spec))
+    return f"of order {order.order_id} {'; '.join(differing)}" if differing else None
 
 
 def _check_step(value: Decimal, step: Decimal | None, *, field: str) -> None:

@@ -1,5 +1,6 @@
 """What becomes of one order by one event: the part of the fold that knows no other order."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Final
 
@@ -42,8 +43,10 @@ def order_after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool
         is_tiger_id_new: no other order of the account has the broker's id that the event brings.
     """
     changed = _after(order, event, is_tiger_id_new=is_tiger_id_new)
-    if changed.wanted is not None and changed.phase in FINAL_PHASES:
-        # An order that is done can no more be changed, whatever became of the request.
+    is_answered = changed.modify is not ModifyPhase.STARTED
+    if changed.wanted is not None and changed.phase in FINAL_PHASES and is_answered:
+        # An order that is done can no more be changed, whatever became of the request; but what the
+        # broker says to one that is under way is still to be recorded.
         return replace(changed, wanted=None, modify=ModifyPhase.NOT_APPLIED)
     return changed
 
@@ -78,7 +81,7 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderRejected():
             return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
         case events.OrderFillRecorded():
-            return replace(order, recorded_quantity=order.recorded_quantity + _units(order, event))
+            return _recorded(order, event)
         case events.OrderCancelImported():
             if order.cancel is CancelPhase.STARTED:
                 # The desk's own request is under way, and its answer is still to come.
@@ -137,13 +140,18 @@ def terms_after(spec: OrderSpec, event: events.OrderTermsObserved) -> OrderSpec:
         return replace(spec, quantity=quantity)
 
 
-def _units(order: Order, event: events.OrderFillRecorded) -> Decimal:
-    # A combination is counted by its first leg: every unit of it trades all legs at once.
+def _recorded(order: Order, event: events.OrderFillRecorded) -> Order:
     if not event.contract or not order.spec.legs:
-        return event.quantity
-    first = order.spec.legs[0]
-    is_first = event.contract == first.contract(order.spec.symbol)
-    return event.quantity / first.ratio if is_first else Decimal(0)
+        return replace(order, recorded_quantity=order.recorded_quantity + event.quantity)
+    by_contract = dict(order.recorded_legs)
+    by_contract[event.contract] = by_contract.get(event.contract, Decimal(0)) + event.quantity
+    ratios = Counter[str]()
+    for leg in order.spec.legs:
+        ratios[leg.contract(order.spec.symbol)] += leg.ratio
+    # A unit is recorded once all its legs are: until then there are executions to come.
+    units = min(by_contract.get(each, Decimal(0)) / ratio for each, ratio in ratios.items())
+    recorded_legs = tuple(sorted(by_contract.items()))
+    return replace(order, recorded_quantity=units, recorded_legs=recorded_legs)
 
 
 def _cancel(order: Order, event: CancelEvent) -> Order:

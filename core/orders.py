@@ -75,7 +75,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger says of one order.
 
     Quantities are in shares. `filled_quantity` is the broker's own cumulative figure,
-    `recorded_quantity` the sum of the fills recorded.
+    `recorded_quantity` the sum of the fills recorded: of a combination the units of which every leg
+    is, `recorded_legs` the sum of each contract, sorted by its word.
     """
 
     order_id: str
@@ -95,10 +96,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     tiger_order_id: str = ""
     is_external: bool = False
+    # Of a class that we have no words for: the contract in `spec` is a guess by its symbol.
+    is_contract_unknown: bool = False
     parent_order_id: str = ""  # of an order that the broker made of this one
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)
+    recorded_legs: tuple[tuple[str, Decimal], ...] = ()
     charges: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
     cancel_commands: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from core.errors import CommandError
 from core.events import Check, Event
 from core.ids import derived_id
 from core.money import Money, is_multiple, parse_positive
+from core.price_sense import is_triggered, price_checks
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
 from core.submitting import shut_gate
@@ -69,6 +70,7 @@ def decide_preview(
         digest=spec.digest(state.account),
         expires_at=context.now + timedelta(seconds=context.timing.preview_life_s),
         claim=claim_of(command) or msgspec.UNSET,
+        owner=item.owner or msgspec.UNSET,
     )
 
 
@@ -202,6 +204,7 @@ def _checks(
             detail=f"{spec.quantity} in lots of {lot}",
         ),
         *_tick_checks(spec, contract),
+        *price_checks(spec, answer.quote),
         Check(
             name="price_known",
             passed=price is not None,
@@ -256,7 +259,8 @@ def reference_price(spec: OrderSpec, quote: items.QuoteFacts | None) -> Decimal 
     """Return the price at which one unit of an order is valued, or None if it cannot be valued.
 
     A limit buy at its limit; a limit sell at the higher of limit and market; a stop at the higher
-    of market and trigger; all others at the far side of the quote, else the last trade.
+    of market and trigger, or at the market if that has reached the trigger; all others at the far
+    side of the quote, else the last trade.
     """
     market = None
     if quote is not None:
@@ -269,7 +273,7 @@ def reference_price(spec: OrderSpec, quote: items.QuoteFacts | None) -> Decimal 
     if spec.limit_price is not None and spec.side is Side.BUY:
         return spec.limit_price
     floor = spec.limit_price or spec.stop_price
-    if floor is None:
+    if floor is None or (spec.limit_price is None and is_triggered(spec, quote)):
         return market
     return max(floor, market or Decimal(0))
 
@@ -282,7 +286,13 @@ def notional_of(spec: OrderSpec, price: Decimal) -> Decimal:
 def _quote(quote: items.QuoteFacts | None) -> events.QuoteUsed | None:
     if quote is None:
         return None
-    return events.QuoteUsed(bid=quote.bid, ask=quote.ask, last=quote.last, at=quote.at)
+    return events.QuoteUsed(
+        bid=quote.bid,
+        ask=quote.ask,
+        last=quote.last,
+        at=quote.at,
+        is_delayed=quote.is_delayed,
+    )
 
 
 def _estimate(spec: OrderSpec, answer: items.PreviewAnswered) -> events.Estimate | None:

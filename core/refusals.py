@@ -35,6 +35,7 @@ class Refusal(StrEnum):
     KEY_CONFLICT = "key_conflict"
     LOGIN_EXPIRED = "login_expired"
     SHOWN_OUTDATED = "shown_outdated"
+    TERMS_CHANGED = "terms_changed"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
@@ -44,7 +45,8 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
     Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits.",
     Refusal.BROKER_UNAVAILABLE: "Nothing was sent. Try again when the broker answers.",
-    Refusal.PREVIEW_UNKNOWN: "Call preview_order first and submit the preview_id it returns.",
+    Refusal.PREVIEW_UNKNOWN: "If it may have been submitted, look at get_orders; else preview "
+    "again. A preview is only for the caller that asked for it.",
     Refusal.PREVIEW_EXPIRED: "Call preview_order again; a preview is good for ten minutes.",
     Refusal.PREVIEW_USED: "This preview was already submitted; look at get_orders.",
     Refusal.CHECK_FAILED: "The preview named a failed check; mend it and preview again.",
@@ -65,5 +67,7 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.BREAK_UNKNOWN: "Name the break that `tiger-mcp status` shows now.",
     Refusal.KEY_CONFLICT: "Nothing was done. Repeat the same terms, or give other terms a new key.",
     Refusal.SHOWN_OUTDATED: "Look at `tiger-mcp status` and decide again.",
+    Refusal.TERMS_CHANGED: "Nothing was sent. Look at the order in get_orders, then ask again, "
+    "with a new key if with any.",
     Refusal.CANCEL_UNDER_WAY: "See get_orders for what becomes of the cancel.",
 }

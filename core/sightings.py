@@ -8,27 +8,32 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from core import events, items
-from core.account_state import UNREADABLE_CAUSES, AccountState, freeze_key
+from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState, freeze_key
 from core.context import Context
 from core.events import Event
+from core.identity import half_named, is_ours, is_traded, marked_order, names_no_other, parent_of
 from core.ids import derived_id
 from core.items import SeenPhase
 from core.money import Money
 from core.order_folds import terms_after
-from core.orders import Order, Phase
+from core.orders import ModifyPhase, Order, Phase
 from core.terms import OrderSpec, OrderType
 
 # Why an order is in doubt, and its symbol frozen, whose recorded fills the broker shows no more.
 FILLS_TAKEN_BACK: Final = "fills_taken_back"
+# Why an order is in doubt whose state stands in rows that nobody can read.
+ROW_UNREADABLE: Final = "row_unreadable"
+# Why a symbol is frozen of which an order has fills that no execution is listed for.
+FILLS_NOT_LISTED: Final = "fills_not_listed"
 
 
-def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
+def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) -> Event | None:
     """Return the next event that a sighting of one order calls for."""
     if not _is_size(seen.quantity) or not _is_size(seen.filled_quantity):
         return _freeze(state, "quantity_unreadable", seen.tiger_order_id, symbol=seen.symbol)
     order_id = state.by_tiger_id.get(seen.tiger_order_id)
     if order_id is None:
-        return _first_sighting(state, seen)
+        return _first_sighting(state, seen, context)
     order = state.orders[order_id]
     return (
         _contradiction(state, order, seen)
@@ -36,6 +41,7 @@ def decide_seen(state: AccountState, seen: items.OrderSeen) -> Event | None:
         or _changed_terms(order, seen)
         or _next_fill(state, order, seen)
         or _charged(order, seen)
+        or _unapplied(order, seen, context)
         or _progress(order, seen)
     )
 
@@ -72,6 +78,33 @@ def decide_taken_back(
     )
 
 
+def decide_not_listed(
+    state: AccountState, item: items.FillsNotListed, context: Context
+) -> events.AccountFrozen | None:
+    """Return the freeze of the symbol of which fills are told and no executions come.
+
+    Nothing is recorded in their place. From here on the position is waited for no more: what it
+    differs by is a break, which a person may adopt.
+    """
+    order = state.orders.get(item.order_id)
+    is_enough = item.listings >= context.timing.absence_listings_min
+    if order is None or not is_enough or order.recorded_quantity >= order.filled_quantity:
+        return None
+    return _freeze(state, FILLS_NOT_LISTED, _unlisted(order), symbol=order.spec.symbol)
+
+
+def has_fills_to_come(state: AccountState, order: Order) -> bool:
+    """Say whether the broker told of fills of an order whose executions may yet be listed."""
+    if order.recorded_quantity >= order.filled_quantity:
+        return False
+    return _freeze(state, FILLS_NOT_LISTED, _unlisted(order), symbol=order.spec.symbol) is not None
+
+
+def _unlisted(order: Order) -> str:
+    filled, recorded = order.filled_quantity, order.recorded_quantity
+    return f"{order.order_id}: {filled:f} filled, {recorded:f} recorded"
+
+
 def is_over(order: Order, seen: items.OrderSeen) -> bool:
     """Say whether a listing shows an order done, so that it can fill no more."""
     return _told_phase(order, seen) not in (SeenPhase.LIVE, SeenPhase.UNREADABLE)
@@ -93,18 +126,37 @@ def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.A
     return _freeze(state, UNREADABLE_CAUSES[row.kind], row.detail, symbol=symbol)
 
 
+def decide_unread(
+    state: AccountState, item: items.OrderUnread, context: Context
+) -> events.OrderOutcomeUnknown | None:
+    """Return that nobody knows what became of an order which only such rows show.
+
+    A person may then release it, and a row that can be read brings it back.
+    """
+    order = state.orders.get(item.order_id)
+    if order is None or item.listings < context.timing.absence_listings_min:
+        return None
+    if order.phase not in (Phase.ACCEPTED, Phase.WORKING):
+        return None
+    return events.OrderOutcomeUnknown(order_id=order.order_id, cause=ROW_UNREADABLE)
+
+
 def _is_size(quantity: Decimal) -> bool:
     return quantity.is_finite() and quantity >= 0
 
 
-def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
-    order_id = state.by_mark.get(seen.mark) if seen.mark else None
-    order = state.orders.get(order_id) if order_id is not None else None
-    if order is not None and not order.tiger_order_id and _is_same(order, seen):
+def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context) -> Event | None:
+    order = marked_order(state, seen)
+    if order is not None and not order.tiger_order_id and is_ours(order, seen):
         return events.OrderAccepted(
             order_id=order.order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
         )
-    parent_id = _parent_of(state, order, seen)
+    parent_id = parent_of(state, seen)
+    ours = None if parent_id else half_named(state, seen)
+    if ours is not None and seen.listings < context.timing.absence_listings_min:
+        # Its row may be half written. Once it is a stranger's, it is that for ever.
+        detail = f"{ours.order_id} and {seen.tiger_order_id}"
+        return _freeze(state, IDENTITY_UNCLEAR, detail, symbol=seen.symbol)
     # Whatever else it is, the order is live: after the alarm it goes on the books as a stranger.
     alarm = None if parent_id else _foreign_claim(state, order, seen)
     return alarm or events.OrderExternalObserved(
@@ -124,22 +176,9 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen) -> Event | None:
     )
 
 
-def _parent_of(state: AccountState, marked: Order | None, seen: items.OrderSeen) -> str:
-    """Return the id of the order of ours that the broker made this one of, or ""."""
-    parent_id = state.by_tiger_id.get(seen.parent_tiger_id) if seen.parent_tiger_id else None
-    if parent_id is not None:
-        return parent_id
-    # The other one of two that cancel each other may bear the mark of the first.
-    is_other = (
-        marked is not None
-        and marked.spec.has_children
-        and seen.order_number != marked.order_number
-        and (seen.contract, seen.market) == (marked.spec.contract, marked.spec.market)
-    )
-    return marked.order_id if marked is not None and is_other else ""
-
-
-def _foreign_claim(state: AccountState, order: Order | None, seen: items.OrderSeen) -> Event | None:
+def _foreign_claim(
+    state: AccountState, order: Order | None, seen: items.OrderSeen
+) -> events.AccountFrozen | None:
     """Return a freeze if an order that is not ours bears what only ours could bear."""
     opened = state.opened
     if order is not None:
@@ -155,29 +194,20 @@ def _foreign_claim(state: AccountState, order: Order | None, seen: items.OrderSe
 def _contradiction(
     state: AccountState, order: Order, seen: items.OrderSeen
 ) -> events.AccountFrozen | None:
+    if order.is_external and not order.parent_order_id and not parent_of(state, seen):
+        # Its first row may have been half written, and have left out just this.
+        alarm = _foreign_claim(state, marked_order(state, seen), seen)
+        if alarm is not None:
+            return alarm
     detail = f"{order.order_id} and {seen.tiger_order_id}"
-    if not order.is_external and not _is_same_but_size(order, seen):
-        return _freeze(state, "mark_mismatch", detail)
+    if not order.is_external and not is_ours(order, seen):
+        # What a half-written row leaves out says nothing of other symbols.
+        symbol = seen.symbol if names_no_other(order, seen) and is_traded(order, seen) else ""
+        return _freeze(state, "mark_mismatch", detail, symbol=symbol)
     if seen.phase is SeenPhase.UNREADABLE:
         detail = f"{order.order_id}: {seen.status_word[:40]}"
         return _freeze(state, "status_word_unknown", detail, symbol=seen.symbol)
     return None
-
-
-def _is_same(order: Order, seen: items.OrderSeen) -> bool:
-    # Of an order by amount the broker may tell how many shares that makes.
-    is_size = order.spec.cash_amount is not None or seen.quantity == order.spec.quantity
-    return is_size and _is_same_but_size(order, seen)
-
-
-def _is_same_but_size(order: Order, seen: items.OrderSeen) -> bool:
-    return (seen.mark, seen.order_number, seen.contract, seen.market, seen.side) == (
-        order.mark,
-        order.order_number,
-        order.spec.contract,
-        order.spec.market,
-        order.spec.side,
-    )
 
 
 def _freeze(
@@ -190,6 +220,9 @@ def _freeze(
 def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
     if seen.filled_quantity < order.recorded_quantity and is_over(order, seen):
         # It is over and fills of it were taken back: that is the doubt, and no end of it.
+        return None
+    if seen.phase is SeenPhase.UNREADABLE and order.phase in (Phase.UNKNOWN, Phase.RELEASED):
+        # Nor is a status that nobody can read; only its first sighting is news.
         return None
     # In doubt, or taken off the books, and yet the broker lists it.
     if order.phase in (Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED):
@@ -206,6 +239,22 @@ def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
     told = _told_terms(order.spec, seen, order.order_id)
     # What the terms cannot take in would be told again with every listing.
     return None if terms_after(order.spec, told) == order.spec else told
+
+
+def _unapplied(
+    order: Order, seen: items.OrderSeen, context: Context
+) -> events.OrderModifyNotApplied | None:
+    """Return the end of a change that is waited for, of an order that is over without it.
+
+    One that is still under way has its end in the broker's answer.
+    """
+    is_waited_for = order.modify in (ModifyPhase.REQUESTED, ModifyPhase.UNKNOWN)
+    is_older = seen.filled_quantity < order.recorded_quantity
+    if not is_waited_for or is_older or not is_over(order, seen):
+        return None
+    return events.OrderModifyNotApplied(
+        order_id=order.order_id, listings=1, first_listing_at=context.now
+    )
 
 
 def shows_change(order: Order, seen: items.OrderSeen) -> bool:
@@ -250,7 +299,9 @@ def _limit_of(seen: items.OrderSeen) -> Decimal | None:
 
 def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:
     for execution in seen.executions:
-        if execution.execution_id not in state.executions:
+        # Of a combination, a fill of no leg that we know is nobody's: any other leg were a guess.
+        is_known = not order.spec.legs or execution.contract in order.spec.contracts
+        if is_known and execution.execution_id not in state.executions:
             return events.OrderFillRecorded(
                 order_id=order.order_id,
                 execution_id=execution.execution_id,

@@ -85,6 +85,21 @@ def ledger_stream(login: str) -> str:
     return f"LEDGER_{login}"
 
 
+def lease_stream(login: str) -> str:
+    """Return the stream that holds the lease of one login."""
+    return f"LEASE_{login}"
+
+
+def lease_wildcard(login: str) -> str:
+    """Return the filter of what one login's lease stream takes."""
+    return f"lease.{login}.>"
+
+
+def lease_subject(login: str) -> str:
+    """Return the subject of the one record of a login's lease."""
+    return f"lease.{login}.held"
+
+
 COMMANDS_STREAM: Final = "COMMANDS"
 CONTROL_STREAM: Final = "CONTROL"
 SYSTEM_STREAM: Final = "LEDGER_system"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import AccountState, Preview
 from core.commands import SubmitOrder
 from core.context import CLOCK_SKEW_MAX_S, Context
 from core.events import Environment, Event, Mode
@@ -34,8 +34,8 @@ def decide_submit(
     state: AccountState, item: items.CommandItem, command: SubmitOrder, context: Context
 ) -> Event:
     """Return the intent to send, or the refusal."""
-    no = _preview_gate(state, command, context)
-    preview = state.previews.get(command.preview_id)
+    preview = state.preview_for(command.preview_id, item.owner)
+    no = _preview_gate(state, preview, context)
     if no is None and preview is not None:
         no = shut_gate(state, preview.spec, context)
         if no is None and not preview.all_passed:
@@ -69,11 +69,10 @@ def arrival_s(context: Context) -> float:
     return context.timing.deadline_s + context.timing.skew_s + skew_s
 
 
-def _preview_gate(state: AccountState, command: SubmitOrder, context: Context) -> No | None:
-    preview = state.previews.get(command.preview_id)
+def _preview_gate(state: AccountState, preview: Preview | None, context: Context) -> No | None:
     if preview is None:
         return No(Refusal.PREVIEW_UNKNOWN, "there is no such preview, or it is long expired")
-    if derived_id("ord", state.account, command.preview_id) in state.orders:
+    if derived_id("ord", state.account, preview.preview_id) in state.orders:
         return No(Refusal.PREVIEW_USED, "the preview was submitted before")
     if preview.expires_at < context.now:
         return No(Refusal.PREVIEW_EXPIRED, f"the preview expired at {preview.expires_at}")
@@ -173,6 +172,8 @@ def is_reducing(state: AccountState, spec: OrderSpec, *, instead_of: Order | Non
 
 def _may_move_unseen(order: Order, spec: OrderSpec, legs: Mapping[str, int]) -> bool:
     """Say whether an order may move the position of `spec` by more than its own quantity says."""
+    if order.is_contract_unknown:
+        return True
     if order.spec.legs:
         return spec.contract in order.spec.contracts
     parts = (order.spec.take_profit, order.spec.stop_loss, order.spec.or_stop)

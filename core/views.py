@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from core.events import CashFigure, Environment, Mode, PositionFigure
+from core.events import CashFigure, Environment, FigureKept, Mode, PositionFigure
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.terms import OrderSpec, OrderType, SecurityType, Side, TimeInForce
@@ -61,6 +61,9 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One order as the ledger has it; `detail` is the cause of a refusal, doubt or rejection.
 
     `spec` is all of its terms, `wanted` those of a change that no listing shows yet.
+    `average_price` is the broker's once the order is done, before that what the recorded fills
+    make; `filled_value` is what they come to, in the order's currency. Neither is told while the
+    fills recorded are not those that the broker counts.
     """
 
     order_id: str
@@ -88,6 +91,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     charges: Decimal = Decimal(0)
     preview_id: str = ""
     parent_order_id: str = ""
+    filled_value: Decimal | None = None
 
 
 class OrdersAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +159,10 @@ class BalancesQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class BalancesAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's own figures, in `currency` unless they name another; None until read."""
+    """The broker's own figures, in `currency` unless they name another; None until read.
+
+    `unread` names those that the last reading did not tell: they are as old as it says.
+    """
 
     as_of: AsOf
     observed_at: datetime | None
@@ -165,6 +172,7 @@ class BalancesAnswer(msgspec.Struct, frozen=True, kw_only=True):
     initial_margin: Decimal | None
     maintenance_margin: Decimal | None
     cash: tuple[CashFigure, ...]
+    unread: tuple[FigureKept, ...] = ()
 
 
 class CommandQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=True):

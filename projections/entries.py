@@ -5,17 +5,31 @@ where the last transaction ended, without reading the ledger again.
 """
 
 from datetime import datetime
-from typing import NamedTuple
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from core import events
 from core.orders import Order
+from core.terms import SecurityType
 from core.views import CashBreakRow, ExecutionRow, OrderRow, PositionBreakRow, TokenRow
+
+# A mean of prices has no end; more of it, or of a value, tells nobody more.
+_STEP: Final = Decimal("0.000001")
+# Wide enough for any figure that a worker lets in, so that no stored fill stops the views.
+_EXACT: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
+# What one unit of these stands for must be known to value it.
+_BY_MULTIPLIER: Final = frozenset({SecurityType.OPTION, SecurityType.FUTURE})
 
 
 class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One order: `n` of the event that brought it, and why phase, cancel and change are so."""
+    """One order: `n` of the event that brought it, and why phase, cancel and change are so.
+
+    `priced_quantity` of its fills are of its own contract, at prices in its own currency, and
+    `priced_sum` is their quantities times these prices.
+    """
 
     order: Order
     n: int
@@ -23,6 +37,26 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cause: str = ""
     cancel_cause: str = ""
     modify_cause: str = ""
+    priced_quantity: Decimal = Decimal(0)
+    priced_sum: Decimal = Decimal(0)
+
+    def with_fill(self, fill: events.OrderFillRecorded) -> "OrderEntry":
+        """Return the entry with the price of one more fill, where that is a price of the order."""
+        is_own = not fill.contract and fill.price.currency == self.order.spec.currency
+        if not is_own:
+            return self
+        return replace(
+            self,
+            priced_quantity=self.priced_quantity + fill.quantity,
+            priced_sum=_EXACT.fma(fill.quantity, fill.price.amount, self.priced_sum),
+        )
+
+    @property
+    def _is_priced(self) -> bool:
+        """Whether the prices of all that the broker counts as filled are known, and of no more."""
+        order = self.order
+        filled = order.filled_quantity
+        return filled > 0 and self.priced_quantity == order.recorded_quantity == filled
 
     def row(self) -> OrderRow:
         """Return the order as questions show it."""
@@ -42,7 +76,8 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             phase=order.phase,
             cancel=order.cancel,
             filled_quantity=order.filled_quantity,
-            average_price=order.average_price,
+            average_price=self._average_price(),
+            filled_value=self._filled_value(),
             reason=order.reason,
             modify=order.modify,
             spec=spec,
@@ -57,6 +92,26 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             started_at=order.started_at,
             updated_at=self.updated_at,
         )
+
+    def _average_price(self) -> Decimal | None:
+        if self.order.average_price is not None or not self._is_priced:
+            return self.order.average_price
+        mean = _EXACT.divide(self.priced_sum, self.priced_quantity)
+        return _plain(mean)
+
+    def _filled_value(self) -> Decimal | None:
+        spec = self.order.spec
+        is_unit_known = spec.multiplier is not None or spec.security not in _BY_MULTIPLIER
+        if not (self._is_priced and is_unit_known):
+            return None
+        return _plain(_EXACT.multiply(self.priced_sum, spec.unit))
+
+
+# Rounded half to even, without zeros at its end, and never with an exponent: that is no decimal
+# text.
+def _plain(value: Decimal) -> Decimal:
+    rounded = value.quantize(_STEP, context=_EXACT)
+    return Decimal(f"{rounded.normalize(_EXACT):f}")
 
 
 class FrozenSymbol(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,7 +154,7 @@ def fold(
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
             return Change(order=_began(event, recorded))
         case events.OrderFillRecorded():
-            moved = _moved(order, event, recorded)
+            moved = _moved(order, event, recorded).with_fill(event)
             return Change(order=moved, execution=_execution(event, moved.order))
         case (
             events.OrderTermsObserved()
@@ -355,7 +355,7 @@ def _account(
         ),
         recorded,
     )
-    if isinstance(event, events.AccountHalted):
+    if isinstance(event, events.AccountHalted) and not event.is_repeated:
         entry = with_halt(entry, event.symbol)
     elif isinstance(event, events.AccountResumed):
         entry = with_verified(entry, event.symbol)
@@ -372,7 +372,7 @@ def _account(
         stale_cause = ""
     elif isinstance(event, events.AccountFrozen) and not event.symbol:
         frozen_detail = event.detail
-    elif isinstance(event, events.AccountHalted) and not event.symbol:
+    elif isinstance(event, events.AccountHalted) and not (event.symbol or event.is_repeated):
         halt_detail = f"by {event.person}: {event.detail}"
     return replace(
         entry,

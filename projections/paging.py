@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import hashlib
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -12,11 +13,15 @@ from core.errors import CommandError
 from projections.store import microseconds
 
 _LIMIT_MIN: Final = 1
+_QUESTION_LENGTH: Final = 10
 # Behind every moment and counter that a row may have.
 CURSOR_END: Final = (1 << 62, 1 << 62)
 
 _encode: Final = msgspec.json.Encoder().encode
-_cursor_decoder: Final = msgspec.json.Decoder(tuple[int, int])
+_cursor_decoder: Final = msgspec.json.Decoder(tuple[str, int, int])
+_key_decoder: Final = msgspec.json.Decoder(tuple[str, str])
+_Place = TypeVar("_Place")
+Paged = views.OrdersQuery | views.ExecutionsQuery | views.PositionsQuery
 
 
 def check_limit(limit: int) -> None:
@@ -62,40 +67,61 @@ def bounded(rows: list[Any], *, at: int) -> list[Any]:
     return rows
 
 
-def key_text(key: str) -> str:
+def question_of(account: str, query: Paged) -> str:
+    """Return what binds a cursor to the account and the question whose rows it goes on with."""
+    # How long a page is, and how far the view must be, may change from page to page.
+    fixed = msgspec.structs.replace(query, at_least_n=0, limit=_LIMIT_MIN, cursor=None)
+    named = f"{account}\0{type(query).__name__}\0".encode()
+    return hashlib.sha256(named + _encode(fixed)).hexdigest()[:_QUESTION_LENGTH]
+
+
+def key_text(question: str, key: str) -> str:
     """Return the cursor that stands for the key of the last row shown."""
-    return base64.urlsafe_b64encode(key.encode()).decode()
+    return _text_of((question, key))
 
 
-def parse_key(text: str) -> str:
+def parse_key(question: str, text: str) -> str:
     """Return the key that a cursor stands for.
 
     Raises:
-        CommandError: naming `cursor`.
+        CommandError: naming `cursor`: it is none, or of another question.
     """
-    try:
-        return base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode()
-    except (ValueError, binascii.Error):
-        raise CommandError("expected cursor as an earlier answer gave it", field="cursor") from None
+    asked, key = _parsed(text, _key_decoder)
+    return key if asked == question else _refuse_other()
 
 
 # A cursor is the place of the last row shown: rows that arrive later stand before it or, when the
 # broker tells of an older order late, at their own place; none that was shown comes again.
-def cursor_text(moment_us: int, n: int) -> str:
+def cursor_text(question: str, moment_us: int, n: int) -> str:
     """Return the cursor that stands for the moment and counter of the last row shown."""
-    return base64.urlsafe_b64encode(_encode((moment_us, n))).decode()
+    return _text_of((question, moment_us, n))
 
 
-def parse_cursor(text: str) -> tuple[int, int]:
+def parse_cursor(question: str, text: str) -> tuple[int, int]:
     """Return the moment and counter that a cursor stands for.
 
     Raises:
-        CommandError: naming `cursor`.
+        CommandError: naming `cursor`: it is none, or of another question.
     """
-    try:
-        moment_us, n = _cursor_decoder.decode(base64.urlsafe_b64decode(text.encode()))
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        moment_us = n = -CURSOR_END[0] * 2
+    asked, moment_us, n = _parsed(text, _cursor_decoder)
     if not all(abs(part) <= CURSOR_END[0] for part in (moment_us, n)):
         raise CommandError("expected cursor as an earlier answer gave it", field="cursor")
-    return moment_us, n
+    return (moment_us, n) if asked == question else _refuse_other()
+
+
+def _text_of(place: tuple[str | int, ...]) -> str:
+    return base64.urlsafe_b64encode(_encode(place)).decode()
+
+
+def _parsed(text: str, decoder: msgspec.json.Decoder[_Place]) -> _Place:
+    try:
+        return decoder.decode(base64.b64decode(text.encode(), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise CommandError("expected cursor as an earlier answer gave it", field="cursor") from None
+
+
+def _refuse_other() -> NoReturn:
+    raise CommandError(
+        "expected the cursor of an answer to this very question: the same account and filters",
+        field="cursor",
+    )

@@ -26,6 +26,7 @@ from projections.paging import (
     key_text,
     parse_cursor,
     parse_key,
+    question_of,
     within,
 )
 
@@ -117,9 +118,7 @@ class Queries:
         within(where, values, "started_us", query.since, query.until)
         with self._moment():
             as_of = self._as_of(account)
-            page = self._page(
-                "orders", "started_us", where, values, limit=query.limit, cursor=query.cursor
-            )
+            page = self._page(account, query, "orders", "started_us", where, values)
         return _encode(_OrdersAnswer(as_of=as_of, orders=page.rows, cursor=page.cursor))
 
     def executions(self, account: str, query: views.ExecutionsQuery) -> bytes:
@@ -139,9 +138,7 @@ class Queries:
         within(where, values, "executed_us", query.since, query.until)
         with self._moment():
             as_of = self._as_of(account)
-            page = self._page(
-                "executions", "executed_us", where, values, limit=query.limit, cursor=query.cursor
-            )
+            page = self._page(account, query, "executions", "executed_us", where, values)
         return _encode(_ExecutionsAnswer(as_of=as_of, executions=page.rows, cursor=page.cursor))
 
     def positions(self, account: str, query: views.PositionsQuery) -> bytes:
@@ -151,7 +148,8 @@ class Queries:
             CommandError: an argument is wrong, or nobody knows the account.
         """
         check_limit(query.limit)
-        after = "" if query.cursor is None else parse_key(query.cursor)
+        question = question_of(account, query)
+        after = "" if query.cursor is None else parse_key(question, query.cursor)
         with self._moment():
             as_of = self._as_of(account)
             body = self._body("positions", account)
@@ -166,7 +164,7 @@ class Queries:
                 as_of=as_of,
                 observed_at=None if seen is None else seen.observed_at,
                 positions=tuple(page),
-                cursor=key_text(page[-1].key) if len(wanted) > len(page) else None,
+                cursor=key_text(question, page[-1].key) if len(wanted) > len(page) else None,
             )
         )
 
@@ -190,6 +188,7 @@ class Queries:
                 initial_margin=None if seen is None else seen.initial_margin,
                 maintenance_margin=None if seen is None else seen.maintenance_margin,
                 cash=() if seen is None else seen.cash,
+                unread=() if seen is None else seen.unread,
             )
         )
 
@@ -301,16 +300,16 @@ class Queries:
 
     def _page(
         self,
+        account: str,
+        query: views.OrdersQuery | views.ExecutionsQuery,
         table: str,
         moment: str,
         where: list[str],
         values: list[str | int],
-        *,
-        limit: int,
-        cursor: str | None,
     ) -> _Page:
-        check_limit(limit)
-        before = CURSOR_END if cursor is None else parse_cursor(cursor)
+        check_limit(query.limit)
+        question, limit = question_of(account, query), query.limit
+        before = CURSOR_END if query.cursor is None else parse_cursor(question, query.cursor)
         statement = (
             f"SELECT {moment}, n, row FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608
             f" AND ({moment}, n) < (?, ?) ORDER BY {moment} DESC, n DESC LIMIT ?"
@@ -319,7 +318,7 @@ class Queries:
         page = bounded(rows[:limit], at=2)
         return _Page(
             rows=tuple(msgspec.Raw(row) for _, _, row in page),
-            cursor=cursor_text(*page[-1][:2]) if len(rows) > len(page) else None,
+            cursor=cursor_text(question, *page[-1][:2]) if len(rows) > len(page) else None,
         )
 
 

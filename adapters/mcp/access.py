@@ -19,6 +19,7 @@ import msgspec
 import structlog
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp_types.methods import is_input_required
 
 from adapters.mcp.callers import current
 from core.errors import LinkError
@@ -271,6 +272,9 @@ def _outcome(result: HandlerResult) -> tuple[str, str, str]:
         code, colon, _ = str(first.get("text", "")).partition(":")
         is_code = colon and len(code) <= _CODE_LENGTH_MAX and code.replace("_", "").isalpha()
         return code if is_code else "error", "", ""
+    if is_input_required(result):
+        # A question to the person; the call that brings its answer has a record of its own.
+        return "input_required", "", ""
     told = result.get("structuredContent")
     if not isinstance(told, Mapping):
         return "ok", "", ""

@@ -15,11 +15,13 @@ import msgspec
 from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.words import option_of
 from core import events, views
+from core.balances import doubts_of
 from core.events import Environment, Mode
 from core.items import TokenFact
 from core.terms import SecurityType
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
+_NOTE_LENGTH_MAX: Final = 1_000
 _HALTED: Final = "No tool can lift a halt: a person types `tiger-mcp resume`. Cancels go on."
 _AWAY: Final = (
     "Its worker does not answer: no order is sent, changed or cancelled, and nothing here moves "
@@ -252,6 +254,11 @@ def cash_table(figures: tuple[events.CashFigure, ...]) -> Table:
             for figure in figures
         ),
     )
+
+
+def balances_note(found: views.BalancesAnswer) -> str:
+    """Return which figures are not what they seem, "" if all are."""
+    return one_line("; ".join(doubts_of(found.cash, found.unread))[:_NOTE_LENGTH_MAX])
 
 
 def _position(figure: events.PositionFigure) -> Mapping[str, Cell]:

@@ -12,6 +12,8 @@ CANCELS_MAX = 20
 LEGS_MAX = 6
 _AMOUNT_LENGTH_MAX = 42
 _ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+# Shown wider than taken, and shorter: a refusal tells the rest.
+_ID_SHOWN = r"^[\w.-]+$"
 _KEY_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
 
@@ -25,7 +27,11 @@ def _printable(text: str) -> str:
 # Every tool has one: what it looks like is told by list_accounts, and by the refusal.
 Account = Annotated[str, Field(pattern="^[a-z0-9-]{1,32}$"), WithJsonSchema({"type": "string"})]
 Symbol = Annotated[
-    str, Field(pattern=f"^{SYMBOL_PATTERN}$", description="AAPL, 00700 (Hong Kong).")
+    str,
+    Field(pattern=f"^{SYMBOL_PATTERN}$"),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[A-Z0-9.-]+$", "description": "AAPL, 00700 (HK)."}
+    ),
 ]
 Underlying = Annotated[
     str,
@@ -61,12 +67,19 @@ Since = Annotated[
     str,
     Field(
         max_length=40,
-        description="Person's day (2026-11-20, today, 7d) or moment with zone.",
+        description=(
+            "Person's day: 2026-11-20, today, yesterday, 5d, 2w, 3mo, 1y, ytd, "
+            "this/last week/month/year (all of it); or moment with zone."
+        ),
     ),
 ]
 Until = Annotated[str, Field(max_length=40, description="Likewise, whole day.")]
 PreviewId = Annotated[str, Field(pattern="^prv-[0-9a-f]{32}$")]
-OrderId = Annotated[str, Field(pattern=_ID_PATTERN)]
+OrderId = Annotated[
+    str,
+    Field(pattern=_ID_PATTERN),
+    WithJsonSchema({"type": "string", "pattern": _ID_SHOWN}),
+]
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 Cursor = Annotated[str, Field(max_length=400)]
 

@@ -40,7 +40,7 @@ class Verifier:
         scopes = [SERVICE_SCOPE] if checked.has_service_scope else []
         return KnownToken(
             token=_NOT_KEPT,
-            client_id=caller.principal,
+            client_id=caller.client or caller.principal,
             subject=caller.principal,
             scopes=scopes,
             expires_at=checked.expires_at_s,

@@ -70,13 +70,17 @@ _ACCOUNTS_SUBJECT: Final = f"{Kind.VIEW}.{SYSTEM}.accounts"
 
 
 class Caller(NamedTuple):
-    """One principal: its name, the token's id, and its rights on each account."""
+    """One principal: its name, the token's id, and its rights on each account.
+
+    `client` is the program that the token was issued to, "" where the issuer names none.
+    """
 
     principal: str
     token_id: str
     grants: Mapping[str, frozenset[Right]]
     is_local: bool = False
     expires_at: datetime | None = None
+    client: str = ""
 
     def rights(self, account: str) -> frozenset[Right]:
         """Return the rights on an account, none for one that the caller shall not know of."""

@@ -26,7 +26,10 @@ _MODIFY_REJECTED: Final = (
     "The broker refused the change; the order stands as it was. See get_orders."
 )
 _MODIFY_NOT_SENT: Final = "Surely nothing was sent; the order stands as it was. Ask again."
-_NOT_APPLIED: Final = "The listings go on showing the old terms; the change did not happen."
+_NOT_APPLIED: Final = (
+    "The change did not happen: the listings go on showing the old terms, or the order ended on "
+    "them. See get_orders."
+)
 _MODIFY_UNKNOWN: Final = (
     "The order may stand on its old or its new terms. Do not repeat the change: the service asks "
     "the broker until it is sure; follow it with get_orders. Only a cancel passes meanwhile."

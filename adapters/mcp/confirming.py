@@ -4,9 +4,10 @@ What cannot be sent is refused before anybody is asked, and what was said no to 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 
 from adapters.mcp import asking, questions
 from adapters.mcp.asking import Answered, NotAgreed
@@ -15,30 +16,47 @@ from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.holdings import holdings_for
 from adapters.mcp.outcomes import warnings_of
+from adapters.mcp.principals import owner_of_previews
 from core import events, views
-from core.commands import ModifyOrder
+from core.commands import ModifyOrder, TermsSeen, submit_command_id
 from core.errors import CommandError
 from core.events import Environment
 from core.refusals import NEXT_STEP, Refusal
 
-# Previews live for minutes, and each of these took a person's own no.
+# Each of these took a person's own no. A gateway that starts anew asks once more.
 DECLINED_MAX: Final = 1_000
-_OVER: Final = (
+_ORDER_OVER: Final = (
     "This call sent nothing, and this preview is over. Ask the person in words what they want; "
     "only for another order, or if they ask for this one after all, call preview_order again "
     "(with a new key, if with any)."
 )
+_CHANGE_OVER: Final = (
+    "This call changed nothing. It was declined, and so is its repetition. Ask the person in "
+    "words what they want; only if they ask for this very change after all, call modify_order "
+    "with a new key."
+)
 _CHANGED: Final = NotAgreed("what the question was about has changed since it was asked")
+
+
+class Question(NamedTuple):
+    """What a person is asked; a no ends what it is `about`, for whoever asks; `over` says so."""
+
+    text: str
+    about: tuple[str, ...]
+    declined: str
+    over: str
+
+
 # The question, a refusal that needs none, or nothing to ask about.
-Wording = str | NotAgreed | None
+Wording = Question | NotAgreed | None
 
 
 class Confirming:
-    """Asks about each preview and each change; keeps the previews that a person declined."""
+    """Asks about each preview and each change; keeps what a person declined."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._declined: dict[tuple[str, str], None] = {}
+        self._declined: dict[tuple[str, ...], None] = {}
 
     async def order(
         self, ctx: Context[Any, Any], environment: Environment, account: str, preview_id: str
@@ -54,11 +72,7 @@ class Confirming:
         async def wording() -> Wording:
             return await self._of_order(environment, account, preview_id)
 
-        said = await self._ask(ctx, wording)
-        if isinstance(said, NotAgreed) and said.is_decline:
-            self._decline(account, preview_id)
-            return said._replace(next_step=_OVER)
-        return said
+        return await self._ask(ctx, wording)
 
     async def change(
         self,
@@ -67,19 +81,27 @@ class Confirming:
         account: str,
         command: ModifyOrder,
         command_id: str,
-    ) -> Answered:
+    ) -> tuple[Answered, TermsSeen | None]:
         """Return None if this change may be sent as far as the person is concerned.
+
+        Beside it the order's terms as they were seen, over no others of which it may be laid.
 
         Raises:
             ToolError: the projector does not say what the order is, or a term does not fit it.
         """
         if not self._asks(ctx):
-            return None
+            return None, await self._terms_at_hand(account, command.order_id)
+        seen: TermsSeen | None = None
 
         async def wording() -> Wording:
-            return await self._of_change(environment, account, command, command_id)
+            nonlocal seen
+            if command.key and await self._is_handled(account, command_id):
+                return None
+            row = await self._order_row(account, command.order_id)
+            seen = _terms_of(row)
+            return _of_change(account, row, command, environment)
 
-        return await self._ask(ctx, wording)
+        return await self._ask(ctx, wording), seen
 
     def _asks(self, ctx: Context[Any, Any]) -> bool:
         return self._gateway.parts.asks and asking.can_ask(ctx)
@@ -88,15 +110,21 @@ class Confirming:
         self, ctx: Context[Any, Any], wording: Callable[[], Awaitable[Wording]]
     ) -> Answered:
         question = await wording()
-        if not isinstance(question, str):
+        if not isinstance(question, Question):
             return question
+        about = (owner_of_previews(), *question.about)
+        if about in self._declined:
+            return NotAgreed(question.declined, next_step=question.over)
         limit_s = self._gateway.parts.waits.person_s
-        said = await asking.agreed(ctx, question, limit_s=limit_s)
+        said = await asking.agreed(ctx, question.text, limit_s=limit_s)
+        if isinstance(said, NotAgreed) and said.is_decline:
+            self._decline(about)
+            return said._replace(next_step=question.over)
         if said is not None or asking.is_asked_by_result(ctx):
             return said
         # A person takes their time, in which an order may become another.
         again = await wording()
-        if isinstance(again, str):
+        if isinstance(again, Question):
             return None if again == question else _CHANGED
         return again
 
@@ -106,20 +134,26 @@ class Confirming:
         )
         found = await self._gateway.view(account, "explain", query, views.ExplainAnswer)
         facts = [fact for fact in map(fact_of, found.events) if fact is not None]
-        if found.order is not None or _was_refused(facts, preview_id):
-            # What was sent or refused once is never sent anew: to repeat the call is only to look.
+        owner = owner_of_previews()
+        shown = next((f for f in facts if isinstance(f.data, events.OrderPreviewed)), None)
+        # Of another's preview nothing is known, as of none.
+        is_known = shown is not None and _is_for(shown, owner)
+        is_sent = found.order is not None and (is_known or shown is None)
+        # What was sent or refused once is never sent anew: to repeat the call is only to look.
+        if is_sent or _was_refused(facts, submit_command_id(account, preview_id, owner)):
             return None
-        if (account, preview_id) in self._declined:
-            return NotAgreed("the person said no to this preview", next_step=_OVER)
         where = questions.place(environment, account)
-        for fact in facts:
-            if isinstance(fact.data, events.OrderPreviewed):
-                return await self._of_preview(account, fact.data, fact, where=where)
-        return questions.unknown_order_question(preview_id, where=where)
+        text: str | NotAgreed = questions.unknown_order_question(preview_id, where=where)
+        if shown is not None and is_known:
+            text = await self._of_preview(account, shown, where=where)
+        if isinstance(text, NotAgreed):
+            return text
+        about = (account, preview_id)
+        return Question(text, about, "the person said no to this preview", _ORDER_OVER)
 
-    async def _of_preview(
-        self, account: str, shown: events.OrderPreviewed, fact: Fact, *, where: str
-    ) -> Wording:
+    async def _of_preview(self, account: str, fact: Fact, *, where: str) -> str | NotAgreed:
+        shown = fact.data
+        assert isinstance(shown, events.OrderPreviewed)
         failed = [check.name for check in shown.checks if not check.passed]
         if failed:
             detail = f"did not pass in the preview: {', '.join(failed)}"
@@ -131,22 +165,19 @@ class Confirming:
         warnings = warnings_of(shown, fact.recorded_at, held)
         return questions.order_question(shown, warnings, where=where)
 
-    async def _of_change(
-        self, environment: Environment, account: str, command: ModifyOrder, command_id: str
-    ) -> Wording:
-        if command.key and await self._is_handled(account, command_id):
-            return None
+    async def _order_row(self, account: str, order_id: str) -> views.OrderRow | None:
         query = views.OrdersQuery(
-            at_least_n=self._gateway.facts.highest(account), order_ids=(command.order_id,)
+            at_least_n=self._gateway.facts.highest(account), order_ids=(order_id,)
         )
         found = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
-        row = next((each for each in found.orders if each.order_id == command.order_id), None)
+        return next((each for each in found.orders if each.order_id == order_id), None)
+
+    # Where nobody is asked, a change must not wait for a projector that is away.
+    async def _terms_at_hand(self, account: str, order_id: str) -> TermsSeen | None:
         try:
-            return questions.change_question(
-                row, command, where=questions.place(environment, account)
-            )
-        except CommandError as error:
-            raise refused_argument(error) from None
+            return _terms_of(await self._order_row(account, order_id))
+        except ToolError:
+            return None
 
     # A key names one change: to repeat the call is only to look.
     async def _is_handled(self, account: str, command_id: str) -> bool:
@@ -156,15 +187,38 @@ class Confirming:
         found = await self._gateway.view(account, "command", query, views.CommandAnswer)
         return bool(found.events)
 
-    def _decline(self, account: str, preview_id: str) -> None:
-        self._declined[account, preview_id] = None
+    def _decline(self, about: tuple[str, ...]) -> None:
+        self._declined[about] = None
         if len(self._declined) > DECLINED_MAX:
             del self._declined[next(iter(self._declined))]
 
 
-def _was_refused(facts: list[Fact], preview_id: str) -> bool:
+def _of_change(
+    account: str, row: views.OrderRow | None, command: ModifyOrder, environment: Environment
+) -> Wording:
+    try:
+        text = questions.change_question(row, command, where=questions.place(environment, account))
+    except CommandError as error:
+        raise refused_argument(error) from None
+    if text is None:
+        return None
+    # Another reason, which stands last, makes no other change; a new key does.
+    about = (account, text.rpartition("\n")[0], command.key)
+    return Question(text, about, "the person said no to this change", _CHANGE_OVER)
+
+
+# Terms that no listing shows yet are those that a later change is laid over.
+def _terms_of(row: views.OrderRow | None) -> TermsSeen | None:
+    return None if row is None else TermsSeen.of(row.wanted or row.spec)
+
+
+def _is_for(fact: Fact, owner: str) -> bool:
+    return isinstance(fact.data, events.OrderPreviewed) and fact.data.is_for(owner)
+
+
+def _was_refused(facts: list[Fact], command_id: str) -> bool:
     return any(
-        isinstance(fact.data, events.OrderRefused) and fact.data.preview_id == preview_id
+        isinstance(fact.data, events.OrderRefused) and fact.data.command_id == command_id
         for fact in facts
     )
 

@@ -108,7 +108,6 @@ def explained(found: views.ExplainAnswer, base: ExplainAnswer) -> ExplainAnswer:
         changes=_changes(told),
         fills=_fills(told, "" if order is None else order.market),
         facts=table(_FACT_COLUMNS, (_fact_cells(one) for one in told)),
-        cursor=None if found.more_after is None else str(found.more_after),
     )
 
 
@@ -153,7 +152,10 @@ def _sending(told: Sequence[_Told]) -> SendingPart | None:
         match fact.data:
             case events.OrderSubmissionStarted():
                 part = SendingPart(at=at, by=one.by, outcome="no answer yet")
-            case events.OrderRefused(preview_id=preview_id) as no if preview_id:
+            # A refusal of what is being sent is another's, who may not send it.
+            case events.OrderRefused(preview_id=preview_id) as no if preview_id and (
+                part is None or part.code is not None
+            ):
                 part = SendingPart(
                     at=at, by=one.by, outcome="refused", code=no.code, detail=broker_text(no.detail)
                 )

@@ -79,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
     principal: str
     body: ModelCommand
+    owner: str = ""
     life_s: float
     wait_s: float
     linger_s: float = 0.0  # behind an answer that is no end yet
@@ -102,6 +103,7 @@ def seal(asked: Asked, *, signer: Signer, now: datetime) -> tuple[str, bytes]:
             principal=asked.principal,
             issued_at=now,
             expires_at=now + timedelta(seconds=asked.life_s),
+            owner=asked.owner,
             body=msgspec.Raw(_encoder.encode(asked.body)),
         )
     )

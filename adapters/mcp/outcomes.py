@@ -25,8 +25,8 @@ from adapters.mcp.words import order_in_words, plain
 from core import events
 from core.events import Environment
 from core.money import Money
+from core.price_sense import price_warnings
 from core.refusals import NEXT_STEP, Refusal
-from core.terms import OrderType
 
 _ACCEPTED: Final = (
     "The broker has the order. It is NOT done: follow it with get_orders until its phase is "
@@ -288,8 +288,9 @@ def warnings_of(
         found["quote_known"] = "the broker gave no quote"
     elif (age_s := (shown_at - shown.quote.at).total_seconds()) > QUOTE_AGE_MAX_S:
         found["quote_age"] = f"the quote was {age_s:.0f} s old"
-    if shown.spec.order_type is OrderType.MARKET:
-        found["price_bound"] = "a market order takes whatever price there is"
+    if shown.quote is not None and shown.quote.is_delayed:
+        found["quote_delayed"] = "a quote right is missing here now: the price is a delayed one"
+    found |= price_warnings(shown.spec, shown.quote)
     if shown.estimate is not None and shown.estimate.commission is None:
         found["commission_known"] = "the broker did not say what it charges"
     return found | _short_sale(shown, held)

@@ -20,6 +20,7 @@ from core.events import Environment
 from core.money import parse_positive
 from core.orders import FINAL_PHASES
 from core.previewing import notional_of, reference_price
+from core.price_sense import change_warnings
 from core.terms import OrderSpec, Side, TermsError
 
 _MONEY: Final = {
@@ -80,6 +81,7 @@ def change_question(row: views.OrderRow | None, command: ModifyOrder, *, where: 
         f"Change order {row.order_id} at the broker, on {where}?",
         f"From: {one_line(order_in_words(present))} {_worth(present)}",
         f"To: {one_line(order_in_words(new))} {_worth(new)}",
+        *(f"Warning: {text}." for text in change_warnings(present, new).values()),
         f"Reason given: {one_line(command.reason)}",
     )
     return "\n".join(lines)

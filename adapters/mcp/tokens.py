@@ -150,7 +150,9 @@ class TokenChecker:
 
     def _checked(self, claims: Mapping[str, Any]) -> Checked:
         token_id, principal = claims["jti"], claims["sub"]
-        if not (_is_name(token_id) and _is_name(principal)):
+        # Source: RFC 9068 §2.2 and RFC 8693 §4.3: `client_id` is whom the token was issued to.
+        client = claims.get("client_id", "")
+        if not (_is_name(token_id) and _is_name(principal) and isinstance(client, str)):
             raise RefusedTokenError("malformed")
         if is_revoked(self._rules.revoked, token_id):
             raise RefusedTokenError("revoked")
@@ -168,6 +170,7 @@ class TokenChecker:
             token_id=token_id,
             grants=grants,
             expires_at=_moment(expires_at_s),
+            client=client,
         )
         return Checked(caller, SERVICE_SCOPE in scopes, expires_at_s)
 

@@ -1,7 +1,7 @@
 """Tools that look at accounts: who there is, how they are, what they hold."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from adapters.mcp import answers
 from adapters.mcp.arguments import Account, Cursor, Limit, Market, Symbol
@@ -13,15 +13,19 @@ from adapters.mcp.market_balances import BalancesView, LiveBalances, only_live
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from adapters.mcp.worker_health import WorkerHealth
 from core import views
+from core.events import Environment
+from core.market_asks import PositionsAsk, PositionsTold
 from core.terms import SecurityType
 
+PositionsView = Literal["recorded", "now"]
 _NOT_READ_YET = "The broker's figures were not read yet; this is not the same as having none."
 # Older prices than this are said to be old.
 _PRICES_FRESH: Final = timedelta(minutes=1)
 _OLD_PRICES: Final = (
     "market_price and unrealized_profit were read {minutes} min ago, when a holding last changed, "
-    "and do not move with the market: do not act on them. get_quotes has current prices."
+    "and do not move with the market: do not act on them. view=now asks for current ones."
 )
+_UNREADABLE: Final = "{count} more of the broker's rows cannot be read; see get_account."
 
 
 class AccountTools:
@@ -37,8 +41,10 @@ class AccountTools:
         effect = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
         balances = tool(self.get_balances, effect._replace(asks_broker=True))
         balances.parameters = terse(balances.parameters)
-        recorded = (self.list_accounts, self.get_account, self.get_positions)
-        return [*(tool(method, effect) for method in recorded), balances]
+        positions = tool(self.get_positions, effect._replace(asks_broker=True))
+        positions.parameters = terse(positions.parameters)
+        recorded = (self.list_accounts, self.get_account)
+        return [*(tool(method, effect) for method in recorded), positions, balances]
 
     async def list_accounts(self) -> answers.AccountsAnswer:
         """Call this first: every account by its alias, with state and mode (what a person allows).
@@ -69,6 +75,7 @@ class AccountTools:
     async def get_positions(
         self,
         account: Account,
+        view: PositionsView = "recorded",
         symbol: Symbol | None = None,
         market: Market | None = None,
         security: SecurityType | None = None,
@@ -77,9 +84,18 @@ class AccountTools:
     ) -> answers.PositionsAnswer:
         """Positions by the broker's figures at `observed_at`, one row per contract, options too.
 
-        Negative quantity: short. get_quotes has current prices.
+        Negative quantity: short. recorded: as last written, when a holding changed. now: asks.
         """
         environment = await self._gateway.environment(account)
+        if view == "now":
+            asked = PositionsAsk(
+                symbol=symbol or "",
+                market=market or "",
+                security=security,
+                limit=limit,
+                cursor=cursor or "",
+            )
+            return await self._positions_now(environment, account, asked)
         query = views.PositionsQuery(
             at_least_n=self._gateway.facts.highest(account),
             symbol=symbol,
@@ -97,6 +113,20 @@ class AccountTools:
             positions=answers.positions_table(found.positions),
             cursor=found.cursor,
             note=self._positions_note(found),
+        )
+
+    async def _positions_now(
+        self, environment: Environment, account: str, asked: PositionsAsk
+    ) -> answers.PositionsAnswer:
+        found = await self._gateway.ask(account, "positions", asked, PositionsTold)
+        return answers.PositionsAnswer(
+            environment=environment,
+            account=account,
+            as_of=answers.AsOf(n=self._gateway.facts.highest(account), at=found.at),
+            observed_at=found.at,
+            positions=answers.positions_table(found.positions),
+            cursor=found.cursor or None,
+            note=_UNREADABLE.format(count=found.unreadable) if found.unreadable else "",
         )
 
     # They are recorded when a holding changes; the prices beside it move on by themselves.
@@ -142,5 +172,5 @@ class AccountTools:
             initial_margin=found.initial_margin,
             maintenance_margin=found.maintenance_margin,
             cash=answers.cash_table(found.cash),
-            note=_NOT_READ_YET if found.observed_at is None else "",
+            note=answers.balances_note(found) if found.observed_at else _NOT_READ_YET,
         )

@@ -31,7 +31,7 @@ from adapters.mcp.orders_flow import (
     Outcome,
     carry_out,
 )
-from adapters.mcp.principals import own_key, principal_of
+from adapters.mcp.principals import own_key, owner_of_previews, principal_of
 from adapters.mcp.tables import table
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import events, views
@@ -53,6 +53,8 @@ from core.terms import Side
 
 # Of a cancel by filter; those that are not shown were asked all the same.
 _ROWS_SHOWN_MAX: Final = views.ROWS_MAX
+# What makes a preview or spends one.
+_OF_PREVIEWS: Final = frozenset({PREVIEW, SUBMIT})
 _CANCEL_COLUMNS: Final = (
     "order_id",
     "status",
@@ -122,7 +124,7 @@ class OrderTools:
         no. Follow `next_step`.
         """
         environment = await self._gateway.writable(account)
-        command_id = submit_command_id(account, preview_id)
+        command_id = submit_command_id(account, preview_id, owner_of_previews())
         said = await self._confirming.order(ctx, environment, account, preview_id)
         if isinstance(said, InputRequiredResult):
             return said
@@ -161,7 +163,7 @@ class OrderTools:
         except CommandError as error:
             raise refused_argument(error) from None
         command_id = self._command_id(account, command)
-        said = await self._confirming.change(ctx, environment, account, command, command_id)
+        said, seen = await self._confirming.change(ctx, environment, account, command, command_id)
         if isinstance(said, InputRequiredResult):
             return said
         if said is not None:
@@ -172,7 +174,7 @@ class OrderTools:
             account,
             MODIFY,
             command_id,
-            command,
+            replace(command, seen=seen),
             correlation_id=command_id,
             wait_s=self._gateway.parts.waits.modify_s,
             linger_s=self._gateway.parts.waits.replaced_s,
@@ -345,6 +347,7 @@ class OrderTools:
                 command_id=command_id,
                 correlation_id=correlation_id,
                 principal=principal_of(ctx),
+                owner=owner_of_previews() if name in _OF_PREVIEWS else "",
                 body=body,
                 life_s=self._gateway.parts.waits.order_life_s if life_s is None else life_s,
                 wait_s=wait_s,

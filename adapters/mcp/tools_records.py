@@ -1,7 +1,9 @@
 """Tools that say what became of orders, from the ledger's views."""
 
-from typing import Annotated
+import hashlib
+from typing import Annotated, Final
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from adapters.mcp import answers
@@ -10,12 +12,15 @@ from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Symbo
 from adapters.mcp.explaining import ExplainAnswer, explained
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.market_arguments import terse
 from adapters.mcp.spans import span
 from adapters.mcp.times import edge_of, is_moment
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import views
 from core.errors import CommandError
 
+_BOUND_LENGTH: Final = 10
+_N_DIGITS_MAX: Final = 16
 _NOT_LISTED = "An order that is not listed may still exist: a view may be behind."
 _NOTHING_KNOWN = (
     "Nothing is recorded under this id. That does not prove that there is no such order: look "
@@ -32,10 +37,13 @@ class RecordTools:
     def all(self) -> list[GatewayTool]:
         """Return the tools of this group."""
         effect = Effect(is_read=True, is_destructive=False, is_idempotent=True, asks_broker=False)
-        return [
+        made = [
             tool(method, effect)
             for method in (self.get_orders, self.get_executions, self.explain_order)
         ]
+        for each in made:
+            each.parameters = terse(each.parameters)
+        return made
 
     async def get_orders(
         self,
@@ -119,7 +127,7 @@ class RecordTools:
         query = views.ExplainQuery(
             at_least_n=self._gateway.facts.highest(account),
             about=order_id,
-            after_n=_after(cursor),
+            after_n=_after(account, order_id, cursor),
         )
         found = await self._gateway.view(account, "explain", query, views.ExplainAnswer)
         base = ExplainAnswer(
@@ -129,7 +137,10 @@ class RecordTools:
             facts=told.orders_table(()),
             note="" if found.events or found.order else _NOTHING_KNOWN,
         )
-        return explained(found, base)
+        told_now = explained(found, base)
+        if found.more_after is None:
+            return told_now
+        return replace(told_now, cursor=_cursor(account, order_id, found.more_after))
 
     def _period(self, since: str | None, until: str | None) -> told.Period:
         to_local = self._gateway.parts.to_local
@@ -156,10 +167,21 @@ class RecordTools:
         return days.begin or since, until if is_moment(until) else days.end
 
 
-def _after(cursor: str | None) -> int:
+# A cursor names the order whose facts it goes on with, so that it fits no other.
+def _cursor(account: str, about: str, after_n: int) -> str:
+    bound = hashlib.sha256(f"{account}\0{about}".encode()).hexdigest()[:_BOUND_LENGTH]
+    return f"{bound}-{after_n}"
+
+
+def _after(account: str, about: str, cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
-        error = CommandError("expected cursor as an earlier answer gave it", field="cursor")
+    number = cursor.rpartition("-")[2]
+    is_number = number.isascii() and number.isdecimal() and len(number) < _N_DIGITS_MAX
+    if not is_number or cursor != _cursor(account, about, int(number)):
+        error = CommandError(
+            "expected the cursor of an answer about this very order_id, as it was given",
+            field="cursor",
+        )
         raise refused_argument(error)
-    return int(cursor)
+    return int(number)

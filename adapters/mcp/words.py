@@ -10,6 +10,7 @@ from core.terms import (
     OrderSpec,
     OrderType,
     SecurityType,
+    Side,
     StopLoss,
     TimeInForce,
 )
@@ -50,7 +51,7 @@ def order_in_words(spec: OrderSpec) -> str:
     if spec.stop_loss is not None:
         parts.append(f"stop loss {_stop(spec.stop_loss)} once filled")
     if spec.or_stop is not None:
-        parts.append(f"or else a stop {_stop(spec.or_stop)}, and one cancels the other")
+        parts.append(f"or else {_other_stop(spec)}, and one cancels the other")
     sentence = ", ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
@@ -82,14 +83,11 @@ def _price(spec: OrderSpec) -> str:
     stop = "" if spec.stop_price is None else f"{plain(spec.stop_price)} {spec.currency}"
     match spec.order_type:
         case OrderType.STOP:
-            return f"at market once the price reaches {stop}"
+            return f"at market once the price {_turn(spec.side)} to {stop}"
         case OrderType.STOP_LIMIT:
-            return f"at limit {limit} once the price reaches {stop}"
+            return f"at limit {limit} once the price {_turn(spec.side)} to {stop}"
         case OrderType.TRAILING_STOP:
-            if spec.trailing_percent is not None:
-                return f"at market once the price turns by {plain(spec.trailing_percent)} %"
-            trail = "" if spec.trailing_amount is None else plain(spec.trailing_amount)
-            return f"at market once the price turns by {trail} {spec.currency}"
+            return f"at market once the price {_turn(spec.side)} by {_trail(spec)}"
         case OrderType.ICEBERG:
             shown = "" if spec.display_quantity is None else plain(spec.display_quantity)
             return f"at limit {limit}, showing {shown} at a time"
@@ -99,6 +97,27 @@ def _price(spec: OrderSpec) -> str:
             return f"at limit {limit}"
         case _:
             return _TYPES[spec.order_type] + (f" at limit {limit}" if limit else "")
+
+
+# Which way the price goes until a stop triggers.
+def _turn(side: Side) -> str:
+    return "falls" if side is Side.SELL else "rises"
+
+
+def _trail(spec: OrderSpec) -> str:
+    end = "highest" if spec.side is Side.SELL else "lowest"
+    if spec.trailing_percent is not None:
+        return f"{plain(spec.trailing_percent)} % from its {end}"
+    trail = "" if spec.trailing_amount is None else plain(spec.trailing_amount)
+    return f"{trail} {spec.currency} from its {end}"
+
+
+def _other_stop(spec: OrderSpec) -> str:
+    stop = spec.or_stop
+    assert stop is not None
+    assert stop.stop_price is not None, "it is checked with the terms"
+    how = "at market" if stop.limit_price is None else f"at limit {plain(stop.limit_price)}"
+    return f"{how} once the price {_turn(spec.side)} to {plain(stop.stop_price)}"
 
 
 def _until(spec: OrderSpec) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import platform
 import signal
 import sys
 from collections.abc import Callable
@@ -23,26 +24,29 @@ from adapters.tiger_worker.account import (
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.file_halt import FileHalt
+from adapters.tiger_worker.lease import Holder, Lease, LeasedLedger, await_lease, may_arrive
 from adapters.tiger_worker.login import (
     EXIT_FAILED,
+    EXIT_WORN,
     Ending,
     begin,
     code_of,
     end,
     finish_halts,
+    pulse_of,
+    push_link_of,
     reach,
+    say,
+    token_keeper_of,
 )
 from adapters.tiger_worker.parts import Ledger
-from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from adapters.tiger_worker.session import LoginAccess, Session
-from adapters.tiger_worker.token_keeper import TokenKeeper
 from adapters.tiger_worker.watchdog import exit_now
 from core.context import Timing
 from core.errors import ConfigError, ServiceError, VersionConflictError
 from core.events import Environment
-from core.items import TokenSeen
 from core.ports import StoredRecord
 from core.subjects import Kind, history_consumer, ledger_stream
 from infra import logs
@@ -57,6 +61,8 @@ from infra.ledger.desk_ledger import DeskLedger
 from infra.ledger.history import LedgerReader
 from infra.login_lock import is_in_place, login_locks, take_login_lock
 from infra.nats.home_lock import HomeLock
+from infra.nats.lease_domain import lock_domain, read_boot_identity
+from infra.nats.lease_store import LeaseStore
 from infra.nats.link import LoopThread, connect
 from infra.nats.login_messages import AccountEnd, LoginMessages
 from infra.nats.topology import worker_role
@@ -99,7 +105,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def tiger_broker(session: Session, number: str) -> AccountBroker:
     """Return the broker of an account behind the real SDK."""
-    return AccountBroker(session, number=number, clock=SystemClock())
+    return AccountBroker(
+        session, number=number, clock=SystemClock(), secrets=lambda: session.secrets
+    )
 
 
 def run(
@@ -125,15 +133,8 @@ def run(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     drop_sdk_settings()
     try:
-        code = _Login(
-            settings,
-            login_name,
-            timing or Timing(),
-            make_broker,
-            make_ledger,
-            find_access or access_of,
-            locks,
-        ).run()
+        parts = (timing or Timing(), make_broker, make_ledger, find_access or access_of, locks)
+        code = _Login(settings, login_name, *parts).run()
     except ConfigError as error:
         log.error("worker.not_started", reason=str(error))
         code = EXIT_CONFIG
@@ -168,10 +169,12 @@ class _Login:
         self._ending = Ending()
         self._loop = LoopThread(f"nats-{login_name}")
         self._known: list[AccountWorker] = []
+        self._lease: Lease | None = None
 
     def run(self) -> int:
         access = self._find_access(self._home, self._login)
         session = Session(access, timeout_s=self._timing.sdk_timeout_s)
+        session.numbers = tuple(account.number for account in self._login.accounts)
         lock = take_login_lock(session.tiger_id, folder=self._locks or login_locks())
         if lock is None:
             log.error("worker.login_in_use", login=self._login.name)
@@ -180,11 +183,12 @@ class _Login:
             signal.signal(name, lambda *_: self._ending.stop())
         world = self._world(session, lock, access.environment)
         plan = self._login_plan(world)
+        who = self._holder(world, lock)
         file_halts = [file_halt_of(each, plan, world) for each in self._account_plans()]
         for file_halt in file_halts:
             file_halt.start()
         try:
-            return self._serve(session, access, world, plan, file_halts)
+            return self._serve(world, plan, who, file_halts, access.properties.parent)
         except (ConfigError, VersionConflictError):
             # This is not, or no more, the worker of these accounts.
             raise
@@ -194,33 +198,43 @@ class _Login:
 
     # From here on what a halt file asks for is done, whatever becomes of the rest.
     def _serve(
-        self,
-        session: Session,
-        access: LoginAccess,
-        world: World,
-        plan: LoginPlan,
-        file_halts: list[FileHalt],
+        self, world: World, plan: LoginPlan, who: Holder, file_halts: list[FileHalt], files: Path
     ) -> int:
         nc = reach(
             lambda: self._loop.run(self._connect(), CONNECT_LIMIT_S), file_halts, self._ending
         )
         if isinstance(nc, int):
             return nc
-        accounts = self._accounts(nc, world, plan, file_halts)
+        self._lease = lease = Lease(
+            LeaseStore(self._loop, nc, login=self._login.name),
+            who,
+            clock=world.clock,
+            timing=self._timing,
+            on_failure=self._ending.fail,
+        )
+        code = await_lease(lease, file_halts, self._ending, tell=say)
+        if code is not None:
+            return code
+        lease.keep()
+        accounts = self._accounts(nc, world, plan, file_halts, lease)
         for account in accounts:
             self._loop.run(self._restore(nc, account), HISTORY_LIMIT_S)
         self._known = accounts
         begin(accounts)
-        keeper = self._token_keeper(session, access, accounts, world)
+        keeper = token_keeper_of(
+            accounts,
+            world,
+            store=lambda token: write_private(files / LICENCE_FILE, f"token={token}\n".encode()),
+            name=f"token-{self._login.name}",
+        )
         keeper.start()
         messages = self._messages(nc, accounts)
         self._loop.run(messages.start(), CONNECT_LIMIT_S)
         # What start-up made stays; the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
-        sys.stdout.write('{"ready": true}\n')
-        sys.stdout.flush()
-        link = self._push_link(session, accounts, world)
+        pulse_of(accounts, self._ending).start()
+        link = push_link_of(accounts, world, self._ending)
         link.start()
         code = self._ending.wait()
         if code == EXIT_FAILED:
@@ -232,20 +246,15 @@ class _Login:
             stop_taking=lambda: self._loop.run(messages.stop(), STOP_LIMIT_S),
             open_act_wait_s=self._timing.deadline_s,
         )
+        if code != EXIT_WORN:
+            lease.give_up(may_arrive=lambda: may_arrive(accounts))
         self._loop.run(messages.leave(), STOP_LIMIT_S)
         return code
 
-    def _push_link(self, session: Session, accounts: list[AccountWorker], world: World) -> PushLink:
-        link = PushLink(
-            lambda push: session.new_push_connection(push, clock=world.clock),
-            accounts=accounts if session.push_address else (),
-            name=world.ids.new("push"),
-            clock=world.clock,
-            on_worn=self._ending.worn_out,
-            on_failure=self._ending.fail,
-        )
-        session.on_renewed.append(link.renew)
-        return link
+    def _holder(self, world: World, lock: HomeLock) -> Holder:
+        is_own_server = self._settings.nats_url is None
+        domain = lock_domain(lock, is_own_server=is_own_server, boot=read_boot_identity())
+        return Holder(world.ids.new("holder"), domain, platform.node())
 
     async def _connect(self) -> Client:
         role = worker_role(self._login.name)
@@ -277,6 +286,7 @@ class _Login:
             ids=RandomIds(),
             verifiers={Kind.COMMAND: command_keys(keys), Kind.CONTROL: control_keys(keys)},
             is_lock_held=lambda: is_in_place(lock),
+            has_lease=lambda: self._lease is not None and self._lease.is_valid,
             is_number_used=lambda number: any(number in a.state.numbers for a in self._known),
             on_failure=self._ending.fail,
         )
@@ -305,38 +315,29 @@ class _Login:
         ]
 
     def _accounts(
-        self, nc: Client, world: World, login: LoginPlan, file_halts: list[FileHalt]
+        self,
+        nc: Client,
+        world: World,
+        login: LoginPlan,
+        file_halts: list[FileHalt],
+        lease: Lease,
     ) -> list[AccountWorker]:
         return [
             AccountWorker(
                 plan,
                 login,
                 world,
-                ledger=self._make_ledger(
-                    self._loop,
-                    AccountWriter(nc, stream=ledger_stream(login.name), account=plan.alias),
+                ledger=LeasedLedger(
+                    self._make_ledger(
+                        self._loop,
+                        AccountWriter(nc, stream=ledger_stream(login.name), account=plan.alias),
+                    ),
+                    lease,
                 ),
                 file_halt=file_halt,
             )
             for plan, file_halt in zip(self._account_plans(), file_halts, strict=True)
         ]
-
-    def _token_keeper(
-        self, session: Session, access: LoginAccess, accounts: list[AccountWorker], world: World
-    ) -> TokenKeeper:
-        def tell(seen: TokenSeen) -> None:
-            for account in accounts:
-                account.token_seen(seen)
-
-        file = access.properties.parent / LICENCE_FILE
-        return TokenKeeper(
-            session,
-            clock=world.clock,
-            tell=tell,
-            probe=accounts[0].probe,
-            store=lambda token: write_private(file, f"token={token}\n".encode()),
-            name=f"token-{self._login.name}",
-        )
 
     async def _restore(self, nc: Client, account: AccountWorker) -> None:
         reader = LedgerReader(

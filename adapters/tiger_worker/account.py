@@ -1,6 +1,5 @@
 """One account inside a worker: its desk, its lanes, its rounds; nothing of another account's."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from adapters.tiger_worker.file_halt import FileHalt, Standing, standing_of
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.halt_journal import CancelJournal
+from adapters.tiger_worker.halt_telling import HaltTelling
 from adapters.tiger_worker.intake import Held, Intake
 from adapters.tiger_worker.lanes import NO_END, Lanes
 from adapters.tiger_worker.parts import Ledger, Work
@@ -27,6 +27,7 @@ from adapters.tiger_worker.reconcile import Pace, Reconciler
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog, exit_now
 from core.account_state import AccountState, kick_key
+from core.cancelling import is_ours
 from core.commands import SetMode
 from core.context import Timing
 from core.errors import ConfigError
@@ -35,7 +36,6 @@ from core.items import (
     AccountBegins,
     ActAbandoned,
     CommandItem,
-    HaltFileSeen,
     Item,
     ModifyAnswered,
     Outcome,
@@ -50,8 +50,6 @@ from core.subjects import Kind
 
 log = structlog.get_logger()
 ASK_THREADS: Final = 3
-# How often a halt file that the desk has not taken yet, or a line of its journal, is told again.
-HALT_FILE_EVERY_S: Final = 1.0
 # A round that hangs for so many deadlines of a call is a gap; for so many more, a stuck process.
 GAP_AFTER: Final = 2.0
 ROUND_ENDS_AFTER: Final = 6.0
@@ -94,6 +92,7 @@ class World:
     ids: Ids
     verifiers: Mapping[Kind, Verifier]
     is_lock_held: Callable[[], bool]
+    has_lease: Callable[[], bool]
     is_number_used: Callable[[str], bool]
     on_failure: Callable[[BaseException], None]
 
@@ -150,6 +149,7 @@ class AccountWorker:
                 is_halted=lambda symbol: self.state.halts(symbol),
                 halt_file=plan.halt_file,
                 is_lock_held=world.is_lock_held,
+                has_lease=world.has_lease,
             ),
             latch=latch,
             budget=world.budget,
@@ -178,6 +178,7 @@ class AccountWorker:
             on_woken=world.session.renew_connections,
             on_failure=world.on_failure,
         )
+        self._halt_telling = HaltTelling(file_halt, desk=self._thread)
         self.lanes.answer_to(self._thread)
         self._reconciler = Reconciler(
             broker,
@@ -196,8 +197,6 @@ class AccountWorker:
         self.ask_threads = ThreadPoolExecutor(ASK_THREADS, thread_name_prefix=f"ask-{plan.alias}")
         self._is_silence_told = False
         self._is_lock_lost = False
-        self._file_told_at = 0.0
-        self._taken_when_told = -1
 
     @property
     def alias(self) -> str:
@@ -218,6 +217,16 @@ class AccountWorker:
     def open_acts(self) -> int:
         """Number of calls to the broker whose end is not recorded yet."""
         return self._desk.open_acts
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether an order, or a change of one, may still be on its way from here."""
+        return self._watchdog.is_sending
+
+    @property
+    def stood_s(self) -> float:
+        """Seconds for which the desk has stood still; from any thread."""
+        return self._thread.stood_s
 
     def restore(self, records: Iterable[StoredRecord]) -> None:
         """Fold the next part of the account's past, in order.
@@ -257,11 +266,11 @@ class AccountWorker:
             )
         self._desk.take(Work(WorkerStarts(run_id=self._login.run_id)))
         self._lower_mode()
-        for order_id in sorted(self.state.open_orders):
+        for order_id in self.state.begun_acts:
             self._desk.take(Work(ActAbandoned(order_id=order_id)))
         self._thread.start()
         self._watchdog.start()
-        self._file_halt.follow(self._standing)
+        self._file_halt.follow(self._standing, is_ours=lambda id_: is_ours(self.state, id_))
         self.lanes.numbers.fill()
         self._reconciler.start()
 
@@ -336,12 +345,7 @@ class AccountWorker:
     def _look(self) -> None:
         """Look after what may hang unseen; called by the watchdog, several times a second."""
         self.lanes.cancels.check()
-        now = time.monotonic()
-        # A desk that hangs is not told the same again and again.
-        taken = self._thread.taken
-        is_due = now - self._file_told_at > HALT_FILE_EVERY_S and taken != self._taken_when_told
-        if is_due and self._tell_of_the_file():
-            self._file_told_at, self._taken_when_told = now, taken
+        self._halt_telling.look()
         self._end_if_lock_is_lost()
         if self.lanes.readings.longest_s > ROUND_ENDS_AFTER * self._login.timing.deadline_s:
             log.error("reading.hangs", account=self.alias)
@@ -358,22 +362,6 @@ class AccountWorker:
 
     def _standing(self) -> Standing:
         return standing_of(self.state, silent_s=self._thread.silent_s)
-
-    def _tell_of_the_file(self) -> bool:
-        """Tell the desk of the halt file and of cancels made under it; False if all is recorded."""
-        told: list[Item] = []
-        # It may be gone since: deleting it resumes nothing, whoever knew of it meanwhile.
-        is_there = self._plan.halt_file.exists()
-        if not self.state.is_halted and (is_there or self._file_halt.is_owed):
-            detail = "the halt file is there" if is_there else "the halt file was there"
-            told.append(HaltFileSeen(detail=detail))
-        entries = self._file_halt.journal.entries()
-        waiting = [entry for entry in entries if entry.key not in self.state.handled]
-        if not waiting:
-            self._file_halt.journal.clear(entries)
-        for item in (*told, *waiting):
-            self._thread.post(Work(item), Turn.CONTROL)
-        return bool(told or waiting)
 
     def _end_if_lock_is_lost(self) -> None:
         # Nothing would be sent any more, and nobody would be told to start a worker that may.

@@ -15,6 +15,7 @@ from adapters.tiger_worker.market_hours import Hours
 from adapters.tiger_worker.market_listings import Listings
 from adapters.tiger_worker.market_lookup import Lookup
 from adapters.tiger_worker.market_options import OptionChains
+from adapters.tiger_worker.market_positions import Positions
 from adapters.tiger_worker.market_quotes import Quotes
 from adapters.tiger_worker.market_reads import MarketReads, MarketRefusalError
 from adapters.tiger_worker.market_scan import Scanner
@@ -36,6 +37,7 @@ class Asks:
         listings = Listings(reads)
         self._answers: dict[str, Callable[[bytes], msgspec.Struct]] = {
             "assets": _decoding(market_asks.AssetsAsk, Assets(reads).answer),
+            "positions": _decoding(market_asks.PositionsAsk, Positions(reads).answer),
             "quotes": _decoding(market_asks.QuotesAsk, Quotes(reads, listings).answer),
             "bars": _decoding(market_asks.BarsAsk, History(reads, listings).answer),
             "depth": _decoding(market_asks.DepthAsk, Depth(reads, listings).answer),

@@ -5,17 +5,20 @@ closed list, surely not sent, or unknown. A reading is complete, or it failed; n
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import urllib3.exceptions
 from tigeropen.common.exceptions import ApiException, RequestException, ResponseException
 from tigeropen.common.request import OpenApiRequest
 from tigeropen.trade.domain.order import Order as SdkOrder
 
 from adapters.tiger_worker import rows, words
+from adapters.tiger_worker.ends import Ended as Ended
+from adapters.tiger_worker.ends import end_of
+from adapters.tiger_worker.quote_rights import is_right_missing
+from adapters.tiger_worker.redaction import OwnSecrets
 from adapters.tiger_worker.sdk_order import (
     expiry_text,
     sdk_change_of,
@@ -44,12 +47,6 @@ PAGE_ROWS: Final = 100
 POSITION_CLASSES: Final = ("STK", "OPT", "FUT", "WAR", "IOPT", "FUND")
 # A listing of this many pages is not one that this service could have made.
 PAGES_MAX: Final = 200
-# No connection was made, so nothing was sent. Source: urllib3 2, `urllib3/exceptions.py`.
-_NEVER_CONNECTED: Final = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.NameResolutionError,
-)
 
 # Between these the broker's clock may stand: 2000 to 2200.
 _CLOCK_FROM_MS: Final = 946_684_800_000
@@ -69,15 +66,6 @@ _NO_REPLY: Final = (
 )
 
 
-class Ended(NamedTuple):
-    """How a call that changes something ended."""
-
-    outcome: Outcome
-    tiger_order_id: str = ""
-    code: int | None = None
-    detail: str = ""
-
-
 class Listing(NamedTuple):
     """A complete listing of orders, and a moment by the broker's clock before it was begun."""
 
@@ -85,11 +73,23 @@ class Listing(NamedTuple):
     begun_at: datetime | None
 
 
+class QuoteRightMissingError(BrokerUnavailableError):
+    """The broker answers, and keeps the price from this device for want of a quote right."""
+
+
 class Positions(NamedTuple):
     """Every position, and what is told of rows that cannot be read."""
 
     figures: tuple[PositionFigure, ...]
     unreadable: tuple[RowUnreadable, ...]
+
+
+# Told the method before each page of a listing but the first; what it raises fails the listing.
+TurnPage = Callable[[str], None]
+
+
+def _turn_at_once(_: str) -> None:
+    """Count no page."""
 
 
 class _Parameters:
@@ -106,13 +106,27 @@ class _Parameters:
 class AccountBroker:
     """One account at the broker. Calls block, and may come from several threads."""
 
-    def __init__(self, session: Session, *, number: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        number: str,
+        clock: Clock,
+        secrets: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
+        """Make one; `secrets` are what else than its number no text of the broker may tell."""
         self._session = session
         self._number = number
         self._clock = clock
+        self._own = OwnSecrets(lambda: (number, *secrets()))
         # The broker's clock as its last reply told it, and this machine's boot clock then.
         self._broker_time: datetime | None = None
         self._told_at_s = 0.0
+
+    @property
+    def last_told(self) -> datetime | None:
+        """Return the broker's clock as its last reply told it; what is asked now is read later."""
+        return self._broker_time
 
     @property
     def clock_skew_s(self) -> float:
@@ -135,7 +149,7 @@ class AccountBroker:
         try:
             tiger_order_id = self._session.client.place_order(order)
         except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
-            return _end_of(error)
+            return end_of(error, own=self._own)
         # An empty body or an empty id is no answer.
         if not tiger_order_id:
             return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
@@ -153,7 +167,7 @@ class AccountBroker:
         try:
             answered = self._session.client.modify_order(order)
         except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
-            return _end_of(error)
+            return end_of(error, own=self._own)
         if not answered:
             return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
         return Ended(Outcome.DONE)
@@ -165,7 +179,7 @@ class AccountBroker:
                 account=self._number, id=int(tiger_order_id)
             )
         except Exception as error:  # noqa: BLE001 - anything unforeseen means unknown
-            return _end_of(error)
+            return end_of(error, own=self._own)
         if not answered:
             return Ended(Outcome.UNKNOWN, detail="the broker's reply was empty")
         return Ended(Outcome.DONE)
@@ -175,20 +189,24 @@ class AccountBroker:
         data = self._read("order_no", {})
         return words.text(data, "orderId")
 
-    def orders(self, *, since: datetime) -> Listing:
+    def orders(self, *, since: datetime, turn_page: TurnPage = _turn_at_once) -> Listing:
         """Return every order opened since a moment, all pages."""
         begun_at = self._broker_time
         fields = {"seg_type": "ALL", "start_date": to_ms(since), "limit": PAGE_ROWS}
-        return Listing(tuple(self._pages("orders", fields)), begun_at)
+        return Listing(tuple(self._pages("orders", fields, turn_page)), begun_at)
 
-    def open_orders(self) -> tuple[Row, ...]:
+    def open_orders(self, *, turn_page: TurnPage = _turn_at_once) -> tuple[Row, ...]:
         """Return every order that the broker calls active, however old."""
-        return tuple(self._pages("active_orders", {"seg_type": "ALL", "limit": PAGE_ROWS}))
+        fields = {"seg_type": "ALL", "limit": PAGE_ROWS}
+        return tuple(self._pages("active_orders", fields, turn_page))
 
-    def executions(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
+    def executions(
+        self, tiger_order_id: str, *, turn_page: TurnPage = _turn_at_once
+    ) -> tuple[ExecutionSeen, ...]:
         """Return all executions of one order."""
         fields = {"order_id": int(tiger_order_id), "limit": PAGE_ROWS}
-        return tuple(rows.execution_of(row) for row in self._pages("order_transactions", fields))
+        found = self._pages("order_transactions", fields, turn_page)
+        return tuple(rows.execution_of(row) for row in found)
 
     def positions(self) -> Positions:
         """Return every position, of all classes of security."""
@@ -229,7 +247,11 @@ class AccountBroker:
         return rows.contract_of(found[0]) if len(found) == 1 else None
 
     def quote_facts(self, contract: ContractFacts) -> QuoteFacts | None:
-        """Return a contract's quote, or None if the broker has none."""
+        """Return a contract's quote, or None if the broker has none.
+
+        Raises:
+            QuoteRightMissingError: it is told to another device, or to nobody who has not paid.
+        """
         match contract.security:
             case SecurityType.OPTION:
                 found = _items(self._read("option_brief", _option_brief_fields(contract)))
@@ -240,16 +262,22 @@ class AccountBroker:
                 found = self._quote_rows([contract.symbol])
         return rows.quote_facts_of(found[0]) if found else None
 
+    def delayed_quote_facts(self, contract: ContractFacts) -> QuoteFacts | None:
+        """Return a stock's quote of some minutes ago, which needs no right, or None without one."""
+        found = _items(self._read("quote_delay", {"symbols": [contract.symbol]}))
+        return rows.delayed_quote_of(found[0]) if found else None
+
     def estimate(self, spec: OrderSpec) -> EstimateFacts:
         """Return the broker's own preview of an order; sends none."""
         order = sdk_preview_of(spec, number=self._number)
         try:
-            return rows.estimate_of(words.clean(self._session.client.preview_order(order)))
+            found = words.clean(self._session.client.preview_order(order))
+            return rows.estimate_of(self._own.row(found))
         except ApiException as error:
             if words.is_definite_no(error.code, str(error.msg)):
                 return EstimateFacts(
                     passed=False,
-                    message=words.broker_text(error.msg),
+                    message=words.broker_text(self._own.hidden(str(error.msg or ""))),
                     commission=None,
                     initial_margin=None,
                 )
@@ -284,11 +312,13 @@ class AccountBroker:
         data = self._read("quote_real_time", {"symbols": symbols})
         return _items(data)
 
-    def _pages(self, method: str, fields: dict[str, Any]) -> Iterator[Row]:
+    def _pages(self, method: str, fields: dict[str, Any], turn_page: TurnPage) -> Iterator[Row]:
         page_token = ""
         for _ in range(PAGES_MAX):
+            if page_token:
+                turn_page(method)
             data = self._read(method, {**fields, "page_token": page_token})
-            yield from _listed(data)
+            yield from map(self._own.row, _listed(data))
             page_token = words.text(data, "nextPageToken")
             if not page_token:
                 return
@@ -303,6 +333,8 @@ class AccountBroker:
         parameters = _Parameters({"account": self._number, "lang": "en_US", **fields})
         try:
             reply = self._execute(method, parameters)
+            if is_right_missing(reply):
+                raise QuoteRightMissingError(f"{method} needs a quote right that is not here")
             if reply.get("code") != 0:
                 raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
             data = reply.get("data")
@@ -360,28 +392,3 @@ def _items(data: Row) -> list[Row]:
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise CorruptRecordError("expected a list of objects in the broker's reply")
     return found
-
-
-def _end_of(error: Exception) -> Ended:
-    if isinstance(error, ApiException):
-        detail = words.broker_text(error.msg)
-        if isinstance(error.code, int) and words.is_definite_no(error.code, str(error.msg)):
-            return Ended(Outcome.REFUSED, code=error.code, detail=detail)
-        return Ended(Outcome.UNKNOWN, detail=f"answered with code {error.code}: {detail}")
-    # The SDK raises its own error while it handles the transport's, without naming it as cause.
-    if isinstance(error.__context__, _NEVER_CONNECTED):
-        return Ended(Outcome.NOT_SENT, detail="no connection to the broker was made")
-    return Ended(Outcome.UNKNOWN, detail=_doubt(error))
-
-
-# This is recorded and told to people, for whom the classes of a library say nothing.
-def _doubt(error: Exception) -> str:
-    match error:
-        case RequestException():
-            return "the connection ended without a reply"
-        case ResponseException():
-            return "what came back was not the broker's signed reply"
-        case ValueError() | AttributeError() | TypeError() | RecursionError():
-            return "the broker's reply could not be read"
-        case _:
-            return "the call ended as nobody foresaw"

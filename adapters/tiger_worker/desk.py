@@ -8,35 +8,31 @@ Steps 4 to 10 of the way of an order. The rules of this file:
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
 from adapters.tiger_worker.causes import links
+from adapters.tiger_worker.own_cancels import OwnCancels
 from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
 from core import codec, events, items
 from core.account_state import AccountState
-from core.cancelling import must_not_rest
+from core.cancelling import unread_key
 from core.codec import EMPTY_TAIL, Recorded, Tail
-from core.commands import CancelOrder, Halt, ModifyOrder, SubmitOrder
+from core.commands import Halt, ModifyOrder, SubmitOrder
 from core.context import Context, Timing
 from core.desk import decide, is_taken_again, waits, wants_reads
 from core.errors import LinkError, VersionConflictError
 from core.evolving import evolve
-from core.ids import derived_id
-from core.orders import CancelPhase, Order, Phase
+from core.orders import Phase
 from core.ports import Clock, Ids
 from core.subjects import Kind, subject
 
 log = structlog.get_logger()
 # One sighting brings an order, its fills and its end; an order of more fills takes more rounds.
 EVENTS_OF_A_SIGHTING_MAX: Final = 1_000
-# How soon an own cancel that came to nothing is asked again, and one that the broker took while its
-# order stays open: an exchange that is shut keeps it so for a night.
-OWN_CANCEL_EVERY_S: Final = 5.0
-TAKEN_CANCEL_EVERY_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +83,7 @@ class Desk:
         self._cancelling: dict[str, Work] = {}
         self._modifying: dict[str, Work] = {}
         self._follow_ups: deque[Work] = deque()
-        self._asked_at: dict[str, float] = {}
+        self._own_cancels = OwnCancels(account=settings.account, login=settings.login)
         self.state = AccountState(account=settings.account)
         self._skew_s = 0.0
         self._ahead_of_boot_s = self._wall_ahead_of_boot_s()
@@ -131,6 +127,10 @@ class Desk:
         """Look again at what had to wait: capacity may be there, or its time may be up."""
         for _ in range(len(self._parked)):
             self._step(self._parked.popleft())
+            self._follow()
+        if self._own_cancels.is_time(boot_s=self._clock.boot_s()):
+            # Also while no round of readings comes to its end.
+            self._wish_cancels()
             self._follow()
 
     @property
@@ -207,7 +207,7 @@ class Desk:
             isinstance(item, items.CommandItem)
             and isinstance(item.command, SubmitOrder)
             and item.command_id not in self.state.handled
-            and item.command.preview_id in self.state.previews
+            and self.state.preview_for(item.command.preview_id, item.owner) is not None
         )
 
     def _decide(self, item: items.Item, work: Work, context: Context, *, held: _Held) -> None:
@@ -312,9 +312,12 @@ class Desk:
                 is_own = work.delivery is None
                 self._acts.cancel(event.order_id, event.tiger_order_id, is_urgent=is_own)
                 return is_alone
+            case events.AccountCancelsAsked(unread=unread, outcome="") if unread:
+                key = unread_key(unread)
+                self._cancelling[key] = work
+                self._acts.cancel(key, unread, is_urgent=True)
             case events.OrderAccepted():
-                # What was wished before could not reach the broker.
-                self._asked_at.pop(event.order_id, None)
+                self._own_cancels.forget(event.order_id)
                 self._wish_cancels()
                 self._acts.look_again()
             case events.AccountHalted():
@@ -332,37 +335,10 @@ class Desk:
         return False
 
     def _wish_cancels(self) -> None:
-        """Have every order cancelled that must not rest: a halt's, or one wished away in doubt.
-
-        A rule of state, looked at after each round: a cancel that failed, or that a crash ate, is
-        asked again.
-        """
-        now_s = self._clock.boot_s()
-        self._asked_at = {o: at for o, at in self._asked_at.items() if o in self.state.open_orders}
-        for order_id in sorted(self.state.open_orders):
-            order = self.state.orders[order_id]
-            is_taken = order.cancel is CancelPhase.REQUESTED
-            every_s = TAKEN_CANCEL_EVERY_S if is_taken else OWN_CANCEL_EVERY_S
-            asked_s = now_s - self._asked_at.get(order_id, -every_s)
-            if must_not_rest(self.state, order) and asked_s >= every_s:
-                self._asked_at[order_id] = now_s
-                self._follow_ups.append(self._own_cancel(order))
-
-    def _own_cancel(self, order: Order) -> Work:
-        now = self._clock.now()
-        # One wish per event that calls for it: a later halt asks anew.
-        attempt = str(self._tail.n)
-        command_id = derived_id(
-            "cmd", self._settings.account, "own cancel", order.order_id, attempt
+        boot_s = self._clock.boot_s()
+        self._follow_ups += self._own_cancels.wishes(
+            self.state, n=self._tail.n, now=self._clock.now(), boot_s=boot_s
         )
-        cancel = items.CommandItem(
-            command=CancelOrder(order_id=order.order_id),
-            command_id=command_id,
-            principal=f"worker:{self._settings.login}",
-            expires_at=now + timedelta(days=1),
-            is_own=True,
-        )
-        return Work(cancel, correlation_id=order.correlation_id)
 
     def _settle(self, item: items.Item, work: Work, *, is_open: bool) -> None:
         match item:

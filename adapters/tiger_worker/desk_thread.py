@@ -24,12 +24,16 @@ from adapters.tiger_worker.parts import Work
 from core.items import (
     AbsenceConfirmed,
     BalancesSeen,
+    FillsNotListed,
+    FillsTakenBack,
     Item,
     ModifyNotShown,
     OrderSeen,
+    OrderUnread,
     PositionsSeen,
     RoundCompleted,
     RowUnreadable,
+    UnreadOrderOpen,
 )
 
 log = structlog.get_logger()
@@ -77,19 +81,24 @@ class DeskThread:
         self._spare_entries = 0
         self._dropped: Work | None = None
         self._lock = threading.Lock()
-        self._round_at = time.monotonic()
+        self._round_at = self._turned_at = time.monotonic()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to take items."""
-        self._round_at = time.monotonic()
+        self._round_at = self._turned_at = time.monotonic()
         self._thread.start()
 
     @property
     def silent_s(self) -> float:
         """Seconds since the desk last carried a whole round of readings through, or began."""
         return time.monotonic() - self._round_at
+
+    @property
+    def stood_s(self) -> float:
+        """Seconds since the thread last turned to what waits; it does so all the time."""
+        return time.monotonic() - self._turned_at
 
     def post(self, work: Work, turn: Turn) -> None:
         """Queue an item; only a sighting waits, while too many others do."""
@@ -131,11 +140,16 @@ class DeskThread:
         with self._lock:
             if key not in self._sightings:
                 return False
-            if isinstance(work.item, OrderSeen):
-                # The order comes after figures that hold its fills now, and after the end of the
-                # round that showed it: both are left to the later round, which brings its own.
-                for kind in (PositionsSeen, BalancesSeen, RoundCompleted):
-                    self._drop((kind.__name__,))
+            match work.item:
+                case OrderSeen():
+                    # The order comes after figures that hold its fills now, and after the end of
+                    # the round that showed it: the later round brings its own.
+                    self._drop(PositionsSeen, BalancesSeen, RoundCompleted)
+                case PositionsSeen() | BalancesSeen():
+                    # A round is not at its end before its figures are taken.
+                    self._drop(RoundCompleted)
+                case _:
+                    pass
             self._put_last(key, work)
             return True
 
@@ -148,14 +162,15 @@ class DeskThread:
                 work = work._replace(item=_joined(earlier.item, work.item))
         self._sightings[key] = work
 
-    def _drop(self, key: tuple[object, ...]) -> None:
-        dropped = self._sightings.pop(key, None)
-        if dropped is None:
-            return
-        if isinstance(dropped.item, RoundCompleted):
-            self._dropped = dropped
-        self._spare_entries += 1
-        self._room.release()
+    def _drop(self, *kinds: type[Item]) -> None:
+        for kind in kinds:
+            dropped = self._sightings.pop((kind.__name__,), None)
+            if dropped is None:
+                continue
+            if isinstance(dropped.item, RoundCompleted):
+                self._dropped = dropped
+            self._spare_entries += 1
+            self._room.release()
 
     def _next_sighting(self) -> Work | None:
         """Return the sighting that has waited longest; None where it was dropped."""
@@ -176,6 +191,7 @@ class DeskThread:
             self._on_failure(error)
 
     def _take_one(self) -> bool:
+        self._turned_at = time.monotonic()
         try:
             turn, _, work = self._queue.get(timeout=PARKED_LOOK_S)
         except queue.Empty:
@@ -215,10 +231,18 @@ def _thing_of(item: Item) -> tuple[object, ...] | None:
     match item:
         case OrderSeen():
             return ("order", item.tiger_order_id, item.order_number, item.mark)
-        case AbsenceConfirmed() | ModifyNotShown():
+        case (
+            AbsenceConfirmed()
+            | ModifyNotShown()
+            | FillsTakenBack()
+            | FillsNotListed()
+            | OrderUnread()
+        ):
             return (type(item).__name__, item.order_id)
         case RowUnreadable():
             return (item.kind, item.symbol, item.tiger_order_id, item.detail)
+        case UnreadOrderOpen():
+            return ("unread", item.tiger_order_id)
         case PositionsSeen() | BalancesSeen() | RoundCompleted():
             return (type(item).__name__,)
         case _:

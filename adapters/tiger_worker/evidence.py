@@ -10,22 +10,32 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import Listing
 from adapters.tiger_worker.order_rows import OrderRows
+from adapters.tiger_worker.unread_rows import UnreadRows
+from adapters.tiger_worker.windows import is_named, names_in, reaches
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
 from core.errors import CorruptRecordError
-from core.items import AbsenceConfirmed, FillsTakenBack, Item, ModifyNotShown
+from core.items import AbsenceConfirmed, FillsTakenBack, Item, ModifyNotShown, RowUnreadable
 from core.orders import PENDING_MODIFIES, Phase
-from core.sightings import is_over, shows_change
+from core.sightings import decide_unreadable, is_over, shows_change
 
-_NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
 # Open, as far as the ledger knows, and not in the middle of being sent.
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
 # Listings that are behind show fewer fills too, but not for so long.
 TAKEN_BACK_AFTER_S: Final = 30.0
+
+
+def may_hide_an_order(state: AccountState, odd: RowUnreadable) -> bool:
+    """Say whether an order that the ledger knows may stand in a row that cannot be read.
+
+    Not where the row names an order, nor where a person has resumed what it froze.
+    """
+    if odd.tiger_order_id in state.by_tiger_id:
+        return False
+    return decide_unreadable(state, odd) is not None or odd.symbol in state.hidden_symbols
 
 
 class _Shortfall(NamedTuple):
@@ -54,31 +64,40 @@ class Evidence:
         self.absences: dict[str, tuple[int, datetime]] = {}
         self._unshown: dict[str, tuple[int, datetime]] = {}
         self._shortfalls: dict[str, _Shortfall] = {}
+        self._unread = UnreadRows(order_rows=order_rows, state=state, tell=tell)
 
     def count(
-        self, listing: Listing, found: Mapping[str, Row], *, hidden: AbstractSet[str]
+        self,
+        listing: Listing,
+        found: Mapping[str, Row],
+        *,
+        since: datetime,
+        hidden: AbstractSet[str],
     ) -> None:
         """Take in a complete listing, and every row of its round by the broker's id.
 
-        `hidden` are the symbols of which an order may stand in a row that cannot be read, "" for
-        any: none of theirs is absent.
+        `since` is when the listing begins: it says nothing of an order that is older. `hidden` are
+        the symbols of which an order may stand in a row that cannot be read, "" for any: none of
+        theirs is absent.
         """
         self._count_taken_back(found)
-        self._count_absences(listing, found.values(), hidden)
+        self._count_absences(listing, found.values(), since, hidden)
         self._count_unshown(listing)
+        self._unread.count(found)
+        known = self._state.by_tiger_id
+        self._order_rows.note_listed(key for key in found if key not in known)
 
     @property
     def _state(self) -> AccountState:
         return self._state_now()
 
-    def _begin_of(self, listing: Listing) -> datetime | None:
-        if listing.begun_at is None:
-            return None
+    def begin_of(self, told_at: datetime | None) -> datetime | None:
+        """Return a moment before a listing began; its clock was last told at `told_at` by then."""
         # The broker's clock was read before the listing began, so the listing is no older.
-        return listing.begun_at - timedelta(seconds=self._timing.skew_s)
+        return None if told_at is None else told_at - timedelta(seconds=self._timing.skew_s)
 
     def _count_absences(
-        self, listing: Listing, found: Iterable[Row], hidden: AbstractSet[str]
+        self, listing: Listing, found: Iterable[Row], since: datetime, hidden: AbstractSet[str]
     ) -> None:
         state = self._state
         expected = {
@@ -87,14 +106,14 @@ class Evidence:
             if state.orders[order_id].phase in _LISTED_IF_REAL
         }
         self.absences = {o: count for o, count in self.absences.items() if o in expected}
-        begun_at = self._begin_of(listing)
+        begun_at = self.begin_of(listing.begun_at)
         if begun_at is None:
             return
-        listed = {words.text(row, name) for row in found for name in _NAMES_OF_AN_ORDER}
+        names = names_in(found)
         for order_id, order in expected.items():
-            is_listed = not listed.isdisjoint(
-                name for name in (order.mark, order.order_number, order.tiger_order_id) if name
-            )
+            is_listed = is_named(order, names)
+            if not is_listed and not reaches(since, order):
+                continue
             is_hidden = not hidden.isdisjoint({order.spec.symbol, ""})
             if is_listed or is_hidden or begun_at <= order.arrives_by:
                 self.absences.pop(order_id, None)
@@ -118,7 +137,7 @@ class Evidence:
         }
         asked = {order.order_id for order in changing.values()}
         self._unshown = {o: count for o, count in self._unshown.items() if o in asked}
-        begun_at = self._begin_of(listing)
+        begun_at = self.begin_of(listing.begun_at)
         if begun_at is None:
             return
         for tiger_order_id, seen in self._order_rows.readable(listing.rows).items():

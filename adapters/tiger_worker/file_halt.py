@@ -18,14 +18,13 @@ from typing import Final, NamedTuple
 import structlog
 from msgspec.structs import replace
 
-from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker, Ended
 from adapters.tiger_worker.cancel_lane import CancelJob, CancelLane
-from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote
+from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote, is_news
+from adapters.tiger_worker.halt_orders import HaltOrders
 from adapters.tiger_worker.lanes import NO_END, ask_cancel
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reading_watch import ReadingWatch
-from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.cancelling import is_halt_carried
 from core.errors import BrokerError, CorruptRecordError
@@ -42,8 +41,6 @@ DESK_GRACE_S: Final = 10.0
 # How often the broker is asked what is open, meanwhile; and once nothing was.
 LIST_EVERY_S: Final = 2.0
 LIST_QUIET_EVERY_S: Final = 10.0
-# How soon a cancel that came to nothing is asked again.
-AGAIN_S: Final = 5.0
 # So many listings in a row without an order to cancel say that nothing is open.
 QUIET_LISTINGS: Final = 3
 # A listing that hangs for so many deadlines of a call has taken a thread for good.
@@ -55,7 +52,8 @@ class Standing(NamedTuple):
 
     `halted_n` is the `n` of the account's last halt; `is_verified`: readings begun after the halt
     showed nothing open; `is_carried`: besides, nothing that the halt concerns is open now;
-    `silent_s`: seconds since a whole round of readings last reached the desk.
+    `silent_s`: seconds since a whole round of readings last reached the desk; `file` tells the halt
+    file that halted the account last from the next of its name.
     """
 
     is_halted: bool
@@ -63,6 +61,7 @@ class Standing(NamedTuple):
     is_verified: bool
     is_carried: bool
     silent_s: float
+    file: str = ""
 
 
 def standing_of(state: AccountState, *, silent_s: float) -> Standing:
@@ -73,6 +72,7 @@ def standing_of(state: AccountState, *, silent_s: float) -> Standing:
         is_verified=state.is_halted and "" not in state.unverified_halts,
         is_carried=is_halt_carried(state),
         silent_s=silent_s,
+        file=state.halt_file,
     )
 
 
@@ -104,7 +104,6 @@ class FileHalt:
         self.broker = broker
         self.journal = journal
         self._account = account
-        self._own_marks = f"{ledger_id}."
         self._halt_file = halt_file
         self._budget = budget
         self._clock = clock
@@ -122,7 +121,7 @@ class FileHalt:
         self._desk: Callable[[], Standing] | None = None
         self._is_alone = False
         # What the watch saw last, and since when it is so.
-        self._seen: tuple[str, bool, bool] = ("", False, False)
+        self._seen: tuple[str, bool, bool, bool] = ("", False, False, False)
         self._since = 0.0
         self._readings = ReadingWatch()
         self._lister: threading.Thread | None = None
@@ -131,12 +130,13 @@ class FileHalt:
         # Shared by the watch, its listings and the lane's threads.
         self._lock = threading.Lock()
         self._note = journal.note()
-        # The account's last halt when the note was begun, or this process.
+        # The account's last halt at the last look, and at the last one without the note's file.
+        self._looked_n: int | None = None
         self._halted_n: int | None = None
         self._quiet_listings = 0
-        self._asked_at: dict[str, float] = {}
-        self._under_way: set[str] = set()
-        self._left_alone: set[str] = set()
+        ours = () if self._note is None else self._note.ours
+        self._orders = HaltOrders(own_marks=f"{ledger_id}.", ours=ours)
+        self._is_ours: Callable[[str], bool] = lambda _: False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"halt-{account}", daemon=True)
 
@@ -144,9 +144,18 @@ class FileHalt:
         """Begin to watch."""
         self._thread.start()
 
-    def follow(self, desk: Callable[[], Standing]) -> None:
-        """Leave to this desk, from now on, what it does by itself."""
-        self._desk = desk
+    def follow(
+        self, desk: Callable[[], Standing], *, is_ours: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """Leave to this desk, from now on, what it does by itself; it has taken nothing yet.
+
+        `is_ours` says of a broker's id whether the desk knows it for that of an order of ours.
+        """
+        with self._lock:
+            self._looked_n = desk().halted_n
+            if self._halted_n is None:
+                self._halted_n = self._looked_n
+        self._desk, self._is_ours = desk, is_ours
 
     def go_alone(self) -> None:
         """Wait for no desk any more, until `follow` names one: there is none, or it has failed."""
@@ -159,21 +168,34 @@ class FileHalt:
     @property
     def is_file_there(self) -> bool:
         """Whether the halt file is in place."""
-        return bool(self._identity())
+        return bool(self.file)
+
+    @property
+    def file(self) -> str:
+        """What tells the halt file that is in place from the next of its name, or ""."""
+        try:
+            stat = self._halt_file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        return f"{stat.st_ino}:{stat.st_mtime_ns}"
 
     @property
     def is_wanted(self) -> bool:
         """Whether the halt file stands, and nothing has shown yet that it is done with."""
-        file, note = self._identity(), self._note
+        file, note = self.file, self._note
         return bool(file) and not (note is not None and note.file == file and note.is_quiet)
 
     @property
-    def is_owed(self) -> bool:
-        """Whether the file was seen, here or by an earlier process, and no desk has halted since.
+    def owed_file(self) -> str:
+        """The file that was seen, here or by an earlier process, and that no desk has halted for.
 
-        Deleting the file resumes nothing.
+        "" if there is none. Deleting the file resumes nothing.
         """
-        return self._note is not None and not self._note.is_told
+        standing = None if self._desk is None else self._desk()
+        with self._lock:
+            note = self._note
+            is_owed = note is not None and not self._is_told(note, standing)
+        return note.file if note is not None and is_owed else ""
 
     def _run(self) -> None:
         try:
@@ -188,11 +210,12 @@ class FileHalt:
             self._on_failure(error)
 
     def _look(self) -> None:
-        file = self._identity()
+        file = self.file
         standing = None if self._desk is None else self._desk()
         self._follow_note(file, standing)
         now = time.monotonic()
-        seen = (file, standing is not None, standing is not None and standing.is_halted)
+        is_halted = standing is not None and standing.is_halted
+        seen = (file, standing is not None, is_halted, self._is_told_of)
         if seen != self._seen:
             self._seen, self._since = seen, now
         if file and self._is_due(standing, now - self._since) and self._is_listing_due(now):
@@ -206,32 +229,34 @@ class FileHalt:
             )
             self._lister.start()
 
-    def _identity(self) -> str:
-        """Return what tells this file from the next of its name, or "" if there is none."""
-        try:
-            stat = self._halt_file.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        return f"{stat.st_ino}:{stat.st_mtime_ns}"
-
     def _follow_note(self, file: str, standing: Standing | None) -> None:
         with self._lock:
             note = self._note
             if file and (note is None or note.file != file):
-                note, self._quiet_listings, self._halted_n = HaltNote(file=file), 0, None
+                note = HaltNote(file=file, ours=self._orders.ours)
+                self._quiet_listings, self._halted_n = 0, self._looked_n
             if note is not None and standing is not None:
-                if self._halted_n is None:
-                    self._halted_n = standing.halted_n
-                # A person may have resumed since, between two looks.
-                is_told = standing.is_halted or standing.halted_n > self._halted_n
-                note = replace(
-                    note,
-                    is_told=note.is_told or is_told,
-                    is_quiet=note.is_quiet or standing.is_verified,
-                )
+                is_told = self._is_told(note, standing)
+                # An earlier halt's verification says nothing of what was opened since.
+                is_quiet = note.is_quiet or (is_told and standing.is_verified)
+                note = replace(note, is_told=is_told, is_quiet=is_quiet)
+            if standing is not None:
+                self._looked_n = standing.halted_n
             if not file and note is not None and note.is_told:
                 note = None
             self._keep(note)
+
+    def _is_told(self, note: HaltNote, standing: Standing | None) -> bool:
+        """Say whether a desk was halted for this file, or by a control since it was put there."""
+        if note.is_told or standing is None:
+            return note.is_told
+        # A person may have resumed since, between two looks.
+        is_later = self._halted_n is not None and standing.halted_n > self._halted_n
+        return is_later or standing.file == note.file
+
+    @property
+    def _is_told_of(self) -> bool:
+        return self._note is None or self._note.is_told
 
     def _keep(self, note: HaltNote | None) -> None:
         if note == self._note:
@@ -247,10 +272,10 @@ class FileHalt:
         """Say whether nobody else is going to cancel what is open."""
         if standing is None:
             return self._is_alone or waited_s >= DESK_GRACE_S
+        if not (standing.is_halted and self._is_told_of):
+            return waited_s >= GRACE_S
         if standing.is_carried:
             return False
-        if not standing.is_halted:
-            return waited_s >= GRACE_S
         # Every cancel at once from two sides would help nobody.
         return min(waited_s, standing.silent_s) >= DESK_GRACE_S
 
@@ -275,15 +300,20 @@ class FileHalt:
             return
         try:
             with self._readings.reading():
-                rows = self.broker.open_orders()
+                rows = self.broker.open_orders(turn_page=self._turn_page)
         except (BrokerError, CorruptRecordError) as error:
             log.warning("halt_file.listing_failed", account=self._account, reason=str(error))
             return
         with self._lock:
-            concerned = self._concerned(rows)
-            due = self._due(concerned)
+            is_quiet = self._note is not None and self._note.is_quiet
+            concerned = self._orders.concerned(rows, is_quiet=is_quiet, is_ours=self._is_ours)
+            due = self._orders.due(concerned)
+            if self._note is not None:
+                self._keep(replace(self._note, ours=self._orders.ours))
             if number == self._listings:
                 self._count(has_orders=bool(concerned))
+        if "" in concerned:
+            log.error("halt_file.order_without_id", account=self._account)
         for tiger_order_id in due:
             self._lane.submit(CancelJob("", tiger_order_id, is_urgent=True))
         log.warning(
@@ -294,44 +324,10 @@ class FileHalt:
             asked=len(due),
         )
 
-    def _concerned(self, rows: tuple[Row, ...]) -> list[str]:
-        """Return the broker's ids of the orders to cancel; "" for one that has none.
-
-        Once nothing was open, an order from elsewhere is a person's own deed: closing a position by
-        hand is not undone. One that was to be cancelled before then still is.
-        """
-        is_quiet = self._note is not None and self._note.is_quiet
-        found: list[str] = []
-        for row in rows:
-            tiger_order_id = words.text(row, "id")
-            if not tiger_order_id.isdecimal():
-                log.error("halt_file.order_without_id", account=self._account)
-                tiger_order_id = ""
-            if is_quiet and tiger_order_id not in self._asked_at and self._is_from_elsewhere(row):
-                self._left_alone.add(tiger_order_id)
-            else:
-                found.append(tiger_order_id)
-        return found
-
-    def _is_from_elsewhere(self, row: Row) -> bool:
-        if words.text(row, "userMark").startswith(self._own_marks):
-            return False
-        # What the broker made of an order belongs to whoever gave that order; it has no mark.
-        parent = words.text(row, "parentId").strip("0")
-        return not parent or words.text(row, "parentId") in self._left_alone
-
-    def _due(self, tiger_order_ids: list[str]) -> list[str]:
-        now = time.monotonic()
-        due = [
-            id_
-            for id_ in tiger_order_ids
-            if id_
-            and id_ not in self._under_way
-            and now - self._asked_at.get(id_, -AGAIN_S) >= AGAIN_S
-        ]
-        self._asked_at.update(dict.fromkeys(due, now))
-        self._under_way.update(due)
-        return due
+    def _turn_page(self, method: str) -> None:
+        # Counted for the others' sake; a halt is not given up amid its listing for a ration.
+        if not self._budget.try_take(method):
+            log.warning("halt_file.over_budget", account=self._account)
 
     def _count(self, *, has_orders: bool) -> None:
         self._quiet_listings = 0 if has_orders else self._quiet_listings + 1
@@ -354,9 +350,10 @@ class FileHalt:
             detail=ended.detail,
         )
         try:
-            self.journal.write(entry)
+            if is_news(entry, self.journal.entries()):
+                self.journal.write(entry)
         except OSError as error:
             # The cancel is made; its order's listing will tell. The lane must go on.
             log.error("halt_journal.not_written", account=self._account, reason=str(error))
         with self._lock:
-            self._under_way.discard(job.tiger_order_id)
+            self._orders.ended(job.tiger_order_id, ended.outcome)

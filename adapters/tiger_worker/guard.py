@@ -46,6 +46,7 @@ class SendGuard:
         is_halted: Callable[[str], bool],
         halt_file: Path,
         is_lock_held: Callable[[], bool],
+        has_lease: Callable[[], bool],
     ) -> None:
         """Make a guard; `is_halted` says what the account's state says of a symbol."""
         self._clock = clock
@@ -53,6 +54,7 @@ class SendGuard:
         self._is_halted = is_halted
         self._halt_file = halt_file
         self._is_lock_held = is_lock_held
+        self._has_lease = has_lease
 
     def objection(self, intent: Intent | ModifyIntent) -> str | None:
         """Return why the order, or the change of one, must not be sent, or None."""
@@ -66,4 +68,7 @@ class SendGuard:
             return "the halt file is in place"
         if not self._is_lock_held():
             return "the login's lock is lost"
+        # The last of all, because it is true for a time only.
+        if not self._has_lease():
+            return "the login's lease had run out"
         return None

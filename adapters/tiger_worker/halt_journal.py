@@ -5,6 +5,7 @@ Both lie beside the halt file, and are all that is known of it until the ledger 
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +22,14 @@ class HaltNote(msgspec.Struct, frozen=True, kw_only=True):
     """How far the halt by one file came.
 
     `file` tells one file from the next of the same name; `is_told`: the desk was halted since it
-    was put there; `is_quiet`: readings begun since then showed nothing open.
+    was put there; `is_quiet`: readings begun since then showed nothing open; `ours`: the broker's
+    ids of orders that were found to be ours, sorted.
     """
 
     file: str
     is_told: bool = False
     is_quiet: bool = False
+    ours: tuple[str, ...] = ()
 
 
 class CancelJournal:
@@ -91,3 +94,14 @@ class CancelJournal:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._note_path)
+
+
+def is_news(entry: CancelJournaled, kept: Iterable[CancelJournaled]) -> bool:
+    """Say whether an answer differs from the last one that is kept of its order.
+
+    An order that stays open is asked for through a whole night, and answered the same each time.
+    """
+    answers = [
+        (one.outcome, one.code) for one in kept if one.tiger_order_id == entry.tiger_order_id
+    ]
+    return answers[-1:] != [(entry.outcome, entry.code)]

@@ -117,5 +117,7 @@ class Intake:
             command_id=envelope.command_id,
             principal=envelope.principal,
             expires_at=envelope.expires_at,
+            owner=envelope.owner,
+            issued_at=envelope.issued_at,
         )
         return where.kind, envelope, item

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from adapters.tiger_worker.broker import AccountBroker, Ended
+from adapters.tiger_worker.broker import AccountBroker, Ended, QuoteRightMissingError
 from adapters.tiger_worker.cancel_lane import CancelJob, CancelLane
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
@@ -20,19 +20,21 @@ from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reading_watch import ReadingWatch
-from core.commands import PreviewOrder
+from core.commands import ModifyOrder, PreviewOrder
 from core.errors import BrokerError, CommandError, CorruptRecordError
 from core.items import (
     CancelAnswered,
     CommandItem,
+    ContractFacts,
     ModifyAnswered,
     ModifyPrepared,
     Outcome,
     PlaceAnswered,
     PreviewAnswered,
+    QuoteFacts,
 )
 from core.previewing import spec_of
-from core.terms import ContractRef
+from core.terms import ContractRef, SecurityType
 
 log = structlog.get_logger()
 PLACE_THREADS: Final = 4
@@ -293,8 +295,7 @@ class Lanes:
                 return PreviewAnswered(item=item, contract=None, quote=None, estimate=None)
             spec = spec_of(command, contract)
             reading = "quote_real_time"
-            self._spend(reading)
-            quote = self._broker.quote_facts(contract)
+            quote = self._quote_for(contract)
             reading = "preview_order"
             self._spend(reading)
             estimate = self._broker.estimate(spec)
@@ -314,13 +315,31 @@ class Lanes:
         self._post(work._replace(item=prepared), Turn.ANSWER)
 
     def _modify_facts(self, item: CommandItem, ref: ContractRef) -> ModifyPrepared:
+        command = item.command
+        assert isinstance(command, ModifyOrder)
+        reading, quote = "contracts", None
         try:
-            self._spend("contracts")
+            self._spend(reading)
             contract = self._contracts.find(self._broker, ref)
-            return ModifyPrepared(item=item, contract=contract)
+            if contract is not None and command.stop_price is not None:
+                reading = "quote_real_time"
+                quote = self._quote_for(contract)
+            return ModifyPrepared(item=item, contract=contract, quote=quote)
         except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
-            log.warning("modify.read_failed", symbol=ref.symbol, reason=repr(error))
-            return ModifyPrepared(item=item, contract=None, failed="contracts")
+            log.warning("modify.read_failed", reading=reading, reason=repr(error))
+            return ModifyPrepared(item=item, contract=None, failed=reading)
+
+    def _quote_for(self, contract: ContractFacts) -> QuoteFacts | None:
+        """Return a contract's quote; without a right to it a delayed one, if there are any."""
+        self._spend("quote_real_time")
+        try:
+            return self._broker.quote_facts(contract)
+        except QuoteRightMissingError as error:
+            log.warning("quote.right_missing", symbol=contract.symbol, reason=str(error))
+        if contract.security is not SecurityType.STOCK:
+            return None
+        self._spend("quote_delay")
+        return self._broker.delayed_quote_facts(contract)
 
     def _reserve(self) -> str:
         self._spend("order_no")

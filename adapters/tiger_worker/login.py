@@ -3,16 +3,23 @@
 Accounts share the login's session, rate budget and read threads, and nothing else.
 """
 
+import json
 import queue
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
-from adapters.tiger_worker.account import AccountWorker
+from adapters.tiger_worker.account import AccountWorker, World
 from adapters.tiger_worker.file_halt import FileHalt
+from adapters.tiger_worker.pulse import Pulse
+from adapters.tiger_worker.push import PushLink
+from adapters.tiger_worker.token_keeper import TokenKeeper
 from core.errors import LinkError, VersionConflictError
+from core.items import TokenSeen
 
 log = structlog.get_logger()
 EXIT_STOPPED: Final = 0
@@ -24,6 +31,7 @@ EXIT_WORN: Final = 72
 READY_WAIT_S: Final = 10.0
 # Between two tries to reach NATS while a halt file stands.
 REACH_AGAIN_S: Final = 1.0
+AWAITED: Final = "it waits for NATS, and cancels what is open, as the halt file asks"
 # A process that cannot go on finishes a halt by file first, within this; its successor goes on.
 HALTS_WAIT_S: Final = 30.0
 _HALTS_LOOK_S: Final = 0.2
@@ -81,13 +89,19 @@ def reach(connect: Callable[[], T], file_halts: Sequence[FileHalt], ending: Endi
         LinkError: NATS is not there, and no halt file is.
         TimeoutError: likewise.
     """
+    is_awaited = False
     while True:
         try:
-            return connect()
+            found = connect()
+            if is_awaited:
+                say("")
+            return found
         except (LinkError, TimeoutError) as error:
             if not any(each.is_file_there for each in file_halts):
                 raise
             log.error("nats.awaited_under_halt_file", reason=repr(error))
+            say(AWAITED, waits_for="nats")
+            is_awaited = True
             for each in file_halts:
                 each.go_alone()
         code = ending.wait_at_most(REACH_AGAIN_S)
@@ -106,6 +120,76 @@ def finish_halts(file_halts: Sequence[FileHalt], ending: Ending) -> None:
     while time.monotonic() < give_up_at and any(each.is_wanted for each in file_halts):
         if ending.wait_at_most(_HALTS_LOOK_S) == EXIT_STOPPED:
             return
+
+
+def say(
+    detail: str,
+    *,
+    is_ready: bool = False,
+    waits_for: str = "",
+    stuck: Mapping[str, float] | None = None,
+) -> None:
+    """Tell the supervisor, on stdout, that this worker is ready, or what it waits for.
+
+    `stuck`, of one that is ready: the accounts whose desk stands still, and for how many seconds.
+    With it, even if empty, it promises to go on saying so.
+    """
+    line = {"ready": is_ready, "detail": detail, "waits_for": waits_for, "stuck": stuck}
+    line = {name: value for name, value in line.items() if value not in ("", None)}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def push_link_of(accounts: list[AccountWorker], world: World, ending: Ending) -> PushLink:
+    """Return the login's push connection, not begun; none is held where the login has no push."""
+    session = world.session
+    link = PushLink(
+        lambda push: session.new_push_connection(push, clock=world.clock),
+        accounts=accounts if session.push_address else (),
+        name=world.ids.new("push"),
+        clock=world.clock,
+        on_worn=ending.worn_out,
+        on_failure=ending.fail,
+    )
+    session.on_renewed.append(link.renew)
+    return link
+
+
+def token_keeper_of(
+    accounts: Sequence[AccountWorker],
+    world: World,
+    *,
+    store: Callable[[str], None],
+    name: str,
+) -> TokenKeeper:
+    """Return what keeps the login's token alive, not begun; every account records what it finds."""
+
+    def tell(seen: TokenSeen) -> None:
+        for account in accounts:
+            account.token_seen(seen)
+
+    return TokenKeeper(
+        world.session,
+        clock=world.clock,
+        tell=tell,
+        probe=accounts[0].probe,
+        store=store,
+        on_failure=world.on_failure,
+        name=name,
+    )
+
+
+def pulse_of(accounts: Sequence[AccountWorker], ending: Ending) -> Pulse:
+    """Return what tells the supervisor that this worker lives, not begun."""
+    return Pulse(
+        {account.alias: partial(_stood_s, account) for account in accounts},
+        say=lambda stuck: say("", is_ready=True, stuck=stuck),
+        on_failure=ending.fail,
+    )
+
+
+def _stood_s(account: AccountWorker) -> float:
+    return account.stood_s
 
 
 def begin(accounts: Sequence[AccountWorker]) -> None:

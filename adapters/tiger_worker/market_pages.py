@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from core.market_asks import CURSOR_LENGTH_MAX, ROWS_MAX, MarketTable, Question
 # Well under 20,000 tokens of dense figures, at about two bytes each.
 PAGE_BYTES_MAX: Final = 36_000
 _DIGEST_LENGTH: Final = 10
+_R = TypeVar("_R")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,6 +28,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     question: str
     token: str = ""
     offset: int = 0
+
+
+class Part(NamedTuple, Generic[_R]):
+    """The rows of one page, whether it is shorter than asked for, and the way on."""
+
+    rows: tuple[_R, ...]
+    is_cut: bool
+    cursor: str
 
 
 def place_of(question: Question) -> Place:
@@ -61,27 +71,34 @@ def page(
         at: the time of the oldest thing told.
         next_token: of the broker's next page; empty on the last.
     """
-    rows = whole.rows[place.offset : place.offset + question.limit]
+    found = part(question, place, whole.rows, next_token=next_token)
+    note = ""
+    if found.is_cut:
+        note = f"cut after {len(found.rows)} rows because the answer is long; `cursor` has the rest"
+    return MarketTable(
+        columns=whole.columns, rows=found.rows, at=at, cursor=found.cursor, note=note
+    )
+
+
+def part(
+    question: Question, place: Place, whole: Sequence[_R], *, next_token: str = ""
+) -> Part[_R]:
+    """Return the rows of a page, of any kind that has a JSON form; see `page`."""
+    rows = whole[place.offset : place.offset + question.limit]
     shown, size = 0, 0
     for row in rows:
         size += len(msgspec.json.encode(row))
         if shown and size > PAGE_BYTES_MAX:
             break
         shown += 1
-    is_cut = shown < len(rows)
     end = place.offset + shown
     following = None
-    if end < len(whole.rows):
+    if end < len(whole):
         following = msgspec.structs.replace(place, offset=end)
     elif next_token:
         following = Place(question=place.question, token=next_token)
     cursor = "" if following is None else _encoded(following)
-    note = ""
-    if is_cut:
-        note = f"cut after {shown} rows because the answer is long; `cursor` has the rest"
-    return MarketTable(
-        columns=whole.columns, rows=tuple(rows[:shown]), at=at, cursor=cursor, note=note
-    )
+    return Part(tuple(rows[:shown]), shown < len(rows), cursor)
 
 
 def _encoded(place: Place) -> str:

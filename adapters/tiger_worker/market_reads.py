@@ -15,6 +15,12 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.quote_rights import (
+    NEED_THEM,
+    QuoteRights,
+    is_elsewhere,
+    is_right_missing,
+)
 from adapters.tiger_worker.rates import RateBudget
 from core.errors import BrokerUnavailableError
 
@@ -33,6 +39,8 @@ _ORDERS_NEED: Final = frozenset(
     }
 )
 _LEFT_FOR_ORDERS: Final = 15
+# A round takes six of them, and none of the last twenty unless it is owed.
+_LEFT_FOR_ROUNDS: Final[Mapping[str, int]] = {"positions": 30}
 # A kept reply of the largest kind (a chain) is about 100 kB.
 KEPT_MAX: Final = 200
 _PRICE_S: Final = 1.0
@@ -94,8 +102,7 @@ KEEP_S: Final[Mapping[str, float]] = {
 # for missing rights, for a device without them and, against the table, for the rate limit.
 _RATE_CODES: Final = (4, 5)
 _RATE_WORDS: Final = "rate limit"
-_FORBIDDEN: Final = 4
-_OTHER_DEVICE: Final = "current device"
+_RIGHTS: Final = "get_quote_permission"
 _WRONG_PARAMETER: Final = 1010
 
 
@@ -141,6 +148,7 @@ class MarketReads:
         self._kept: OrderedDict[str, tuple[float, Read]] = OrderedDict()
         self._lock = threading.Lock()
         self._told: tuple[float, datetime] | None = None
+        self._rights = QuoteRights(self._lists_rights, monotonic=monotonic)
 
     def read(
         self,
@@ -206,7 +214,12 @@ class MarketReads:
     ) -> Read:
         if isinstance(content, dict):
             content = {"lang": "en_US", **content}
+        if method in NEED_THEM and self._rights.are_elsewhere():
+            raise _rights_elsewhere()
         reply = self._reply(method, content, version=version, of_account=of_account)
+        if is_elsewhere(reply):
+            self._rights.went()
+            self._forget(_RIGHTS)
         fault = _fault_of(method, reply, field=field)
         if fault is not None:
             log.info("market.refused", method=method, code=reply.get("code"))
@@ -221,10 +234,25 @@ class MarketReads:
             self._told = (self._monotonic(), at)
         return Read(parsed, at)
 
+    # Asked of the broker itself: what was kept may be from before they went.
+    def _lists_rights(self) -> bool:
+        self._forget(_RIGHTS)
+        try:
+            return bool(self.items(_RIGHTS, None)[0])
+        except (MarketRefusalError, BrokerUnavailableError) as error:
+            log.warning("quote_rights.not_listed", reason=str(error))
+            return False
+
+    def _forget(self, method: str) -> None:
+        with self._lock:
+            for key in [key for key in self._kept if key.partition(" ")[0] == method]:
+                del self._kept[key]
+
     def _reply(
         self, method: str, content: object, *, version: str | None, of_account: bool
     ) -> dict[str, Any]:
-        leave = _LEFT_FOR_ORDERS if method in _ORDERS_NEED else 0
+        needed = _LEFT_FOR_ORDERS if method in _ORDERS_NEED else 0
+        leave = _LEFT_FOR_ROUNDS.get(method, needed)
         if not self._budget.take(method, wait_s=TOKEN_WAIT_S, leave=leave):
             raise MarketRefusalError(
                 "busy",
@@ -275,6 +303,15 @@ def _message(reply: Mapping[str, Any]) -> str:
     return str(reply.get("message", "")).lower()
 
 
+# Taking the rights back would take them from a program of the person's, unasked.
+def _rights_elsewhere() -> MarketRefusalError:
+    return MarketRefusalError(
+        "no_quote_right",
+        "another device of this login holds its quote rights; close the other program, then ask "
+        "again in a minute, or ask through an account of another login",
+    )
+
+
 # The broker's own text is read for its kind alone and never handed on.
 def _fault_of(method: str, reply: Mapping[str, Any], *, field: str) -> MarketRefusalError | None:
     code, message = reply.get("code"), _message(reply)
@@ -284,14 +321,9 @@ def _fault_of(method: str, reply: Mapping[str, Any], *, field: str) -> MarketRef
         return MarketRefusalError(
             "busy", f"the broker counts too many calls of {method} this minute"
         )
-    # Taking the rights back would take them from a program of the person's, unasked.
-    if code == _FORBIDDEN and _OTHER_DEVICE in message:
-        return MarketRefusalError(
-            "no_quote_right",
-            "another device of this login holds its quote rights; close the other program, then "
-            "ask again in ten minutes, or ask through an account of another login",
-        )
-    if code == _FORBIDDEN and "permission" in message:
+    if is_elsewhere(reply):
+        return _rights_elsewhere()
+    if is_right_missing(reply):
         return MarketRefusalError(
             "no_quote_right",
             f"this login has no quote right for this ({method}); a person can buy one in the Tiger "

@@ -1,8 +1,8 @@
 """How often a login may call each of the broker's methods: a rolling minute per method.
 
-Tiger counts per login and method, whatever the account. Source: Tiger's page on rate limits (read
-2026-11-22): 120, 60 or 10 a minute by method; places, changes and cancels of a paper account
-together 120.
+Tiger counts per login and method, whatever the account, and each page of a listing is a call.
+Source: Tiger's page on rate limits (read 2026-11-22): 120, 60 or 10 a minute by method; places,
+changes and cancels of a paper account together 120.
 """
 
 import threading

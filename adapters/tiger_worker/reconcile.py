@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 import structlog
@@ -19,12 +18,15 @@ from msgspec.structs import replace
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
-from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.evidence import Evidence, may_hide_an_order
+from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.open_looks import OpenLooks
 from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.parts import Work
-from adapters.tiger_worker.rates import RateBudget
-from adapters.tiger_worker.windows import LOOK_BACK_S, Windows, open_symbols
+from adapters.tiger_worker.rates import WINDOW_S, RateBudget
+from adapters.tiger_worker.repeats import Repeats
+from adapters.tiger_worker.windows import LOOK_BACK_S, Windows, rows_of_both
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
@@ -41,6 +43,11 @@ from core.ports import Clock
 
 log = structlog.get_logger()
 TOKEN_WAIT_S: Final = 5.0
+# A long listing is ended, not begun again and again: for its next page a whole window is waited. It
+# leaves this many tokens a minute to listings that begin, such as those of other accounts.
+PAGE_WAIT_S: Final = WINDOW_S + TOKEN_WAIT_S
+PAGE_LOOK_S: Final = 1.0
+PAGES_LEAVE: Final = 20
 # Readings that fail for this long are a gap: what happened meanwhile is not known.
 GAP_AFTER_S: Final = 30.0
 # Positions and cash that nothing waits for leave this many tokens a minute to the accounts whose
@@ -52,21 +59,6 @@ FIGURES_LATE: Final = 3.0
 _DOUBTED: Final = frozenset(
     {Phase.SUBMITTING, Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED, Phase.NOT_SENT}
 )
-
-
-class _Repeats:
-    """Counts how often in a row the same figures were read, without a fill between."""
-
-    def __init__(self) -> None:
-        self._figures: dict[str, Decimal] | None = None
-        self.count = 0
-
-    def note(self, figures: dict[str, Decimal], *, has_news: bool) -> int:
-        """Return the count, this reading included."""
-        is_same = not has_news and figures == self._figures
-        self.count = self.count + 1 if is_same else 1
-        self._figures = figures
-        return self.count
 
 
 class Pace(NamedTuple):
@@ -110,6 +102,7 @@ class Reconciler:
         # When a round was last begun or ended; a round that hangs lets it grow old.
         self._moved_at = time.monotonic()
         self._gaps = gaps
+        self._looks = OpenLooks(rounds=timing.absence_listings_min)
         self._windows = Windows(clock=clock, budget=budget)
         self._order_rows = OrderRows()
         self._evidence = Evidence(
@@ -118,12 +111,21 @@ class Reconciler:
             state=lambda: self._state,
             tell=self._tell,
         )
+        self._executions = Executions(
+            broker,
+            budget=budget,
+            timing=timing,
+            state=lambda: self._state,
+            tell=self._tell,
+            spend=self._spend,
+            turn_page=self._turn_page,
+        )
         self._figures_at = -math.inf
         # Since the figures were read last.
         self._has_news = False
         # Apart from each other: cash may move all day by interest, and a position must be told of.
-        self._held = _Repeats()
-        self._cash = _Repeats()
+        self._held = Repeats()
+        self._cash = Repeats()
         self._failing_since: float | None = None
         self._is_gap_told = False
         self._nudge = threading.Event()
@@ -191,54 +193,62 @@ class Reconciler:
 
     def _round(self) -> None:
         gaps, after_n, begun_at = self._gaps.count, self._desk.desk.n, self._clock.now()
-        is_open_asked = self._takes_token_of_open(gaps)
-        is_sweep = is_open_asked and self._windows.is_sweep_due
-        skew_s = self._broker.clock_skew_s
-        since = self._windows.since(self._state, skew_s=skew_s, is_sweep=is_sweep)
-        self._spend("orders")
-        listing = self._broker.orders(since=since)
+        is_verdict = self._state.is_stale or gaps > self._state.gap
         # Orders opened before the listing's begin, in the phone app perhaps, are found here.
-        open_rows = self._broker.open_orders() if is_open_asked else None
-        found = {rows.key_of(row): row for row in (*(open_rows or ()), *listing.rows)}
+        open_rows, told_at = None, self._broker.last_told
+        if self._takes_token_of_open(is_verdict=is_verdict):
+            open_rows = self._broker.open_orders(turn_page=self._turn_page)
+        window = self._windows.plan(
+            self._state,
+            skew_s=self._broker.clock_skew_s,
+            open_rows=open_rows,
+            is_verdict=is_verdict,
+        )
+        self._spend("orders")
+        listing = self._broker.orders(since=window.since, turn_page=self._turn_page)
+        found = rows_of_both(self._state, open_rows or (), listing.rows)
         has_news, hidden = self._tell_orders(found)
         self._has_news = self._has_news or has_news
         if self._may_read_figures(gaps):
-            self._tell_figures(since, found)
-        self._evidence.count(listing, found, hidden=hidden)
+            self._tell_figures(window.since, found)
+        self._evidence.count(listing, found, since=window.since, hidden=hidden)
         self._windows.completed(
-            begun_at=listing.begun_at or begun_at, row_count=len(found), is_sweep=is_sweep
+            window, begun_at=listing.begun_at or begun_at, row_count=len(listing.rows)
         )
-        if is_sweep:
+        if window.is_sweep:
             # What a narrower listing leaves out is no news when the next sweep shows it.
             self._told = {id_: row for id_, row in self._told.items() if id_ in found}
             self._order_rows.keep_only(found)
-        self._tell(
-            RoundCompleted(
-                gaps=gaps,
-                orders_read=len(found),
-                orders_since=since,
-                after_n=after_n,
-                open_symbols=None if open_rows is None else open_symbols(open_rows),
-            )
+            self._executions.keep_only(found)
+        done = RoundCompleted(
+            gaps=gaps,
+            orders_read=len(found),
+            orders_since=window.since,
+            after_n=after_n,
+            listed_at=listing.begun_at,
         )
+        if open_rows is not None:
+            looked_at = self._evidence.begin_of(told_at)
+            done = self._looks.completed(done, open_rows, begun_at=looked_at)
+        self._tell(done)
 
-    def _takes_token_of_open(self, gaps: int) -> bool:
+    def _takes_token_of_open(self, *, is_verdict: bool) -> bool:
         """Say whether every open order is to be asked for now; its token is taken then.
 
         Raises:
             BrokerError: a verdict waits for them, and there is no token.
         """
-        state = self._state
-        if state.is_stale or gaps > state.gap:
+        if is_verdict:
             self._spend("active_orders")
             return True
-        return self._windows.may_ask_open(state)
+        return self._windows.may_ask_open(self._state)
 
     def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, frozenset[str]]:
         """Tell every order, and every row that cannot be read.
 
-        Returns whether fills are among it, also such whose execution is not listed yet; and the
-        symbols of which an order may stand in a row that cannot be read, "" among them for any.
+        Returns whether news of fills is among it, also of such whose execution is not listed yet;
+        and the symbols of which an order may stand in a row that cannot be read, "" among them for
+        any. Where a person has looked at such a row and resumed, it hides nothing any more.
         """
         has_news = False
         hidden: set[str] = set()
@@ -248,7 +258,10 @@ class Reconciler:
             except CorruptRecordError as error:
                 odd = rows.unreadable(RowKind.ORDER, row, error)
                 self._tell(odd)
-                if odd.tiger_order_id not in self._state.by_tiger_id:
+                unread = self._looks.unread(row, odd, self._state)
+                if unread is not None:
+                    self._tell(unread)
+                if may_hide_an_order(self._state, odd):
                     hidden.add(odd.symbol)
                 continue
             has_news = has_news or has_fills
@@ -258,31 +271,29 @@ class Reconciler:
         return has_news, frozenset(hidden)
 
     def _seen(self, row: Row) -> tuple[OrderSeen | None, bool]:
-        """Return the sighting, or None if nothing is new; and whether fills are among what is.
+        """Return the sighting, or None if nothing is new; and whether that is news of fills.
 
         It comes with its executions where some are missing.
 
         Raises:
             CorruptRecordError: the row is no order that can be read.
         """
+        is_news = False
         seen = self._order_rows.order_of(row)
         state = self._state
         order_id = state.by_tiger_id.get(seen.tiger_order_id)
         order = state.orders.get(order_id) if order_id is not None else None
         recorded = order.recorded_quantity if order is not None else 0
         if seen.filled_quantity > recorded:
-            self._spend("order_transactions")
-            try:
-                executions = self._broker.executions(seen.tiger_order_id)
-            except CorruptRecordError as error:
-                # The order is known all the same. Its fills are none that figures could wait for.
-                self._tell(rows.unreadable(RowKind.ORDER, row, error))
-                return seen, False
-            return replace(seen, executions=executions), True
-        is_settled = order is not None and order.phase not in _DOUBTED
+            executions, is_news = self._executions.of(seen, row)
+            # Also where they were told before: this sighting may take the place of that one.
+            seen = replace(seen, executions=executions)
+        else:
+            self._executions.forget(seen.tiger_order_id)
+        is_settled = order is not None and order.phase not in _DOUBTED and not is_news
         if is_settled and self._told.get(seen.tiger_order_id) == row:
             return None, False
-        return seen, False
+        return seen, is_news
 
     def _may_read_figures(self, gaps: int) -> bool:
         """Say whether positions and cash are to be read now; their tokens are taken then.
@@ -333,15 +344,29 @@ class Reconciler:
         # An older open order may fill too, and would then be in no listing that begins later.
         before = self._order_rows.readable(found.values())
         begins = (seen.opened_at - timedelta(seconds=LOOK_BACK_S) for seen in before.values())
-        listing = self._broker.orders(since=min([since, *begins]))
-        for tiger_order_id, seen in self._order_rows.readable(listing.rows).items():
-            known = before.get(tiger_order_id)
-            if seen.filled_quantity != (0 if known is None else known.filled_quantity):
+        listing = self._broker.orders(since=min([since, *begins]), turn_page=self._turn_page)
+        fills = self._order_rows.fills_in(found.values())
+        for key, filled in self._order_rows.fills_in(listing.rows).items():
+            if filled != fills.get(key, 0):
                 raise BrokerError("an order was filled while the first figures were read")
 
     def _spend(self, method: str, *, count: int = 1) -> None:
         if not self._budget.take(method, wait_s=TOKEN_WAIT_S, count=count):
             raise BrokerError(f"the rate budget of {method} is used up")
+
+    def _turn_page(self, method: str) -> None:
+        """Take a token for a further page of a listing; the first pages of others come first.
+
+        Raises:
+            BrokerError: there is none, even after the whole window of the ration.
+        """
+        give_up_at = time.monotonic() + PAGE_WAIT_S
+        while not self._budget.take(method, wait_s=PAGE_LOOK_S, leave=PAGES_LEAVE):
+            if self._stopping.is_set() or time.monotonic() >= give_up_at:
+                raise BrokerError(f"the rate budget of {method} is used up amid a listing")
+            # To wait for a token is not to hang.
+            self._moved_at = time.monotonic()
+        self._moved_at = time.monotonic()
 
     def _tell(self, item: Item) -> None:
         self._desk.post(Work(item), Turn.SIGHTING)

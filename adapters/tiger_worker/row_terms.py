@@ -1,5 +1,6 @@
 """The terms of a listed order: what a person could have typed, as far as we have words for it."""
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -24,17 +25,24 @@ _COMBINATION_WORD: Final = words.SECURITY_WORDS[SecurityType.COMBINATION]
 
 
 def spec_of(row: Row, *, symbol: str) -> OrderSpec | None:
-    """Return the terms of a listed order, or None where we have no words for its contract.
+    """Return the terms of a listed order, or None for a class of security without a word.
 
     An order whose type has no word, or whose prices do not fit its type, stands as a market order
     of its contract: that is what its fills and a worst case need.
+
+    Raises:
+        CorruptRecordError: it is of a class that we trade, and its contract, size or price cannot
+            be read. Taken for something else, it would be counted where it does not count.
     """
-    try:
-        contract = _contract_terms(row, symbol)
-    except (TermsError, CorruptRecordError):
+    security = words.security_of(row.get("secType"))
+    if security is None:
         return None
+    try:
+        contract = _contract_terms(row, symbol, security)
+    except TermsError as error:
+        raise CorruptRecordError(str(error)) from None
     order_type = words.type_of(row.get("orderType"))
-    if contract is None or order_type is None:
+    if order_type is None:
         return contract
     try:
         return replace(contract, order_type=order_type, **_prices(row, order_type))
@@ -42,16 +50,9 @@ def spec_of(row: Row, *, symbol: str) -> OrderSpec | None:
         return contract
 
 
-def _contract_terms(row: Row, symbol: str) -> OrderSpec | None:
+def _contract_terms(row: Row, symbol: str, security: SecurityType) -> OrderSpec:
     """Return a market order of a row's contract, side, size and time."""
-    security, force = words.security_of(row.get("secType")), words.force_of(row.get("timeInForce"))
-    if security is None:
-        return None
-    good_till = words.optional_moment(row, "expireTime")
-    if force is not TimeInForce.GOOD_TILL_DATE:
-        good_till = None
-    elif good_till is None:
-        force = None
+    force, good_till = _time_of(row)
     is_combination = security is SecurityType.COMBINATION
     is_option = security is SecurityType.OPTION
     cash_amount = words.optional_number(row, "totalCashAmount") or None
@@ -64,13 +65,12 @@ def _contract_terms(row: Row, symbol: str) -> OrderSpec | None:
         # Of an order by amount the size is not known before it has filled.
         quantity=words.scaled(row, "totalQuantity") if cash_amount is None else Decimal(0),
         limit_price=None,
-        # The longest of them, for a word that we do not know.
-        time_in_force=force or TimeInForce.GOOD_TILL_CANCELLED,
+        time_in_force=force,
         outside_regular_hours=bool(row.get("outsideRth")),
         security=security,
-        expiry=None if is_combination else words.expiry_of(row.get("expiry")),
+        expiry=_expiry_of(row, security),
         strike=words.optional_number(row, "strike") if is_option else None,
-        right=words.right_of(row.get("right")) if is_option else None,
+        right=words.right_in(row, "right") if is_option else None,
         multiplier=multiplier_of(row) or (COMBINATION_UNIT if is_combination else None),
         cash_amount=cash_amount,
         good_till=good_till,
@@ -78,34 +78,64 @@ def _contract_terms(row: Row, symbol: str) -> OrderSpec | None:
     )
 
 
+def _time_of(row: Row) -> tuple[TimeInForce, datetime | None]:
+    """Return how long an order stands; the longest of all, for what we have no words for."""
+    force = words.force_of(row.get("timeInForce"))
+    if force is not TimeInForce.GOOD_TILL_DATE:
+        return force or TimeInForce.GOOD_TILL_CANCELLED, None
+    try:
+        good_till = words.optional_moment(row, "expireTime")
+    except CorruptRecordError:
+        good_till = None
+    if good_till is None:
+        return TimeInForce.GOOD_TILL_CANCELLED, None
+    return force, good_till
+
+
+def _expiry_of(row: Row, security: SecurityType) -> date | None:
+    if security is SecurityType.COMBINATION:
+        return None
+    try:
+        return words.expiry_of(row.get("expiry"))
+    except CorruptRecordError:
+        if security is SecurityType.OPTION:
+            raise
+        # What names any other contract is its symbol.
+        return None
+
+
 def _prices(row: Row, order_type: OrderType) -> dict[str, Decimal | None]:
     """Return the prices that an order of this type has; others are figures of the broker's own."""
-    limit_price = words.optional_number(row, "limitPrice")
-    if not limit_price and words.text(row, "secType") != _COMBINATION_WORD:
-        # Several legs may trade at nothing on balance; one contract never does.
-        limit_price = None
-    trigger = words.optional_number(row, "auxPrice") or None
-    percent = words.optional_number(row, "trailingPercent") or None
     is_trailing = order_type is OrderType.TRAILING_STOP
-    display_size = row.get("display_size", row.get("displaySize"))
+    limit_price = trigger = percent = display = None
+    if order_type in WITH_LIMIT:
+        limit_price = words.optional_number(row, "limitPrice")
+        if not limit_price and words.text(row, "secType") != _COMBINATION_WORD:
+            # Several legs may trade at nothing on balance; one contract never does.
+            limit_price = None
+    if order_type in WITH_STOP or is_trailing:
+        trigger = words.optional_number(row, "auxPrice") or None
+    if is_trailing:
+        percent = words.optional_number(row, "trailingPercent") or None
+    if order_type is OrderType.ICEBERG:
+        size = row.get("display_size", row.get("displaySize"))
+        display = words.optional_number({"it": size}, "it")
     return {
-        "limit_price": limit_price if order_type in WITH_LIMIT else None,
-        "stop_price": trigger if order_type in WITH_STOP else None,
+        "limit_price": limit_price,
+        "stop_price": None if is_trailing else trigger,
         "trailing_amount": trigger if is_trailing and percent is None else None,
-        "trailing_percent": percent if is_trailing else None,
-        "display_quantity": words.optional_number({"it": display_size}, "it")
-        if order_type is OrderType.ICEBERG
-        else None,
+        "trailing_percent": percent,
+        "display_quantity": display,
     }
 
 
 def _leg_of(row: Row) -> OptionLeg:
-    right = words.right_of(row.get("right"))
+    # A leg of the underlying itself has none of the three.
+    right = words.right_in(row, "right")
     return OptionLeg(
         right=right,
-        # A leg of the underlying itself has none of the three.
-        expiry=None if right is None else words.expiry_of(row.get("expiry")),
-        strike=None if right is None else words.number(row, "strike"),
+        expiry=words.expiry_of(row.get("expiry")),
+        strike=words.optional_number(row, "strike") or None,
         side=words.side_of(row.get("action")),
         ratio=int(words.optional_number(row, "ratio") or 1),
     )

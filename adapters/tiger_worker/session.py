@@ -69,6 +69,7 @@ class Session:
     Attributes:
         client: the SDK's own client, unmodified.
         tiger_id: the login's id at Tiger, a secret of sorts.
+        numbers: its accounts' numbers at the broker, as far as the home knows them.
     """
 
     def __init__(self, access: LoginAccess, *, timeout_s: float) -> None:
@@ -84,6 +85,7 @@ class Session:
         self.client = TradeClient(config, logger=logging.getLogger("tiger_openapi"))
         self.server_url: str = config.server_url
         self.tiger_id: str = config.tiger_id
+        self.numbers: tuple[str, ...] = ()
         for name in ("server_url", "quote_server_url"):
             url: str = getattr(config, name)
             if access.server_url and url != access.server_url:
@@ -97,6 +99,11 @@ class Session:
         """Return a push connection of this login that is not begun."""
         assert self.push_address is not None, "a login without push has no connection of it"
         return PushConnection(push, address=self.push_address, config=self._config, clock=clock)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What of this login nobody may read: its token, its id, and its accounts' numbers."""
+        return (self.token, self.tiger_id, *self.numbers)
 
     @property
     def token(self) -> str:

@@ -59,6 +59,7 @@ class TokenKeeper:
         tell: Callable[[TokenSeen], None],
         probe: Callable[[], None],
         store: Callable[[str], None],
+        on_failure: Callable[[BaseException], None],
         name: str,
     ) -> None:
         """Make a keeper.
@@ -68,12 +69,14 @@ class TokenKeeper:
                 CorruptRecordError if it fails.
             store: puts a token where the next start finds it; raises OSError if it cannot, and is
                 then asked again at each look.
+            on_failure: is told if this keeper can look no more: the token would end unkept.
         """
         self._session = session
         self._clock = clock
         self._tell = tell
         self._probe = probe
         self._store = store
+        self._on_failure = on_failure
         self._tried_at_s: float | None = None
         # A new token that no reading has proved yet: the old one may have ended with its making.
         self._unproven = ""
@@ -115,9 +118,14 @@ class TokenKeeper:
             self._say(TokenFact.EXPIRING, life, f"less than {hours} h are left")
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self.look()
-            self._stopping.wait(_LOOK_S)
+        try:
+            while not self._stopping.is_set():
+                self.look()
+                self._stopping.wait(_LOOK_S)
+        except Exception as error:  # noqa: BLE001 - the top of a thread
+            # Its text may hold the token.
+            log.error("token.keeper_failed", error=type(error).__name__)
+            self._on_failure(error)
 
     def _is_try_due(self) -> bool:
         now_s = self._clock.boot_s()

@@ -67,6 +67,12 @@ class Watchdog:
         with self._lock:
             self._since.pop(order_id, None)
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether a send was handed over and has not come back; from any thread."""
+        with self._lock:
+            return bool(self._since)
+
     def stop(self) -> None:
         """Stop watching."""
         self._stopping.set()

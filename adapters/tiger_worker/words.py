@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from adapters.tiger_worker.redaction import redacted
 from core.errors import CorruptRecordError
 from core.items import SeenPhase
 from core.money import is_currency
@@ -96,6 +97,7 @@ _NOT_ALLOWED: Final = "TRADE ORDER NOT ALLOWED"
 # The kind stands in the first bracket; what a text quotes further on is not Tiger's own word.
 _KIND: Final = re.compile(r"[^(]*\(([a-z_]+):")
 _TEXT_MAX: Final = 200
+_READ_MAX: Final = 4_000
 # No price, quantity or amount of money is larger; a double can be.
 FIGURE_MAX: Final = Decimal(10) ** 18
 # The smallest double has fewer decimals; a text may have millions.
@@ -109,7 +111,6 @@ _HALF_OF_A_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 _REPLACED: Final = "\ufffd"
 _BROKER_ID: Final = re.compile(r"0*[1-9][0-9]{0,30}", re.ASCII)
 _SAYS_EXPIRED: Final = re.compile(r"\bexpired?\b|过期", re.IGNORECASE)
-_LONG_NUMBER: Final = re.compile(r"[A-Z]?\d{6,}")
 
 
 def is_definite_no(code: int, message: str) -> bool:
@@ -144,7 +145,11 @@ def clean(value: Any) -> Any:
 
 def broker_text(text: object) -> str:
     """Return the broker's words cut short, without anything that may be an account number."""
-    return _LONG_NUMBER.sub("[number]", str(clean(str(text or ""))))[:_TEXT_MAX]
+    found = str(clean(str(text or "")))
+    if len(found) > _READ_MAX:
+        # What a cut would leave of a key or of a number could no more be told to be one.
+        found = found[:_READ_MAX].rpartition(" ")[0] or found[:_READ_MAX]
+    return redacted(found)[:_TEXT_MAX]
 
 
 def broker_id(value: object) -> str:
@@ -199,6 +204,18 @@ def security_of(word: object) -> SecurityType | None:
 def right_of(word: object) -> OptionRight | None:
     """Return what an option gives the right to, or None for what is no option."""
     return _RIGHTS.get(str(word))
+
+
+def right_in(row: Row, name: str) -> OptionRight | None:
+    """Return what an option gives the right to, or None where the row says nothing of it.
+
+    Raises:
+        CorruptRecordError: for a word that is neither: it is no stock for that.
+    """
+    right = right_of(row.get(name))
+    if right is None and text(row, name):
+        raise CorruptRecordError(f"expected CALL or PUT, was {text(row, name)[:20]!r}")
+    return right
 
 
 def expiry_of(value: object) -> date | None:
@@ -304,6 +321,18 @@ def name(row: Row, field: str) -> str:
     found = str(clean(text(row, field)))
     if len(found) > NAME_MAX or _REPLACED in found or not found.isprintable():
         raise CorruptRecordError(f"expected a name in {field}, was {broker_text(found)[:20]!r}")
+    return found
+
+
+def needed(row: Row, field: str, whose: str) -> str:
+    """Return what something is called, and must be; `whose` row it is says the error.
+
+    Raises:
+        CorruptRecordError: it is missing, or no name.
+    """
+    found = name(row, field)
+    if not found:
+        raise CorruptRecordError(f"expected {field} in {whose} row")
     return found
 
 

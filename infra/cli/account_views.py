@@ -12,6 +12,8 @@ from core.views import (
     AccountRow,
     AccountsAnswer,
     AccountsQuery,
+    BalancesAnswer,
+    BalancesQuery,
     OrderRow,
     OrdersAnswer,
     OrdersQuery,
@@ -51,6 +53,20 @@ async def account_rows(client: Client) -> tuple[AccountRow, ...]:
         timeout_s=_VIEW_LIMIT_S,
     )
     return msgspec.json.decode(body, type=AccountsAnswer).accounts
+
+
+async def balances(client: Client, alias: str) -> BalancesAnswer:
+    """Return the figures of an account as they were recorded last.
+
+    Raises:
+        LinkError: the projector does not answer.
+    """
+    body = await NatsBus(client).request(
+        subject(Kind.VIEW, alias, "balances"),
+        msgspec.json.encode(BalancesQuery()),
+        timeout_s=_VIEW_LIMIT_S,
+    )
+    return msgspec.json.decode(body, type=BalancesAnswer)
 
 
 async def open_orders(client: Client, alias: str, *, at_least_n: int = 0) -> tuple[OrderRow, ...]:

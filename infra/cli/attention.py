@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
+from core.balances import doubts_of
 from core.errors import LinkError
 from core.items import TokenFact
 from core.orders import DOUBTFUL_PHASES
 from core.views import AccountRow, OrderRow
-from infra.cli.account_views import SEEN_LIMIT_S, account_rows, open_orders
+from infra.cli.account_views import SEEN_LIMIT_S, account_rows, balances, open_orders
 from infra.cli.person import operator_link
 from infra.cli.terminal import shown
 from infra.config import Settings
@@ -32,12 +33,17 @@ async def needs(settings: Settings) -> tuple[str, ...]:
                 for row in rows
                 if row.doubtful_orders
             }
+            figures = await asyncio.gather(*(balances(client, row.alias) for row in rows))
     except TimeoutError:
         raise LinkError("the views do not answer") from None
     return tuple(
         f"{row.alias}: {line}"
-        for row in rows
-        for line in (*_of_account(row), *_of_orders(row.alias, doubtful.get(row.alias, ())))
+        for row, seen in zip(rows, figures, strict=True)
+        for line in (
+            *_of_account(row),
+            *_of_orders(row, doubtful.get(row.alias, ())),
+            *map(shown, doubts_of(seen.cash, seen.unread)),
+        )
     )
 
 
@@ -62,10 +68,12 @@ def _of_account(row: AccountRow) -> Iterator[str]:
         yield f"its login's token is {row.token.state}: {shown(row.token.detail)}".rstrip(": ")
 
 
-def _of_orders(alias: str, orders: tuple[OrderRow, ...]) -> Iterator[str]:
+def _of_orders(row: AccountRow, orders: tuple[OrderRow, ...]) -> Iterator[str]:
     for order in orders:
         if order.phase in DOUBTFUL_PHASES:
+            # What is told of it later, nobody has seen here.
+            typed = f"{row.alias} {shown(order.order_id)} --shown {row.as_of.n}"
             yield (
                 f"{order.side} {order.quantity} {shown(order.symbol)} is {order.phase}; look at "
-                f"the broker, then `tiger-mcp release {alias} {shown(order.order_id)}`"
+                f"the broker, then `tiger-mcp release {typed}`"
             )

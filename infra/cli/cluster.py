@@ -15,7 +15,14 @@ from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
 from infra.supervisor import detached
-from infra.supervisor.status import Phase, Status, live_status, read_status
+from infra.supervisor.status import (
+    Phase,
+    ProcessState,
+    ProcessStatus,
+    Status,
+    live_status,
+    read_status,
+)
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
@@ -94,7 +101,7 @@ def _table(status: Status) -> str:
             str(process.state),
             _age((now - process.since).total_seconds()),
             str(process.restarts),
-            shown(process.detail),
+            shown(_detail(process)),
         )
         for process in status.processes
     ]
@@ -103,6 +110,12 @@ def _table(status: Status) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _detail(process: ProcessStatus) -> str:
+    if process.state is not ProcessState.NOT_ANSWERING:
+        return process.detail
+    return f"not answering since {process.since:%H:%M:%S} UTC: {process.detail}"
 
 
 def _age(age_s: float) -> str:

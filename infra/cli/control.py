@@ -17,7 +17,7 @@ from core.events import (
     OrderRefused,
     OrderReleased,
 )
-from core.views import AccountRow
+from core.views import AccountRow, OrderRow
 from infra.cli.context import with_settings
 from infra.cli.person import (
     OUTCOME_LIMIT_S,
@@ -25,6 +25,7 @@ from infra.cli.person import (
     operator_link,
     send_control,
     shown_account,
+    shown_order,
 )
 from infra.cli.terminal import shown
 from infra.config import Settings
@@ -77,11 +78,20 @@ def resume(settings: Settings, account: str, symbol: str) -> None:
 @click.command()
 @click.argument("account")
 @click.argument("order_id")
+@click.option(
+    "--shown",
+    "shown_n",
+    type=click.IntRange(min=1),
+    help="How far the events went in what you looked at; `status` says it. Else what is said now.",
+)
 @with_settings
-def release(settings: Settings, account: str, order_id: str) -> None:
-    """Take an order in doubt off the books of ACCOUNT, after you looked at the broker yourself."""
+def release(settings: Settings, account: str, order_id: str, shown_n: int | None) -> None:
+    """Take an order in doubt off the books of ACCOUNT, after you looked at the broker yourself.
+
+    Says what it releases; a doubt of which more became known since is not released.
+    """
     check_account(settings, account)
-    _report(account, asyncio.run(_send(settings, account, ReleaseOrder(order_id=order_id))))
+    _report(account, asyncio.run(_release(settings, account, order_id, shown_n)))
 
 
 @click.command()
@@ -125,6 +135,22 @@ async def _resume(
             Home(settings.home).halt_file(account).unlink(missing_ok=True)
         command = ResumeAccount(symbol=symbol, shown_n=row.as_of.n)
         return row, await send_control(client, settings, account, command)
+
+
+async def _release(
+    settings: Settings, account: str, order_id: str, shown_n: int | None
+) -> codec.Recorded | None:
+    async with operator_link(settings) as client:
+        row, n = await shown_order(client, account, order_id)
+        if row is not None:
+            click.echo(f"{shown(row.order_id)}: {_doubt(row)}", err=True)
+        command = ReleaseOrder(order_id=order_id, shown_n=n if shown_n is None else shown_n)
+        return await send_control(client, settings, account, command)
+
+
+def _doubt(row: OrderRow) -> str:
+    terms = f"{row.side} {row.quantity} {shown(row.symbol)}"
+    return f"{terms} is {row.phase}, {row.filled_quantity} filled: {shown(row.detail)}".rstrip(": ")
 
 
 def _halts(row: AccountRow) -> str:

@@ -17,9 +17,17 @@ from nats.aio.client import Client
 from core import codec
 from core.commands import CONTROL_CLASSES, Envelope, PersonCommand, Sealed, signed_bytes
 from core.errors import ConfigError, CorruptRecordError, LinkError
+from core.orders import DOUBTFUL_PHASES
 from core.ports import EventMessage
 from core.subjects import SYSTEM, Kind, subject
-from core.views import AccountRow, AccountsAnswer, AccountsQuery
+from core.views import (
+    AccountRow,
+    AccountsAnswer,
+    AccountsQuery,
+    OrderRow,
+    OrdersAnswer,
+    OrdersQuery,
+)
 from infra.access import link_settings
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings
@@ -119,6 +127,31 @@ async def shown_account(
             return row
         if is_over:
             raise LinkError(f"the views do not know {account} yet; see `tiger-mcp status`")
+        await asyncio.sleep(_SHOWN_EVERY_S)
+
+
+async def shown_order(client: Client, account: str, order_id: str) -> tuple[OrderRow | None, int]:
+    """Return an order as the views show it, None if they know none, and how far they went.
+
+    One that is not in doubt there yet is waited for a moment.
+
+    Raises:
+        LinkError: the projector does not answer.
+        CommandError: it does not know the account yet.
+    """
+    bus = NatsBus(client)
+    give_up_at = time.monotonic() + _SHOWN_LIMIT_S
+    while True:
+        body = await bus.request(
+            subject(Kind.VIEW, account, "orders"),
+            msgspec.json.encode(OrdersQuery(order_ids=(order_id,))),
+            timeout_s=_PUBLISH_LIMIT_S,
+        )
+        answer = msgspec.json.decode(body, type=OrdersAnswer)
+        row = next(iter(answer.orders), None)
+        is_doubtful = row is not None and row.phase in DOUBTFUL_PHASES
+        if is_doubtful or time.monotonic() > give_up_at:
+            return row, answer.as_of.n
         await asyncio.sleep(_SHOWN_EVERY_S)
 
 

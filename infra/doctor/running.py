@@ -22,6 +22,7 @@ from infra.supervisor.status import (
     PROBE,
     Phase,
     ProcessState,
+    ProcessStatus,
     Status,
     live_status,
     read_status,
@@ -31,7 +32,9 @@ from infra.supervisor.status import (
 _START: Final = "tiger-mcp up"
 _MENDS: Final = {
     ProcessState.LOGIN_IN_USE: "stop the other process that uses this Tiger login: "
-    "tiger-mcp --home OTHER down",
+    "tiger-mcp --home OTHER down; or, where it names another machine, tiger-mcp down there",
+    ProcessState.NOT_ANSWERING: "wait, then tiger-mcp logs NAME says what it did last; "
+    "tiger-mcp down, tiger-mcp up starts it anew",
     ProcessState.CRASH_LOOP: "tiger-mcp logs NAME says why it ends; then tiger-mcp down, "
     "tiger-mcp up",
 }
@@ -54,7 +57,7 @@ def cluster_findings(status: Status) -> list[Finding]:
     found = [
         failed(
             "cluster",
-            f"{each.name} is {each.state}: {each.detail or 'it said no reason'}",
+            _trouble_of(each),
             mend=_MENDS[each.state].replace("NAME", each.name),
         )
         for each in status.processes
@@ -65,6 +68,13 @@ def cluster_findings(status: Status) -> list[Finding]:
         seen = f"it is {status.phase}, not ready: {', '.join(late) or 'itself'}"
         found.append(warning("cluster", seen, mend="wait, then: tiger-mcp status"))
     return found or [ok("cluster", f"{len(status.processes)} processes are ready")]
+
+
+def _trouble_of(process: ProcessStatus) -> str:
+    why = process.detail or "it said no reason"
+    if process.state is ProcessState.NOT_ANSWERING:
+        return f"{process.name} is not answering since {process.since:%H:%M:%S} UTC: {why}"
+    return f"{process.name} is {process.state}: {why}"
 
 
 def _at_rest(last: Status | None) -> Finding:

@@ -15,6 +15,8 @@ from core.subjects import (
     SYSTEM_STREAM,
     Kind,
     history_consumer,
+    lease_stream,
+    lease_wildcard,
     ledger_stream,
     log_wildcard,
     work_consumer,
@@ -44,6 +46,8 @@ _ACK_WAIT_NS: Final = 30 * _NS_PER_S
 _CONTROL_ACK_WAIT_NS: Final = 3 * _NS_PER_S
 _ACK_PENDING_MAX: Final = 256
 _PULLS_WAITING_MAX: Final = 16
+# Headers count too.
+_LEASE_BYTES_MAX: Final = 4 * 1024
 _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
 
@@ -64,6 +68,7 @@ class StoreLimits(msgspec.Struct, frozen=True, kw_only=True):
     access_bytes_max: int = 4 * _GIB
     advisory_bytes_max: int = 256 * _MIB
     quotes_bytes_max: int = 16 * _MIB
+    lease_bytes_max: int = _MIB
     replicas: int = 1
 
 
@@ -96,6 +101,7 @@ def stream_plans(topology: Topology, limits: StoreLimits) -> tuple[StreamPlan, .
     }
     return (
         *(_ledger(name, accounts, limits) for name, accounts in ledgers),
+        *(_lease(login.name, limits) for login in topology.logins),
         _stream(COMMANDS_STREAM, (f"{Kind.COMMAND}.*.>",), limits, **queue),
         _stream(CONTROL_STREAM, (f"{Kind.CONTROL}.*.>",), limits, **queue),
         _stream(
@@ -181,6 +187,22 @@ def _ledger(name: str, accounts: tuple[str, ...], limits: StoreLimits) -> Stream
         deny_purge=True,
         allow_direct=True,
         republish={"src": f"{Kind.LOG}.*.>", "dest": f"{Kind.EVENT}.{{{{wildcard(1)}}}}.>"},
+    )
+
+
+# One of its own per login, as the ledger: no login can fill or evict another's.
+def _lease(login: str, limits: StoreLimits) -> StreamPlan:
+    return _stream(
+        lease_stream(login),
+        (lease_wildcard(login),),
+        limits,
+        discard="new",
+        max_bytes=limits.lease_bytes_max,
+        max_msg_size=_LEASE_BYTES_MAX,
+        max_msgs_per_subject=1,
+        deny_delete=True,
+        deny_purge=True,
+        allow_direct=True,
     )
 
 

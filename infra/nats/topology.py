@@ -20,6 +20,8 @@ from core.subjects import (
     SYSTEM_STREAM,
     Kind,
     history_consumer,
+    lease_stream,
+    lease_wildcard,
     ledger_stream,
     log_wildcard,
     work_consumer,
@@ -205,6 +207,9 @@ def _worker(login: LoginPlan) -> RolePlan:
             calls.append(_to_core(f"$JS.ACK._.{_CORE_ACK_HASH}.{queue}.{consumer}.>"))
         calls.extend(_history(ledger, account))
     calls.append(_to_core(f"$KV.quotes.{login.name}.>"))
+    lease = lease_wildcard(login.name)
+    calls.append(_to_core(lease))
+    calls.append(_to_core(f"$JS.API.DIRECT.GET.{lease_stream(login.name)}.{lease}"))
     return RolePlan(
         role=worker_role(login.name),
         nats_account=login_account(login.name),

@@ -1,6 +1,7 @@
 """Keeps `run/status.json` true while the supervisor runs."""
 
 import os
+from datetime import timedelta
 
 import msgspec
 import structlog
@@ -36,15 +37,26 @@ class StatusBoard:
         self._write(phase=phase, step=step, message=message)
 
     def set_process(
-        self, name: str, state: ProcessState, *, pid: int | None, restarts: int, detail: str = ""
+        self,
+        name: str,
+        state: ProcessState,
+        *,
+        pid: int | None,
+        restarts: int,
+        detail: str = "",
+        since_s: float = 0.0,
     ) -> None:
-        """Say how one process is."""
+        """Say how one process is, and if it is new, for how many seconds it has been so."""
+        before = self._processes.get(name)
+        began_at = self._clock.now() - timedelta(seconds=since_s)
+        # What is said again and again is so since it was said first.
+        is_same = before is not None and (before.state, before.pid) == (state, pid)
         self._processes[name] = ProcessStatus(
             name=name,
             pid=pid,
             state=state,
             restarts=restarts,
-            since=self._clock.now(),
+            since=before.since if before is not None and is_same else began_at,
             detail=detail,
         )
         phase = self._status.phase

@@ -1,7 +1,12 @@
 """One child of the supervisor: started, waited for, watched, started again, stopped.
 
-A child says `{"ready": true}` on stdout when it does its work. Its log goes to a file, its stdin is
-the lifeline. After an end it is started again with growing pauses, never in a busy loop.
+A child says `{"ready": true}` on stdout when it does its work; a worker goes on saying so, with the
+desks that are stuck, or is shown as not answering. A worker that waits for its login says
+`{"ready": false, "detail": "what for"}` first and may do so for ever, until the same without a
+detail says that the wait is over. One that waits for NATS while it does what a halt file asks for
+adds `"waits_for": "nats"`, again and again, and is left alone as long as it goes on saying so. Its
+log goes to a file, its stdin is the lifeline. After an end it is started again with growing pauses,
+never in a busy loop.
 """
 
 import asyncio
@@ -20,6 +25,8 @@ from infra.supervisor.log_files import rotate
 from infra.supervisor.status import ProcessState
 
 READY_LIMIT_S: Final = 60.0
+# A worker that is ready says so about once a second; one that does not for so long hangs.
+PULSE_LIMIT_S: Final = 5.0
 PAUSE_MIN_S: Final = 0.2
 PAUSE_MAX_S: Final = 5.0
 # Who was ready for this long has proven itself: the next end is not part of a loop.
@@ -28,6 +35,9 @@ CRASHES_MAX: Final = 5
 # `EX_TEMPFAIL`: a worker's word for "another process holds this login".
 EXIT_LOGIN_IN_USE: Final = 75
 _READ_BYTES: Final = 64 * 1024
+_DETAIL_MAX: Final = 300
+# A worker's word, as is `EXIT_LOGIN_IN_USE`.
+WAITS_FOR_NATS: Final = "nats"
 
 _log = structlog.get_logger("supervisor")
 
@@ -45,6 +55,11 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 class _ReadyLine(msgspec.Struct, frozen=True):
     ready: bool
+    detail: str = ""
+    waits_for: str = ""
+    # Seconds by account, of desks that stand still though the process lives; who says this, even
+    # with none, goes on saying it.
+    stuck: dict[str, float] | None = None
 
 
 class SupervisedProcess:
@@ -61,6 +76,7 @@ class SupervisedProcess:
         self._environment = environment
         self._stopping = asyncio.Event()
         self._child: asyncio.subprocess.Process | None = None
+        self._shown = ProcessState.STARTING
         self._restarts = 0
         self._crashes = 0
         # When its login was first found in use, of the ends in a row that say so.
@@ -140,19 +156,67 @@ class SupervisedProcess:
 
     async def _serve(self, child: asyncio.subprocess.Process) -> int:
         try:
-            async with asyncio.timeout(READY_LIMIT_S):
-                is_ready = await _says_ready(child)
+            async with asyncio.timeout(READY_LIMIT_S) as limit:
+                while (line := await _next_line(child)) is not None and not line.ready:
+                    limit.reschedule(self._limit_after(line))
         except TimeoutError:
             _log.warning("process.not_ready", name=self.spec.name, waited_s=READY_LIMIT_S)
             child.kill()
             return await child.wait()
-        if is_ready:
+        if line is not None:
             self._show(ProcessState.READY)
             self.settled.set()
+            await self._follow(child, has_pulse=line.stuck is not None)
         assert child.stdout is not None
         while await child.stdout.read(_READ_BYTES):
             pass
         return await child.wait()
+
+    async def _follow(self, child: asyncio.subprocess.Process, *, has_pulse: bool) -> None:
+        """Hear a child that is ready, and show one that stops to say so; others say it once."""
+        is_silent = False
+        while True:
+            try:
+                async with asyncio.timeout(PULSE_LIMIT_S if has_pulse and not is_silent else None):
+                    line = await _next_line(child)
+            except TimeoutError:
+                is_silent = True
+                _log.warning("process.silent", name=self.spec.name, waited_s=PULSE_LIMIT_S)
+                self._show(
+                    ProcessState.NOT_ANSWERING,
+                    detail="it lives, and says nothing any more",
+                    since_s=PULSE_LIMIT_S,
+                )
+                continue
+            if line is None:
+                return
+            is_silent = False
+            self._hear(line)
+
+    def _hear(self, line: _ReadyLine) -> None:
+        if line.stuck:
+            told = f"the desk of {', '.join(sorted(line.stuck))} stands still"
+            self._show(
+                ProcessState.NOT_ANSWERING,
+                detail=told[:_DETAIL_MAX],
+                since_s=max(line.stuck.values()),
+            )
+        elif self._shown is not ProcessState.READY:
+            self._show(ProcessState.READY)
+
+    # Shows what a child that is not ready says, and returns until when it may take to be.
+    def _limit_after(self, line: _ReadyLine) -> float | None:
+        if not line.detail:
+            self._show(ProcessState.STARTING)
+            return asyncio.get_running_loop().time() + READY_LIMIT_S
+        if line.waits_for == WAITS_FOR_NATS:
+            self._show(ProcessState.STARTING, detail=line.detail[:_DETAIL_MAX])
+            self.settled.set()
+            return asyncio.get_running_loop().time() + READY_LIMIT_S
+        # Another machine's worker has the login: there is no telling for how long.
+        self._show(ProcessState.LOGIN_IN_USE, detail=line.detail[:_DETAIL_MAX])
+        self.settled.set()
+        return None
 
     def _state_after(self, code: int | None, *, is_steady: bool, now: float) -> ProcessState:
         if code == EXIT_LOGIN_IN_USE:
@@ -187,7 +251,8 @@ class SupervisedProcess:
             child.kill()
             await child.wait()
 
-    def _show(self, state: ProcessState, *, detail: str = "") -> None:
+    def _show(self, state: ProcessState, *, detail: str = "", since_s: float = 0.0) -> None:
+        self._shown = state
         is_alive = self._child is not None and self._child.returncode is None
         self._board.set_process(
             self.spec.name,
@@ -195,6 +260,7 @@ class SupervisedProcess:
             pid=self._child.pid if self._child is not None and is_alive else None,
             restarts=self._restarts,
             detail=detail,
+            since_s=since_s,
         )
 
 
@@ -204,11 +270,12 @@ def _new_group() -> int:
     return 0
 
 
-async def _says_ready(child: asyncio.subprocess.Process) -> bool:
+# What the child says next of itself; None when it says no more.
+async def _next_line(child: asyncio.subprocess.Process) -> _ReadyLine | None:
     assert child.stdout is not None
     # A line longer than the stream's limit (ValueError) is no ready line of ours either.
     with contextlib.suppress(ValueError):
         while line := await child.stdout.readline():
             with contextlib.suppress(msgspec.DecodeError):
-                return msgspec.json.decode(line, type=_ReadyLine).ready
-    return False
+                return msgspec.json.decode(line, type=_ReadyLine)
+    return None

@@ -40,6 +40,7 @@ class ProcessState(StrEnum):
     READY = "ready"
     WAITING = "waiting"  # ended, and about to be started again
     CRASH_LOOP = "crash_loop"  # ends again and again; tried at the longest interval
+    NOT_ANSWERING = "not_answering"  # it lives, and hangs or stands still
     LOGIN_IN_USE = "login_in_use"  # another process holds the broker login
     STOPPED = "stopped"
 

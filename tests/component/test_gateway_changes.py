@@ -8,7 +8,7 @@ import pytest
 
 from core import events, views
 from core.claims import claim_of, claimed_command_id
-from core.commands import CancelOrders, HaltTrading, ModifyOrder, PreviewOrder
+from core.commands import CancelOrders, HaltTrading, ModifyOrder, PreviewOrder, TermsSeen
 from core.errors import LinkError
 from core.events import Environment
 from core.events import Mode as AccountMode
@@ -124,6 +124,30 @@ async def test_every_end_of_a_change_has_its_status_and_next_step(
     assert words in answer["next_step"]
     assert answer["summary"].startswith("Buy 10 AAPL")
     assert answer["environment"] == "sandbox"
+
+
+async def test_a_change_that_nobody_is_asked_about_is_bound_to_the_terms_at_hand_too() -> None:
+    world = World(QUICK)
+    world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
+        as_of=AS_OF, orders=(order_row(ORDER_ID),), cursor=None
+    )
+    async with world.client("auto") as client:
+        told(await client.call_tool("modify_order", CHANGE))
+    (sent,) = [each.command for each in world.bus.published]
+    assert isinstance(sent, ModifyOrder)
+    assert sent.seen == TermsSeen.of(order_spec())
+
+
+async def test_a_change_of_an_order_that_became_another_says_to_look_and_ask_again() -> None:
+    world = World(QUICK)
+    detail = "of order o quantity is 70, was 10"
+    no = events.OrderRefused(command_id="c", code=Refusal.TERMS_CHANGED, detail=detail)
+    world.bus.worker = work_of(world, lambda _: no)
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("modify_order", CHANGE))
+    assert (answer["status"], answer["code"]) == ("refused", "terms_changed")
+    assert answer["detail"].startswith(detail)
+    assert "get_orders, then ask again" in answer["next_step"]
 
 
 async def test_a_change_that_the_broker_took_waits_a_while_for_the_listing_that_shows_it() -> None:

@@ -33,6 +33,7 @@ from tests.support.gateway import (
     PREVIEW_ID,
     Mode,
     World,
+    error_of,
     order_spec,
     previewed,
     row_of,
@@ -124,14 +125,20 @@ async def test_an_orders_whole_life_is_one_tree(mode: Mode) -> None:
     world.bus.answers["view.sandbox.explain"] = views.ExplainAnswer(
         as_of=AS_OF, order=order(), events=life(world), more_after=8
     )
-    asked = {"account": "sandbox", "order_id": ORDER_ID, "cursor": "3"}
+    asked = {"account": "sandbox", "order_id": ORDER_ID}
     async with world.client(mode) as client:
-        answer = told(await client.call_tool("explain_order", asked))
+        first = told(await client.call_tool("explain_order", asked))
+        answer = told(await client.call_tool("explain_order", asked | {"cursor": first["cursor"]}))
+        for other in ({"order_id": PREVIEW_ID}, {"account": "paper-1"}, {"cursor": "8"}):
+            wrong = await client.call_tool(
+                "explain_order", asked | {"cursor": first["cursor"]} | other
+            )
+            assert error_of(wrong).startswith("invalid_argument: cursor: ")
     assert msgspec.json.decode(world.bus.asked[-1][1], type=views.ExplainQuery) == (
-        views.ExplainQuery(about=ORDER_ID, after_n=3)
+        views.ExplainQuery(about=ORDER_ID, after_n=8)
     )
     assert answer["summary"] == "Buy 10 AAPL (US stock) at limit 186 USD, good for the day."
-    assert (answer["reason"], answer["cursor"]) == ("because", "8")
+    assert (answer["reason"], answer["cursor"]) == ("because", first["cursor"])
     assert answer["now"]["phase"] == "filled"
     assert answer["now"]["charges"] == "0.99"
     assert answer["preview"]["preview_id"] == PREVIEW_ID
@@ -230,11 +237,11 @@ WORDS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"order_type": OrderType.STOP, "limit_price": None, "stop_price": Decimal(200)},
-        "Buy 10 AAPL (US stock) at market once the price reaches 200 USD, good for the day.",
+        "Buy 10 AAPL (US stock) at market once the price rises to 200 USD, good for the day.",
     ),
     (
         {"order_type": OrderType.STOP_LIMIT, "stop_price": Decimal(200)},
-        "Buy 10 AAPL (US stock) at limit 185.50 USD once the price reaches 200 USD, "
+        "Buy 10 AAPL (US stock) at limit 185.50 USD once the price rises to 200 USD, "
         "good for the day.",
     ),
     (
@@ -243,7 +250,8 @@ WORDS: list[tuple[dict[str, Any], str]] = [
             "limit_price": None,
             "trailing_percent": Decimal("2.5"),
         },
-        "Buy 10 AAPL (US stock) at market once the price turns by 2.5 %, good for the day.",
+        "Buy 10 AAPL (US stock) at market once the price rises by 2.5 % from its lowest, "
+        "good for the day.",
     ),
     (
         {
@@ -251,7 +259,8 @@ WORDS: list[tuple[dict[str, Any], str]] = [
             "limit_price": None,
             "trailing_amount": Decimal(3),
         },
-        "Buy 10 AAPL (US stock) at market once the price turns by 3 USD, good for the day.",
+        "Buy 10 AAPL (US stock) at market once the price rises by 3 USD from its lowest, "
+        "good for the day.",
     ),
     (
         {"order_type": OrderType.ICEBERG, "display_quantity": Decimal(2)},
@@ -278,7 +287,7 @@ WORDS: list[tuple[dict[str, Any], str]] = [
     (
         {"or_stop": StopLoss(stop_price=Decimal(170))},
         "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day, "
-        "or else a stop at 170, and one cancels the other.",
+        "or else at market once the price rises to 170, and one cancels the other.",
     ),
     (
         {

@@ -43,7 +43,8 @@ from tests.support.gateway import (
 
 both_eras = pytest.mark.parametrize("mode", MODES)
 SUBMIT = {"account": "sandbox", "preview_id": PREVIEW_ID}
-SUBMIT_ID = submit_command_id("sandbox", PREVIEW_ID)
+LOCAL_OWNER = derived_id("own", "local")
+SUBMIT_ID = submit_command_id("sandbox", PREVIEW_ID, LOCAL_OWNER)
 
 
 def replying(world: World, *make: Callable[[str], events.Event]) -> Callable[[Published], None]:

@@ -15,9 +15,10 @@ from adapters.mcp.callers import CALLER, Caller, read_grants
 from core import views
 from core.asks import AskFault, AskReply
 from core.errors import CommandError, LinkError
-from core.events import CashFigure, Environment, PositionFigure
+from core.events import CashFigure, Environment, FigureKept, PositionFigure
 from core.events import Mode as AccountMode
 from core.items import TokenFact
+from core.market_asks import PositionsAsk, PositionsTold
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.terms import OrderType, SecurityType, Side, TimeInForce
@@ -360,7 +361,58 @@ async def test_old_prices_of_positions_are_said_to_be_old() -> None:
     assert await note(timedelta(hours=2)) == ""
     old = await note(timedelta(hours=2), held)
     assert "120 min ago" in old
-    assert "get_quotes" in old
+    assert "view=now" in old
+
+
+@both_eras
+async def test_positions_of_now_are_asked_of_the_broker_and_say_what_cannot_be_read(
+    mode: Mode,
+) -> None:
+    world = World()
+    held = PositionFigure(
+        symbol="AAPL",
+        market="US",
+        currency="USD",
+        quantity=Decimal(5),
+        average_cost=Decimal("1.10"),
+        market_price=Decimal("1.20"),
+        unrealized_profit=Decimal("0.5"),
+    )
+    reply = PositionsTold(positions=(held,), at=NOW, cursor="next", unreadable=2)
+    world.bus.answers["ask.sandbox.positions"] = AskReply(
+        data=msgspec.Raw(msgspec.json.encode(reply))
+    )
+    asked = {"account": "sandbox", "view": "now", "market": "US", "security": "stock", "limit": 7}
+    async with world.client(mode) as client:
+        answer = told(await client.call_tool("get_positions", asked))
+    ((subject, question),) = world.bus.asked
+    assert subject == "ask.sandbox.positions"
+    assert msgspec.json.decode(question, type=PositionsAsk) == PositionsAsk(
+        market="US", security=SecurityType.STOCK, limit=7
+    )
+    (row,) = rows_of(answer["positions"])
+    assert (row["symbol"], row["market_price"]) == ("AAPL", "1.20")
+    assert (answer["observed_at"], answer["cursor"]) == (UTC_NOW, "next")
+    assert answer["note"].startswith("2 more of the broker's rows cannot be read")
+
+
+async def test_every_form_of_a_time_that_is_described_is_taken() -> None:
+    world = World()
+    world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
+        as_of=AS_OF, orders=(), cursor=None
+    )
+    async with world.client("auto") as client:
+        (tool,) = [t for t in (await client.list_tools()).tools if t.name == "get_orders"]
+        described = tool.input_schema["properties"]["since"]["description"]
+        days = described.removeprefix("Person's day: ").partition(" (all of it)")[0].split(", ")
+        named, others = days.pop(), {"today", "yesterday", "5d", "2w", "3mo", "1y", "ytd"}
+        assert others < set(days)
+        parts = [word.split("/") for word in named.split(" ")]
+        forms = [*days, *(f"{which} {unit}" for which in parts[0] for unit in parts[1])]
+        assert {"last week", "this month", "last year"} < set(forms)
+        for form in forms:
+            asked = {"account": "sandbox", "since": form}
+            assert "since" in told(await client.call_tool("get_orders", asked))["period"]
 
 
 @both_eras
@@ -401,6 +453,31 @@ async def test_balances_name_the_currency_of_every_amount(mode: Mode) -> None:
     assert answer["currency"] == "USD"
     assert answer["net_liquidation"] == "1000.10"
     assert rows_of(answer["cash"]) == [{"currency": "HKD", "balance": "7"}]
+
+
+@both_eras
+async def test_balances_name_the_figures_that_are_old_and_the_cash_that_is_no_currency(
+    mode: Mode,
+) -> None:
+    world = World()
+    world.bus.answers["view.sandbox.balances"] = views.BalancesAnswer(
+        as_of=AS_OF,
+        observed_at=NOW,
+        currency="USD",
+        net_liquidation=Decimal("1000.10"),
+        buying_power=Decimal(4000),
+        initial_margin=None,
+        maintenance_margin=None,
+        cash=(CashFigure(currency="USDT", balance=Decimal(7), available=None),),
+        unread=(FigureKept(field="buying_power", detail="expected a number", known_at=NOW),),
+    )
+    async with world.client(mode) as client:
+        answer = told(await client.call_tool("get_balances", {"account": "sandbox"}))
+    assert answer["buying_power"] == "4000"
+    assert answer["note"] == (
+        "cash in USDT: 7, in no currency that is known here, so it counts for nothing; "
+        "buying_power: expected a number, so the figure is that of 2026-11-22 15:30:00 UTC"
+    )
 
 
 @both_eras

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from mcp import MCPError
+from mcp import Client, MCPError
+from mcp.client.context import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult
 
 from adapters.mcp.access import (
     BATCH_RECORDS_MAX,
@@ -18,7 +20,21 @@ from adapters.mcp.access import (
 )
 from core import views
 from core.errors import LinkError
-from tests.support.gateway import AS_OF, MODES, NOW, CountingIds, FakeClock, Mode, World, told
+from tests.support.gateway import (
+    AS_OF,
+    MODES,
+    NOW,
+    PREVIEW_ID,
+    QUICK,
+    CountingIds,
+    FakeClock,
+    Mode,
+    World,
+    previewed,
+    row_of,
+    somebody,
+    told,
+)
 
 POSITIONS = views.PositionsAnswer(as_of=AS_OF, observed_at=NOW, positions=())
 ACCOUNTS = views.AccountsAnswer(accounts=())
@@ -79,6 +95,29 @@ async def test_every_way_to_end_has_its_record(mode: Mode) -> None:
             await client.call_tool(tool, arguments)
     kept = sorted((subject, record.outcome) for subject, record in records(world))
     assert kept == sorted((subject, outcome) for _, _, subject, outcome in calls)
+
+
+async def test_a_call_that_ended_in_a_question_says_so_and_the_next_has_its_own_outcome() -> None:
+    world = World(QUICK)
+    shown = row_of(world.bus.record("sandbox", previewed("cmd-p")))
+    world.bus.answers["view.sandbox.explain"] = views.ExplainAnswer(
+        as_of=AS_OF, order=None, events=(shown,), more_after=None
+    )
+
+    async def decline(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        assert context.session is not None
+        assert params.message
+        return ElicitResult(action="decline")
+
+    with somebody():
+        async with Client(world.server, mode="auto", elicitation_callback=decline) as client:
+            told(
+                await client.call_tool(
+                    "submit_order", {"account": "sandbox", "preview_id": PREVIEW_ID}
+                )
+            )
+    kept = [(record.outcome, record.status) for _, record in records(world)]
+    assert kept == [("input_required", ""), ("ok", "refused")]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -22,9 +22,10 @@ from mcp.types import (
 
 from adapters.mcp.words import order_in_words
 from core import codec, events, views
-from core.commands import ModifyOrder, SubmitOrder
+from core.commands import ModifyOrder, SubmitOrder, TermsSeen, submit_command_id
 from core.events import Environment
 from core.events import Mode as AccountMode
+from core.ids import derived_id
 from core.orders import Phase
 from core.refusals import NEXT_STEP, Refusal
 from core.terms import OptionLeg, OptionRight, OrderType, SecurityType, Side
@@ -49,6 +50,8 @@ from tests.support.gateway import (
 
 both_eras = pytest.mark.parametrize("mode", MODES)
 SUBMIT = {"account": "sandbox", "preview_id": PREVIEW_ID}
+LOCAL = derived_id("own", "local")
+SUBMIT_ID = submit_command_id("sandbox", PREVIEW_ID, LOCAL)
 Answer = ElicitResult | ErrorData
 YES = ElicitResult(action="accept", content={})
 
@@ -193,7 +196,9 @@ async def test_nobody_is_asked_about_an_order_that_cannot_be_sent(mode: Mode, na
 @both_eras
 async def test_the_question_tells_the_warnings(mode: Mode) -> None:
     spec = order_spec(side=Side.SELL, order_type=OrderType.MARKET, limit_price=None)
-    old = events.QuoteUsed(bid=None, ask=None, last=Decimal(180), at=NOW - timedelta(hours=1))
+    old = events.QuoteUsed(
+        bid=None, ask=None, last=Decimal(180), at=NOW - timedelta(hours=1), is_delayed=True
+    )
     world, person = world_of(), Person(YES)
     shown = show(world, previewed("cmd-p", spec=spec, quote=old))
     world.bus.answers["view.sandbox.positions"] = views.PositionsAnswer(
@@ -205,10 +210,23 @@ async def test_the_question_tells_the_warnings(mode: Mode) -> None:
     age_s = (shown.recorded_at - old.at).total_seconds()
     for warning in (
         f"Warning: the quote was {age_s:.0f} s old.",
+        "Warning: a quote right is missing here now: the price is a delayed one.",
         "Warning: a market order takes whatever price there is.",
         "Warning: the account holds 0: 10 of it is sold short.",
     ):
         assert warning in question.splitlines()
+
+
+@both_eras
+async def test_the_question_warns_of_a_price_that_looks_like_a_slip(mode: Mode) -> None:
+    world, person = world_of(), Person(YES)
+    show(world, previewed("cmd-p", spec=order_spec(limit_price=Decimal(18560))))
+    async with asking(world, mode, person) as client:
+        assert told(await client.call_tool("submit_order", SUBMIT))["status"] == "accepted"
+    assert (
+        "Warning: limit_price 18560 is 100 times 185.60, more than 5 % past the market: it takes "
+        "any price up to 18560."
+    ) in person.asked[0].splitlines()
 
 
 async def test_the_question_never_cuts_the_terms() -> None:
@@ -285,9 +303,9 @@ async def test_a_client_that_did_not_declare_it_is_not_asked(mode: Mode) -> None
 
 @both_eras
 async def test_a_preview_that_was_spent_is_looked_at_without_a_question(mode: Mode) -> None:
-    def no(command_id: str) -> events.OrderRefused:
+    def no(_: str) -> events.OrderRefused:
         return events.OrderRefused(
-            command_id=command_id, code=Refusal.ACCOUNT_STALE, detail="", preview_id=PREVIEW_ID
+            command_id=SUBMIT_ID, code=Refusal.ACCOUNT_STALE, detail="", preview_id=PREVIEW_ID
         )
 
     world, person = world_of(no), Person(ElicitResult(action="decline"))
@@ -438,8 +456,63 @@ async def test_a_change_that_grows_an_order_is_asked_of_the_person(
         "(worth about 1855.00 USD)\n"
         "To: Buy 1000 AAPL (US stock) at limit 600 USD, good for the day. "
         "(worth about 600000 USD)\n"
+        "Warning: limit_price goes from 185.50 to 600, 3.23 times what it was.\n"
         "Reason given: because"
     ]
+
+
+@both_eras
+async def test_a_change_that_was_declined_is_not_asked_again_whatever_its_reason(
+    mode: Mode,
+) -> None:
+    world, person = changing(OPEN), Person(ElicitResult(action="decline"))
+    async with asking(world, mode, person) as client:
+        first = told(await client.call_tool("modify_order", {**CHANGE, **MORE}))
+    insistent = Person(YES)
+    async with asking(world, mode, insistent) as client:
+        urgent = {**CHANGE, **MORE, "reason": "it is urgent"}
+        said = told(await client.call_tool("modify_order", urgent))
+    assert first["next_step"] == said["next_step"]
+    assert (said["status"], said["code"]) == ("refused", "not_confirmed")
+    assert said["detail"] == "the person said no to this change"
+    assert "with a new key" in said["next_step"]
+    assert (len(person.asked), insistent.asked, world.bus.published) == (1, [], [])
+
+
+ANOTHER_CHANGE: dict[str, tuple[views.OrderRow, dict[str, str]]] = {
+    "other terms": (OPEN, {"limit_price": "601"}),
+    "a key of its own": (OPEN, {"key": "after-all"}),
+    "an order that became another": (
+        msgspec.structs.replace(OPEN, spec=order_spec(quantity=Decimal(20))),
+        {},
+    ),
+}
+
+
+@both_eras
+@pytest.mark.parametrize("name", ANOTHER_CHANGE)
+async def test_another_change_than_the_one_that_was_declined_is_asked_about(
+    mode: Mode, name: str
+) -> None:
+    row, changes = ANOTHER_CHANGE[name]
+    world, person = changing(OPEN), Person(ElicitResult(action="decline"))
+    async with asking(world, mode, person) as client:
+        await client.call_tool("modify_order", {**CHANGE, **MORE})
+    show_orders(world, row)
+    world.bus.answers["view.sandbox.command"] = views.CommandAnswer(as_of=AS_OF, events=())
+    willing = Person(YES)
+    async with asking(world, mode, willing) as client:
+        said = told(await client.call_tool("modify_order", {**CHANGE, **MORE, **changes}))
+    assert (said["status"], len(willing.asked)) == ("replaced", 1)
+
+
+@both_eras
+async def test_a_question_about_a_change_that_was_closed_may_be_asked_again(mode: Mode) -> None:
+    world, person = changing(OPEN), Person(ElicitResult(action="cancel"))
+    async with asking(world, mode, person) as client:
+        for _ in range(2):
+            await client.call_tool("modify_order", {**CHANGE, **MORE})
+    assert (len(person.asked), world.bus.published) == (2, [])
 
 
 @both_eras
@@ -449,9 +522,22 @@ async def test_a_change_that_the_person_agreed_to_is_sent_once(mode: Mode) -> No
         said = told(await client.call_tool("modify_order", {**CHANGE, **MORE}))
     assert said["status"] == "replaced"
     assert [sent.command for sent in world.bus.published] == [
-        ModifyOrder(order_id=ORDER_ID, reason="because", **MORE)
+        ModifyOrder(order_id=ORDER_ID, reason="because", **MORE, seen=TermsSeen.of(order_spec()))
     ]
     assert len(person.asked) == 1
+
+
+@both_eras
+async def test_a_change_over_one_on_its_way_is_bound_to_the_terms_that_the_question_named(
+    mode: Mode,
+) -> None:
+    world, person = changing(PENDING), Person(YES)
+    async with asking(world, mode, person) as client:
+        told(await client.call_tool("modify_order", {**CHANGE, **MORE}))
+    assert "From: Buy 5 AAPL" in person.asked[0]
+    (sent,) = [each.command for each in world.bus.published]
+    assert isinstance(sent, ModifyOrder)
+    assert sent.seen == TermsSeen.of(order_spec(quantity=Decimal(5)))
 
 
 PENDING = msgspec.structs.replace(OPEN, wanted=order_spec(quantity=Decimal(5)))
@@ -507,6 +593,17 @@ async def test_a_change_that_fits_no_term_of_the_order_is_nothing_to_ask_about(m
         said = error_of(await client.call_tool("modify_order", {**CHANGE, "stop_price": "9"}))
     assert said.startswith("invalid_argument: stop_price: ")
     assert (person.asked, world.bus.published) == ([], [])
+
+
+@both_eras
+async def test_the_question_about_a_change_warns_of_a_price_that_moves_far(mode: Mode) -> None:
+    world, person = changing(OPEN), Person(YES)
+    async with asking(world, mode, person) as client:
+        await client.call_tool("modify_order", {**CHANGE, "limit_price": "18550"})
+    assert (
+        "Warning: limit_price goes from 185.50 to 18550, 100 times what it was."
+        in person.asked[0].splitlines()
+    )
 
 
 @both_eras

@@ -138,6 +138,28 @@ def test_cursor_shows_each_order_once_while_new_ones_arrive(
     assert shown == before
 
 
+def test_a_cursor_fits_no_other_question(store: ViewStore, queries: Queries) -> None:
+    Projector(store).apply(STREAM, a_history().records)
+    cursor = orders(queries, limit=2).cursor
+    assert cursor is not None
+    # How many rows a page has, and how far the view must be, are no part of the question.
+    assert orders(queries, limit=1, at_least_n=3, cursor=cursor).orders
+    others: tuple[dict[str, object], ...] = (
+        {"symbol": "AAPL"},
+        {"status": "done"},
+        {"order_ids": ("ord-000001",)},
+        {"since": EPOCH},
+    )
+    for other in others:
+        with pytest.raises(CommandError, match="very question") as refused:
+            orders(queries, limit=2, cursor=cursor, **other)
+        assert refused.value.field == "cursor"
+    with pytest.raises(CommandError, match="very question"):
+        executions(queries, limit=2, cursor=cursor)
+    with pytest.raises(CommandError, match="very question"):
+        queries.orders("a2", views.OrdersQuery(limit=2, cursor=cursor))
+
+
 @pytest.mark.parametrize(
     "wanted, field",
     [

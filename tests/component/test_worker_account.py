@@ -13,7 +13,6 @@ from adapters.tiger_worker import account as account_module
 from adapters.tiger_worker.account import (
     ASK_THREADS,
     GAP_AFTER,
-    HALT_FILE_EVERY_S,
     ROUND_ENDS_AFTER,
     AccountPlan,
     AccountWorker,
@@ -24,6 +23,7 @@ from adapters.tiger_worker.account import (
 from adapters.tiger_worker.broker import AccountBroker, Ended, Listing
 from adapters.tiger_worker.cancel_lane import HANGING_MAX
 from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.halt_telling import TELL_EVERY_S
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import Pace
@@ -48,10 +48,15 @@ class HangingBroker:
     def __init__(self, number: str) -> None:
         self.number = number
         self.clock_skew_s = 0.0
+        self.last_told: datetime | None = None
         self.may_end = threading.Event()
         self.cancels = threading.Semaphore(0)
 
-    def orders(self, *, since: datetime) -> Listing:
+    def orders(self, *, since: datetime, **_: Any) -> Listing:
+        assert self.may_end.wait(WAIT_S)
+        raise BrokerUnavailableError("away")
+
+    def open_orders(self, **_: Any) -> tuple[dict[str, Any], ...]:
         assert self.may_end.wait(WAIT_S)
         raise BrokerUnavailableError("away")
 
@@ -140,6 +145,7 @@ class AccountRig:
             ids=CountedIds(),
             verifiers={},
             is_lock_held=lambda: True,
+            has_lease=lambda: True,
             is_number_used=lambda _: False,
             on_failure=self.failures.append,
         )
@@ -208,7 +214,7 @@ def rig(tmp_path: Path, exits: Exits) -> Iterator[AccountRig]:
 @pytest.fixture
 def monotonic(monkeypatch: pytest.MonkeyPatch) -> Monotonic:
     made = Monotonic()
-    for module in ("account", "cancel_lane", "reconcile"):
+    for module in ("cancel_lane", "halt_telling", "reconcile"):
         monkeypatch.setattr(f"adapters.tiger_worker.{module}.time", made)
     return made
 
@@ -271,14 +277,14 @@ def test_halt_file_is_told_each_second_to_a_desk_that_moves_until_the_account_is
     rig.halt_file.touch()
     assert [told(), told()] == [1, 1]
     # A desk that hangs finds it once, however long it hangs.
-    monotonic.now_s += HALT_FILE_EVERY_S + 0.01
+    monotonic.now_s += TELL_EVERY_S + 0.01
     assert told() == 1
     account._thread.taken += 1
     assert [told(), told()] == [2, 2]
     account._thread.taken += 1
     record = rig.ledger.write(facts.halted())
     account.restore([record])
-    monotonic.now_s += HALT_FILE_EVERY_S + 0.01
+    monotonic.now_s += TELL_EVERY_S + 0.01
     assert told() == 2
     # The rounds of this account never began, which is noticed beside it.
     assert set(exits.codes) == {EXIT_STUCK}

@@ -79,6 +79,7 @@ class ChangeRig:
                 latch=self.latch,
                 is_halted=lambda _: self.is_halted,
                 is_lock_held=lambda: self.is_lock_held,
+                has_lease=lambda: True,
             ),
             latch=self.latch,
             budget=RateBudget(NO_BUDGETS),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.tiger_worker.desk import EVENTS_OF_A_SIGHTING_MAX
+from adapters.tiger_worker.own_cancels import ASK_EVERY_S, LOOK_EVERY_S
 from core import events, items
 from core.commands import CancelOrders, PreviewOrder
 from core.items import Outcome, SeenPhase
@@ -210,6 +211,24 @@ def test_parked_submit_expires_unsent() -> None:
     assert rig.stored() == ["order.refused"]
     assert rig.trace[-1] == ("ack", "submit")
     assert rig.acts.intents == []
+
+
+def test_halt_asks_again_though_no_round_completes() -> None:
+    rig = ready_rig(facts.previewed(), facts.started(), facts.accepted())
+    rig.take(facts.halt())
+    asked = [ORDER]
+    assert rig.trace.of("cancel") == asked
+    rig.take(facts.cancel_answered(Outcome.NOT_SENT))
+    for _ in range(2):
+        rig.clock.pass_s(ASK_EVERY_S)
+        rig.desk.retry_parked()
+        asked.append(ORDER)
+        assert rig.trace.of("cancel") == asked
+        # And never while one is under way, or sooner.
+        rig.clock.pass_s(LOOK_EVERY_S)
+        rig.desk.retry_parked()
+        assert rig.trace.of("cancel") == asked
+        rig.take(facts.cancel_answered(Outcome.NOT_SENT))
 
 
 def test_second_cancel_of_an_order_waits_for_the_first() -> None:

@@ -17,6 +17,15 @@ from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, DeskRig, Message
 
 ORDER = facts.order_id_of()
+BALANCES = items.BalancesSeen(
+    currency="USD",
+    net_liquidation=None,
+    buying_power=None,
+    initial_margin=None,
+    maintenance_margin=None,
+    cash=(),
+    observed_at=facts.NOW,
+)
 
 
 def ready_rig(*more: events.Event) -> DeskRig:
@@ -253,6 +262,8 @@ def test_rounds_that_reach_a_desk_that_hangs_take_one_place_and_never_wait() -> 
             for item in (
                 facts.seen(filled=str(number % 100)),
                 facts.absent(seconds=60, listings=number + 1),
+                facts.taken_back(listings=number + 1),
+                facts.not_listed(listings=number + 1),
                 items.PositionsSeen(positions=(), observed_at=facts.at(number)),
                 facts.round_completed(),
             ):
@@ -261,7 +272,7 @@ def test_rounds_that_reach_a_desk_that_hangs_take_one_place_and_never_wait() -> 
 
     threading.Thread(target=post, daemon=True).start()
     assert is_over.wait(WAIT_S)
-    assert len(running.thread._queue.queue) == 4
+    assert len(running.thread._queue.queue) == 6
 
 
 def test_latest_sight_of_a_thing_stands_for_the_earlier_ones_after_all_that_came_between(
@@ -313,6 +324,36 @@ def test_figures_that_a_later_sight_of_an_order_overtook_are_left_to_the_round_t
     running.thread.stop()
     # The first figures hold the second sight's fill, which would be counted on top of them.
     assert taken == [second, figures[1], facts.round_completed()]
+    assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
+
+
+def test_renewed_figures_take_the_rounds_end_with_them() -> None:
+    rig = DeskRig(facts.opened(), events.AccountWorkerStarted(run_id="run-1"))
+    running = _RunningDesk(rig)
+
+    def post_round(number: int, *, is_complete: bool) -> None:
+        figures = (
+            items.PositionsSeen(positions=(facts.figure(),), observed_at=facts.at(number)),
+            replace(BALANCES, observed_at=facts.at(number)),
+        )
+        for item in (facts.external(quantity=str(100 + number)), *figures):
+            running.thread.post(Work(item), Turn.SIGHTING)
+        if is_complete:
+            running.thread.post(Work(facts.round_completed()), Turn.SIGHTING)
+
+    post_round(1, is_complete=True)
+    # The desk takes the order alone, and the next round is at its figures by then.
+    assert running.thread._take_one()
+    post_round(2, is_complete=False)
+    for _ in range(4):
+        assert running.thread._take_one()
+    # What the first round read of positions and cash was never taken.
+    assert rig.desk.state.position_figures is not None
+    stale = [rig.desk.state.is_stale]
+    running.thread.post(Work(facts.round_completed()), Turn.SIGHTING)
+    assert running.thread._take_one()
+    stale.append(rig.desk.state.is_stale)
+    assert stale == [True, False]
     assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
 
 

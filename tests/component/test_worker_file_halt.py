@@ -1,7 +1,8 @@
 """A whole account and its halt file: who cancels while the desk moves, hangs, or is not there."""
 
+import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import file_halt
+from adapters.tiger_worker import file_halt, halt_orders, pulse
 from adapters.tiger_worker.broker import Ended, Listing
 from adapters.tiger_worker.file_halt import Standing
 from core import events
@@ -34,10 +35,10 @@ class Broker(HangingBroker):
         self.asked: list[str] = []
         self._news = threading.Condition()
 
-    def orders(self, *, since: datetime) -> Listing:
+    def orders(self, *, since: datetime, **_: Any) -> Listing:
         raise BrokerUnavailableError("away")
 
-    def open_orders(self) -> tuple[dict[str, Any], ...]:
+    def open_orders(self, **_: Any) -> tuple[dict[str, Any], ...]:
         return (order_row(id=int(TIGER)),)
 
     def cancel(self, tiger_order_id: str) -> Ended:
@@ -109,9 +110,9 @@ def rig(tmp_path: Path, exits: Exits, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ("GRACE_S", 60.0),
         ("DESK_GRACE_S", 0.05),
         ("LIST_EVERY_S", 0.01),
-        ("AGAIN_S", 0.02),
     ):
         monkeypatch.setattr(file_halt, name, value_s)
+    monkeypatch.setattr(halt_orders, "AGAIN_S", 0.02)
     made = FileRig(tmp_path / "halt")
     yield made
     made.hanging[0].may_end.set()
@@ -201,9 +202,45 @@ def test_halt_file_that_is_gone_before_the_desk_is_there_halts_all_the_same(
     rig.broker.wait_asked(BY_THE_FILE)
     before._file_halt.stop()
     before._file_halt._thread.join(WAIT_S)
+    file = before._file_halt.file
     rig.halt_file.unlink()
     account = rig.make()
     account._look()
     told = [item for item in rig.posted(account) if isinstance(item, HaltFileSeen)]
-    assert told == [HaltFileSeen(detail="the halt file was there")]
+    assert told == [HaltFileSeen(detail="the halt file was there", file=file)]
     assert exits.codes == []
+
+
+def test_desk_that_hangs_is_named_with_each_word_that_its_process_lives(
+    rig: FileRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "PULSE_EVERY_S", 0.01)
+    monkeypatch.setattr(pulse, "STUCK_AFTER_S", 0.5)
+    account = rig.make()
+    rig.hanging[0].hangs_at = ".account.halted"
+    rig.begin(account)
+    words: queue.SimpleQueue[Mapping[str, float]] = queue.SimpleQueue()
+    beats = pulse.Pulse(
+        {"sandbox": lambda: account.stood_s}, say=words.put, on_failure=rig.failures.append
+    )
+    beats.start()
+    assert words.get(timeout=WAIT_S) == {}
+    rig.halt_file.touch()
+    while not (stuck := words.get(timeout=WAIT_S)):
+        pass
+    assert stuck["sandbox"] > 0.5
+    rig.hanging[0].may_end.set()
+    while words.get(timeout=WAIT_S):
+        pass
+    beats.stop()
+
+
+def test_process_that_can_say_no_more_that_it_lives_does_not_go_on_in_silence() -> None:
+    failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+    unforeseen = KeyError("x")
+
+    def say(_: Mapping[str, float]) -> None:
+        raise unforeseen
+
+    pulse.Pulse({}, say=say, on_failure=failures.put).start()
+    assert failures.get(timeout=WAIT_S) is unforeseen

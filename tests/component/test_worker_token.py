@@ -2,6 +2,7 @@
 
 import base64
 import json
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -66,6 +67,9 @@ class Kept:
         self.clock = ManualClock()
         self.clock.wall = SystemClock().now()
         self.told: list[TokenSeen] = []
+        self.failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+        # What nobody foresaw in storing a token.
+        self.unforeseen: Exception | None = None
         self.readings: list[BalancesSeen] = []
         broker = AccountBroker(
             self.session, number=sandbox.account("kong", login=LOGIN), clock=self.clock
@@ -75,9 +79,15 @@ class Kept:
             clock=self.clock,
             tell=self.told.append,
             probe=lambda: self.readings.append(broker.balances()),
-            store=lambda token: write_private(self.token_file, f"token={token}\n".encode()),
+            store=self._store,
+            on_failure=self.failures.put,
             name="token-test",
         )
+
+    def _store(self, token: str) -> None:
+        if self.unforeseen is not None:
+            raise self.unforeseen
+        write_private(self.token_file, f"token={token}\n".encode())
 
     @property
     def stored(self) -> str:
@@ -87,6 +97,21 @@ class Kept:
     def look(self) -> list[TokenFact]:
         self.keeper.look()
         return [seen.fact for seen in self.told]
+
+
+def test_keeper_that_can_keep_no_more_ends_the_login_and_says_nothing_of_the_token(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Kept(sandbox, life_s=60)
+    kept.clock.pass_s(50)
+    kept.unforeseen = KeyError(kept.session.token)
+    kept.keeper.start()
+    assert kept.failures.get(timeout=WAIT_S) is kept.unforeseen
+    kept.keeper._thread.join(WAIT_S)
+    assert not kept.keeper._thread.is_alive()
+    said = capsys.readouterr()
+    assert "token.keeper_failed" in said.out + said.err
+    assert str(kept.unforeseen.args[0]) not in said.out + said.err
 
 
 def test_young_token_is_told_once_and_left_alone(sandbox: Sandbox) -> None:
@@ -228,8 +253,7 @@ def test_token_beside_an_error_is_none(sandbox: Sandbox) -> None:
 # Replies to the reading that is to prove a new token, which prove nothing.
 NO_PROOFS: Final = {
     "no segment": b'{"code": 0, "data": {"segments": []}}',
-    "figures that are none": b'{"code": 0, "data": {"segments": [{"category": "S", '
-    b'"netLiquidation": "much"}]}}',
+    "another segment": b'{"code": 0, "data": {"segments": [{"category": "C"}]}}',
     "segments that are none": b'{"code": 0, "data": {"segments": 7}}',
     "text that is no JSON": b'{"code": 0, "data": "no json"}',
     "time beyond all": b'{"code": 0, "timestamp": %s}' % (b"9" * 400),

@@ -49,6 +49,9 @@ async def tiger_get_positions(stage: Stage) -> None:
     # Fees are no part of what it cost.
     assert Decimal(row["average_cost"]) == held.cost / held.quantity
     assert (row["currency"], row["market"]) == ("USD", "US")
+    told = await stage.own("get_positions", view="now", symbol="NVDA")
+    (now,) = rows_of(told["positions"])
+    assert Decimal(now["quantity"]) == held.quantity
 
 
 async def get_positions(stage: Stage) -> None:

@@ -1,10 +1,11 @@
 """Rows of the predecessors' table about prices: now, past, and what stands behind them."""
 
+import asyncio
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
-from tests.e2e.parity_stage import NEW_YORK, Case, Stage, same
+from tests.e2e.parity_stage import NEW_YORK, WAIT_S, Case, Stage, same
 from tests.support.gateway import rows_of
 
 QUOTED: Final = {
@@ -83,9 +84,14 @@ async def get_ticks(stage: Stage) -> None:
     rows = await stage.rows("get_bars", symbol="AAPL", period="tick", limit=40)
     read = await stage.sdk(stage.quotes.get_trade_ticks, ["AAPL"], limit=40)
     _same_columns(rows, read, ("price", "volume"))
-    early = await stage.rows("get_bars", symbol="AAPL", period="tick", session="pre", limit=40)
-    read = await stage.sdk(stage.quotes.get_trade_ticks, ["AAPL"], "PreMarket", limit=40)
-    _same_columns(early, read, ("price", "volume"))
+    pre = {"symbol": "AAPL", "period": "tick", "session": "pre", "limit": 40}
+    # Before the market opens, trades go on between two readings.
+    async with asyncio.timeout(WAIT_S):
+        is_same = False
+        while not is_same:
+            early = await stage.rows("get_bars", **pre)
+            read = await stage.sdk(stage.quotes.get_trade_ticks, ["AAPL"], "PreMarket", limit=40)
+            is_same = not _differing(early, read, ("price", "volume"))
     assert all(row["at_local"][11:16] < "09:30" for row in early)
     arguments = {"symbol": stage.option, "security": "option", "period": "tick"}
     told = await stage.ask("get_bars", **arguments, limit=20)
@@ -181,12 +187,21 @@ def _same_bars(rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]) ->
 
 
 def _same_columns(rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]) -> None:
+    differing = _differing(rows, read, names)
+    assert not differing, differing[:3]
+
+
+def _differing(
+    rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]
+) -> list[tuple[str, Any, Any]]:
     assert rows
     assert len(rows) == len(read), (len(rows), len(read))
-    for name in names:
-        pairs = zip((row.get(name) for row in rows), read[name].tolist(), strict=True)
-        differing = [pair for pair in pairs if not same(*pair)]
-        assert not differing, (name, differing[:3])
+    return [
+        (name, ours, theirs)
+        for name in names
+        for ours, theirs in zip((row.get(name) for row in rows), read[name].tolist(), strict=True)
+        if not same(ours, theirs)
+    ]
 
 
 CASES: Final[dict[str, Case]] = {

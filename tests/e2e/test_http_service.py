@@ -174,6 +174,37 @@ async def test_a_trader_trades_and_a_viewer_looks(running: Service, mode: Era) -
         assert submitted["order_id"] in str(seen)
 
 
+async def test_only_who_asked_for_a_preview_can_submit_it_whatever_restarts(
+    running: Service,
+) -> None:
+    control = sandbox_of(running.home)
+    ann, bob = (running.token(who, f"{ACCOUNT}=trader") for who in ("ann", "bob"))
+    placed = control.request_count("place_order")
+    async with running.client(ann) as client:
+        chosen = {
+            "account": ACCOUNT,
+            "preview_id": (await answer(client, "preview_order", **TERMS))["preview_id"],
+        }
+    nobodys = chosen | {"preview_id": f"prv-{7:032x}"}
+    async with running.client(bob) as other, served(running.home) as local:
+        for client in (other, local):
+            said = await answer(client, "submit_order", **chosen)
+            assert (said["status"], said["code"]) == ("refused", "preview_unknown")
+            unknown = await answer(client, "submit_order", **nobodys)
+            assert said["detail"] == unknown["detail"]
+    assert control.request_count("place_order") == placed
+    # Another gateway, and tokens that were issued anew: the ledger knows whose the preview is.
+    about = {"account": ACCOUNT, "order_id": chosen["preview_id"]}
+    async with service(running.home) as later:
+        for who, expected in (("bob", "preview_unknown"), ("ann", ""), ("bob", "preview_unknown")):
+            async with later.client(later.token(who, f"{ACCOUNT}=trader")) as client:
+                said = await answer(client, "submit_order", **chosen)
+                assert said.get("code", "") == expected
+                told = await answer(client, "explain_order", **about)
+        assert told["sending"]["outcome"] == "accepted"
+    assert control.request_count("place_order") == placed + 1
+
+
 async def test_a_revoked_token_is_refused_by_the_running_service(running: Service) -> None:
     token = running.token("carl", f"{ACCOUNT}=viewer")
     async with running.client(token) as client:

@@ -142,6 +142,12 @@ async def _order(
     return row
 
 
+def _number(home: Path) -> str:
+    """Return the account's number at the broker."""
+    accounts = (each for login in load_or_make(Home(home)).logins for each in login.accounts)
+    return next(each.number for each in accounts if each.alias == ACCOUNT)
+
+
 async def _typed(home: Path, *words: str) -> None:
     """Have a person type a command."""
     process = await asyncio.create_subprocess_exec(
@@ -183,15 +189,15 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "stop": (
         {**MARKET, "order_type": "stop", "stop_price": "5000.00"},
-        "at market once the price reaches 5000.00 USD",
+        "at market once the price rises to 5000.00 USD",
     ),
     "stop limit": (
         {"order_type": "stop_limit", "stop_price": "5000.00", "limit_price": "5000.00"},
-        "at limit 5000.00 USD once the price reaches 5000.00 USD",
+        "at limit 5000.00 USD once the price rises to 5000.00 USD",
     ),
     "trailing": (
         {**MARKET, "order_type": "trailing_stop", "trailing_percent": "20"},
-        "once the price turns by 20 %",
+        "once the price rises by 20 % from its lowest",
     ),
     "iceberg": ({"order_type": "iceberg", "display_quantity": "2"}, "showing 2 at a time"),
     "vwap": ({"order_type": "vwap", "participation_rate": "0.1"}, "spread by volume"),
@@ -236,6 +242,57 @@ async def test_an_order_of_each_kind_is_told_in_words_and_stands_as_told(
         told = await answer(client, "cancel_orders", account=ACCOUNT, all_open=True)
         assert told["status"] == "asked"
         await _order(client, submitted["order_id"], lambda r: r["phase"] == "cancelled")
+
+
+AT_ONCE: dict[str, dict[str, Any]] = {
+    "a sale's stop above the market": {
+        **MARKET,
+        "side": "sell",
+        "order_type": "stop",
+        "stop_price": "5000.00",
+    },
+    "a buy's stop below it": {**MARKET, "order_type": "stop", "stop_price": LOW},
+    "the other one of two": {"side": "sell", "limit_price": "5000.00", "or_stop_price": "4000.00"},
+    "exits the wrong way round": {
+        "limit_price": "50.00",
+        "take_profit_price": "40.00",
+        "stop_loss_price": "60.00",
+    },
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+async def test_what_would_trade_at_once_against_its_own_words_is_never_sent(
+    home: Path, name: str
+) -> None:
+    control = sandbox_of(home)
+    asked = control.request_count(PLACE)
+    async with served(home) as client:
+        told = await answer(client, "preview_order", **terms("AAPL", **AT_ONCE[name]))
+        failed = [row for row in rows_of(told["checks"]) if row["result"] == "failed"]
+        assert failed, told
+        assert all("AT ONCE" in row["detail"] for row in failed), failed
+        assert told["can_submit"] is False
+        chosen = {"account": ACCOUNT, "preview_id": told["preview_id"]}
+        refused = await answer(client, "submit_order", **chosen)
+    assert (refused["status"], refused["code"]) == ("refused", "check_failed")
+    assert control.request_count(PLACE) == asked
+
+
+async def test_a_stop_is_not_moved_past_the_market(home: Path) -> None:
+    control = sandbox_of(home)
+    stop = {**MARKET, "order_type": "stop", "stop_price": "5000.00"}
+    async with served(home) as client:
+        order_id = await _resting(client, "AAPL", **stop)
+        asked = control.request_count(MODIFY)
+        change = {"account": ACCOUNT, "order_id": order_id, "reason": "a test"}
+        told = await answer(client, "modify_order", **change, stop_price=LOW)
+        assert (told["status"], told["code"]) == ("refused", "invalid_terms")
+        assert "it would buy AT ONCE" in told["detail"]
+        assert control.request_count(MODIFY) == asked
+        moved = await answer(client, "modify_order", **change, stop_price="4000.00")
+        assert moved["status"] == "replaced"
+        await _cancelled(client, order_id)
 
 
 async def test_an_order_by_amount_and_an_option_fill_and_show_as_positions(home: Path) -> None:
@@ -399,6 +456,39 @@ async def test_a_change_ends_replaced_requested_rejected_not_sent_unknown_or_ref
         facts = [row["fact"] for row in rows_of(told["facts"])]
         assert facts[0] == "order.previewed"
         assert facts[-1] == "order.cancelled"
+
+
+async def test_a_change_whose_order_fills_before_its_answer_ends_with_that_answer(
+    home: Path,
+) -> None:
+    control = sandbox_of(home)
+    async with served(home) as client:
+        submitted = await _submitted(client, "SPY")
+        order_id = submitted["order_id"]
+        await _order(client, order_id, lambda row: row["phase"] == "working")
+        change = {
+            "account": ACCOUNT,
+            "order_id": order_id,
+            "reason": "a test",
+            "quantity": "20",
+            "key": "overtaken",
+        }
+        sent = control.request_count(MODIFY)
+        control.add_fault(faults.HoldBefore(), method=MODIFY)
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(answer(client, "modify_order", **change))
+            assert await asyncio.to_thread(control.wait_for, MODIFY, count=sent + 1)
+            control.external_fill(_number(home), int(submitted["tiger_order_id"]))
+            await _order(client, order_id, lambda row: row["phase"] == "filled")
+            control.release()
+        assert asked.result()["status"] == "rejected", asked.result()
+        again = await answer(client, "modify_order", **change)
+        assert (again["status"], again["broker_text"]) == (
+            "rejected",
+            asked.result()["broker_text"],
+        )
+        told = await answer(client, "explain_order", account=ACCOUNT, order_id=order_id)
+        assert [row["outcome"] for row in rows_of(told["changes"])] == ["refused"]
 
 
 @both_eras

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,65 @@ async def test_a_submit_repeated_by_this_and_another_client_is_one_order(home: P
         for field in ("status", "order_id", "tiger_order_id", "command_id"):
             assert len({told[field] for told in answers}) == 1, field
         assert control.request_count("place_order") == placed + 1
+
+
+async def test_positions_are_told_at_prices_of_now_where_that_is_asked(home: Path) -> None:
+    control = sandbox_of(home)
+    own: dict[str, Any] = {"account": ACCOUNT, "symbol": "MSFT"}
+    async with served(home) as client:
+        preview = await answer(client, "preview_order", **TERMS | own)
+        chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
+        assert (await answer(client, "submit_order", **chosen))["status"] == "accepted"
+        async with asyncio.timeout(10):
+            held: list[dict[str, Any]] = []
+            while not held:
+                held = rows_of((await answer(client, "get_positions", **own))["positions"])
+        far = Decimal(held[0]["market_price"]) * 3
+        control.set_price("MSFT", far)
+        (recorded,) = rows_of((await answer(client, "get_positions", **own))["positions"])
+        told = await answer(client, "get_positions", view="now", **own)
+        (now,) = rows_of(told["positions"])
+    assert (now["quantity"], recorded["market_price"]) == ("1", held[0]["market_price"])
+    # The market goes on from where it was put.
+    assert Decimal(now["market_price"]) > far / 2
+    assert told["observed_at"]
+
+
+async def test_an_open_order_tells_what_the_part_that_filled_came_to(home: Path) -> None:
+    control = sandbox_of(home)
+    terms = TERMS | {"order_type": "limit", "limit_price": "1.00", "quantity": "10"}
+    async with served(home) as client:
+        preview = await answer(client, "preview_order", **terms)
+        chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
+        sent = await answer(client, "submit_order", **chosen)
+        number = next(
+            account.number
+            for login in Home(home).load().logins
+            for account in login.accounts
+            if account.alias == ACCOUNT
+        )
+        placed = int(sent["tiger_order_id"])
+        control.external_fill(number, placed, quantity=Decimal(3), price=Decimal("0.98"))
+        control.external_fill(number, placed, quantity=Decimal(1), price=Decimal("1.00"))
+        async with asyncio.timeout(30):
+            row: dict[str, Any] = {}
+            while row.get("filled_quantity") != "4":
+                told = await answer(
+                    client, "get_orders", account=ACCOUNT, order_ids=[sent["order_id"]]
+                )
+                (row,) = rows_of(told["orders"])
+        assert row["phase"] == "working"
+        assert (row["average_price"], row["filled_value"]) == ("0.985", "3.94")
+        await answer(client, "cancel_orders", account=ACCOUNT, order_ids=[sent["order_id"]])
+
+
+async def test_the_brokers_no_tells_the_amount_that_is_wanted(home: Path) -> None:
+    terms = TERMS | {"order_type": "limit", "limit_price": "900.00", "quantity": "90000"}
+    async with served(home) as client:
+        preview = await answer(client, "preview_order", **terms)
+        checks = {row["name"]: row for row in rows_of(preview["checks"])}
+    assert checks["broker_preview"]["result"] == "failed"
+    assert "an order of 81000000.00 USD" in checks["broker_preview"]["broker_text"]
 
 
 WRONG: dict[str, list[dict[str, Any]]] = {

@@ -10,9 +10,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from adapters.tiger_worker.login import AWAITED
 from adapters.tiger_worker.watchdog import EXIT_STUCK
 from core import events
 from infra.sandbox.wire import faults
+from infra.supervisor.process import WAITS_FOR_NATS
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess, running_rig
 
@@ -80,6 +82,8 @@ async def test_halt_file_cancels_though_the_worker_began_without_nats(rig: Rig) 
     finally:
         os.kill(server_pid(rig), signal.SIGCONT)
     await successor.wait_ready()
+    # Its supervisor is told, and so does not start it again amid the halt.
+    assert successor.said[0] == {"ready": False, "detail": AWAITED, "waits_for": WAITS_FOR_NATS}
     halted = await rig.fact(events.AccountHalted, wait_s=START_S)
     assert halted.person == "halt file"
     for started in (resting, doubtful):

@@ -34,6 +34,7 @@ from tests.support.nats_server import TWO_LOGINS, RunningHome, open_seeds, runni
 
 _on_the_range = pytest.mark.asyncio(loop_scope="module")
 _QUOTES: Final = "KV_quotes"
+_LEASES: Final = ("LEASE_x", "LEASE_y")
 _BOUND_ACK: Final = "$JS.ACK._.RtqtexZK.COMMANDS.w-a1.>"
 # One subject of each stream; a message that expects another stream is refused after all before it.
 _BARRIERS: Final = (
@@ -46,6 +47,8 @@ _BARRIERS: Final = (
     "raise.head",
     "access.a1.barrier.probe",
     "$KV.quotes.y.barrier",
+    "lease.x.barrier",
+    "lease.y.barrier",
 )
 # The provisioner's own snapshots and barriers, and the server's notes, as CORE's spy hears them.
 _OWN_NOISE: Final = (
@@ -118,7 +121,7 @@ class Range:
     async def snapshot(self) -> Snapshot:
         """Read every stream and consumer."""
         streams = sorted({plan.stream for plan in consumer_plans(self.home.topology)})
-        streams += ["ALERTS", "HEADS", _QUOTES]
+        streams += ["ALERTS", "HEADS", _QUOTES, *_LEASES]
         infos = await asyncio.gather(
             *(self._api(f"STREAM.INFO.{name}", b'{"subjects_filter":">"}') for name in streams)
         )
@@ -226,6 +229,8 @@ async def _range(home: RunningHome) -> Range:
             await operator.jetstream().publish(f"ctl.{account}.order.approve", b"{}")
     await writer_x.jetstream().publish("log.a1.order.accepted", b"{}")
     await writer_y.jetstream().publish("log.b1.order.accepted", b"{}")
+    await writer_x.jetstream().publish("lease.x.held", b"{}")
+    await writer_y.jetstream().publish("lease.y.held", b"{}")
     await operator.jetstream().publish("log.system.key.added", b"{}")
     await gateway.jetstream().publish("access.b1.get_quotes", b"{}")
     ground = Range(home, await home.client(PROVISIONER), open_seeds(home))

@@ -97,6 +97,8 @@ async def test_provisioning_again_changes_nothing(tmp_path: Path) -> None:
         ("LEDGER_y", {"republish": {"src": "log.>", "dest": "elsewhere.>"}}, "republish"),
         ("LEDGER_y", {"subjects": ["log.b1.>", "log.forged.>"]}, "subjects"),
         ("LEDGER_system", {"allow_direct": False}, "allow_direct"),
+        ("LEASE_x", {"max_age": 3600 * 10**9}, "max_age"),
+        ("LEASE_y", {"discard": "old"}, "discard"),
         ("COMMANDS", {"max_msg_size": 10}, "max_msg_size"),
         ("HEADS", {"subject_transform": {"src": "raise.head", "dest": "x"}}, "subject_transform"),
     ],

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from core import events
-from core.commands import CancelOrder, CancelOrders, ModifyOrder
+from core.commands import CancelOrder, CancelOrders, ModifyOrder, TermsSeen
 from core.refusals import Refusal
 from infra.sandbox.wire import faults
 from tests.support import worker_main
@@ -40,7 +40,7 @@ async def resting(rig: Rig, symbol: str, *, quantity: str = "10") -> str:
     return started.order_id
 
 
-async def modify(rig: Rig, order_id: str, **patch: str) -> str:
+async def modify(rig: Rig, order_id: str, **patch: str | TermsSeen) -> str:
     whole = {"quantity": None, "limit_price": None, "reason": "a test"} | patch
     return await rig.send(ACCOUNT, ModifyOrder(order_id=order_id, **whole))  # type: ignore[arg-type]
 
@@ -76,6 +76,21 @@ async def test_patch_of_a_price_never_brings_an_old_quantity_back(rig: Rig) -> N
     assert at_broker(rig, order_id) == (Decimal(7), Decimal("1.10"))
 
 
+async def test_of_two_changes_agreed_to_at_once_the_second_is_not_laid_over_the_firsts_terms(
+    rig: Rig,
+) -> None:
+    order_id = await resting(rig, "SPY")
+    before = rig.sandbox.control.request_count(MODIFY)
+    seen = TermsSeen(quantity=Decimal(10), limit_price=Decimal(LOW))
+    await modify(rig, order_id, quantity="100", seen=seen)
+    second = await modify(rig, order_id, limit_price="1.20", seen=seen)
+    refused = await rig.fact(events.OrderRefused, command_id=second)
+    assert (refused.code, refused.order_id) == (Refusal.TERMS_CHANGED, order_id)
+    assert "quantity is 100, was 10. " in refused.detail
+    assert at_broker(rig, order_id) == (Decimal(100), Decimal(LOW))
+    assert rig.sandbox.control.request_count(MODIFY) == before + 1
+
+
 async def test_change_whose_reply_is_lost_is_unknown_then_what_the_listing_shows(rig: Rig) -> None:
     order_id = await resting(rig, "NVDA")
     before = rig.sandbox.control.request_count(MODIFY)
@@ -103,6 +118,26 @@ async def test_change_that_never_arrived_is_unknown_and_then_not_applied(rig: Ri
     assert at_broker(rig, order_id) == (Decimal(10), Decimal(LOW))
     await rig.send(ACCOUNT, CancelOrder(order_id=order_id))
     await rig.fact(events.OrderCancelled, order_id=order_id)
+
+
+async def test_a_change_whose_order_fills_before_its_answer_has_an_end(rig: Rig) -> None:
+    order_id = await resting(rig, "QQQ")
+    (order,) = [each for each in rig.broker_orders() if each.user_mark.endswith(order_id)]
+    control = rig.sandbox.control
+    asked = control.request_count(MODIFY)
+    control.add_fault(faults.HoldBefore(), method=MODIFY)
+    command_id = await modify(rig, order_id, quantity="20")
+    assert control.wait_for(MODIFY, count=asked + 1)
+    control.external_fill(rig.number(ACCOUNT), order.global_id)
+    await rig.fact(events.OrderFilled, order_id=order_id)
+    control.release()
+    # A no, or where it comes too late for the library's own patience, a doubt that is over.
+    ends = ("order.modify_refused", "order.modify_unknown")
+    await rig.until(
+        lambda: [
+            each for each in rig.facts if each.type in ends and each.causation_id == command_id
+        ]
+    )
 
 
 async def test_many_are_cancelled_by_a_filter_and_no_other(rig: Rig) -> None:

@@ -5,6 +5,7 @@ The test itself is the worker: it stores what a worker would, and what one of an
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +19,9 @@ import pytest
 import pytest_asyncio
 
 from core import events
-from core.commands import Envelope, Sealed
+from core.commands import Envelope, ReleaseOrder, Sealed
 from core.events import Mode
+from core.refusals import Refusal
 from core.subjects import CONTROL_STREAM, work_consumer
 from infra.accounts import account_of, with_mode
 from infra.home import Home
@@ -59,6 +61,22 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             events.AccountFrozen(cause="a_cause", detail=STEERING, symbol="TSLA"),
             events.AccountPositionBreak(
                 symbol="AAPL", market="US", expected=Decimal(10), observed=Decimal(9), reads=2
+            ),
+            events.AccountBalancesObserved(
+                currency="USD",
+                net_liquidation=None,
+                buying_power=Decimal(5),
+                initial_margin=None,
+                maintenance_margin=None,
+                cash=(events.CashFigure(currency="USDT", balance=Decimal(7), available=None),),
+                observed_at=datetime(2026, 11, 22, tzinfo=UTC),
+                unread=(
+                    events.FigureKept(
+                        field="buying_power",
+                        detail="expected a number",
+                        known_at=datetime(2026, 11, 21, tzinfo=UTC),
+                    ),
+                ),
             ),
             facts.started("ord-doubt"),
             events.OrderOutcomeUnknown(order_id="ord-doubt", cause=STEERING),
@@ -145,7 +163,9 @@ async def test_status_shows_what_needs_a_person(world: World) -> None:
         "the broker shows 9, the fills make 10",
         f"`tiger-mcp adopt {TROUBLED} {break_id}`",
         "buy 10 AAPL is unknown",
-        f"`tiger-mcp release {TROUBLED} ord-doubt`",
+        f"`tiger-mcp release {TROUBLED} ord-doubt --shown ",
+        f"{TROUBLED}: cash in USDT: 7, in no currency that is known here",
+        "buying_power: expected a number, so the figure is that of 2026-11-21 00:00:00 UTC",
     ):
         assert expected in said, said
     assert f"{QUIET}:" not in said
@@ -191,3 +211,47 @@ async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_rea
         home.save(with_mode(home.load(), QUIET, Mode.AUTO))
         listed = await on_terminal(world.path, "account", "list")
     assert f"{QUIET}  login x  sandbox  auto (its record says read_only)\r\n" in listed
+
+
+@pytest.mark.parametrize("by_hand", [(), ("--shown", "3")], ids=["now", "earlier"])
+async def test_release_is_bound_to_what_was_shown_of_the_order(
+    world: World, by_hand: tuple[str, ...]
+) -> None:
+    with supervised(world.path):
+        status = await on_terminal(world.path, "status")
+    typed = re.search(rf"`tiger-mcp release {TROUBLED} ord-doubt --shown (\d+)`", status)
+    assert typed is not None
+    nc = await world.client(worker_role("x"))
+    heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
+    queue = WorkQueue(
+        nc, stream=CONTROL_STREAM, consumer=work_consumer(TROUBLED), take=heard.put_nowait
+    )
+    taking = asyncio.create_task(queue.run())
+    command = asyncio.create_task(
+        on_terminal(world.path, "release", TROUBLED, "ord-doubt", *by_hand)
+    )
+    async with asyncio.timeout(WAIT_S):
+        held = await heard.get()
+    sealed = msgspec.json.decode(held.message.body, type=Sealed)
+    envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
+    shown_n = 3 if by_hand else int(typed[1])
+    asked = msgspec.json.decode(envelope.body, type=ReleaseOrder)
+    assert asked == ReleaseOrder(order_id="ord-doubt", shown_n=shown_n)
+    world.ledger.add(
+        events.OrderRefused(
+            command_id=envelope.command_id,
+            code=Refusal.SHOWN_OUTDATED,
+            detail="more is known",
+            order_id="ord-doubt",
+            preview_id="",
+        ),
+        account=TROUBLED,
+        correlation_id=envelope.correlation_id,
+    )
+    await world.store()
+    held.acknowledge()
+    said = await command
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    assert "ord-doubt: buy 10 AAPL is unknown, 0 filled: x\\u001b[2J" in said
+    assert f"{TROUBLED}: refused, shown_outdated: more is known" in said

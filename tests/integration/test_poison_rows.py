@@ -9,11 +9,12 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from core import events
+from core.commands import HaltAccount
 from core.refusals import Refusal
 from infra.sandbox.home import read_ports, write_ports
 from infra.sandbox.wire import faults
 from tests.support.relay import Relay, relayed
-from tests.support.rig import Rig, WorkerProcess, running_rig
+from tests.support.rig import ACCOUNT, Rig, WorkerProcess, running_rig
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LOW: Final = "1.00"
@@ -75,6 +76,51 @@ async def test_words_that_were_cut_inside_an_emoji_end_no_login(
     assert worker.process.returncode is None
 
 
+async def test_cash_and_figures_that_are_none_are_told_as_such_and_orders_go_on(
+    stage: Stage, worker: WorkerProcess
+) -> None:
+    rig = stage.rig
+    before = await rig.fact(events.AccountBalancesObserved)
+    assert before.unread == ()
+    stage.relay.respelled.update({b"HKD": b"USDT", b"buyingPower": b"buyingPowder"})
+    since = len(rig.facts)
+    told = await rig.fact(events.AccountBalancesObserved, since=since)
+    assert {figure.currency for figure in told.cash} == {
+        {"HKD": "USDT"}.get(figure.currency, figure.currency) for figure in before.cash
+    }
+    assert "USDT" in {figure.currency for figure in told.cash}
+    assert [kept.field for kept in told.unread] == ["buying_power"]
+    assert told.buying_power is not None
+    # What is behind these readings are no freeze and no doubt: orders go on.
+    started = await rig.started(symbol="AAPL", limit_price=LOW)
+    await rig.fact(events.OrderWorking, order_id=started.order_id)
+    assert rig.seen(events.AccountFrozen, since=since) == []
+    stage.relay.respelled.clear()
+    healed = await rig.fact(events.AccountBalancesObserved, since=len(rig.facts))
+    assert healed.unread == ()
+
+
+async def test_open_order_that_cannot_be_read_is_cancelled_by_an_ordinary_halt(
+    stage: Stage, worker: WorkerProcess
+) -> None:
+    rig = stage.rig
+    stage.relay.respelled.update(SHORT_SALES)
+    placed = rig.sandbox.control.external_order(
+        rig.number(), "TSLA", side="SELL", quantity=Decimal(10), limit_price=Decimal(9_000)
+    )
+    await rig.fact(events.AccountFrozen, symbol="TSLA")
+    number = str(placed.global_id)
+    halt_id = await rig.send(ACCOUNT, HaltAccount(symbol="TSLA", detail="a test"))
+    await rig.fact(events.AccountHalted, command_id=halt_id)
+    # The intention before the call, then what the broker answered.
+    await rig.fact(events.AccountCancelsAsked, unread=number, outcome="")
+    await rig.fact(events.AccountCancelsAsked, unread=number, outcome="done")
+    await rig.fact(events.AccountHaltVerified, symbol="TSLA")
+    (order,) = [o for o in rig.broker_orders() if o.global_id == placed.global_id]
+    assert order.status == "Cancelled"
+    await rig.fact(events.AccountResumed, command_id=await rig.resume(ACCOUNT, "TSLA"))
+
+
 async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resumes(
     stage: Stage, worker: WorkerProcess
 ) -> None:
@@ -83,7 +129,7 @@ async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resum
     placed = rig.sandbox.control.external_order(
         rig.number(), "MSFT", side="SELL", quantity=Decimal(10), limit_price=Decimal(9_000)
     )
-    frozen = await rig.fact(events.AccountFrozen)
+    frozen = await rig.fact(events.AccountFrozen, symbol="MSFT")
     assert (frozen.cause, frozen.symbol) == ("order_unreadable", "MSFT")
     assert frozen.detail == f"{placed.global_id}: expected BUY or SELL, was 'SELL_SHORT'"
     refused_id = await rig.submit(await rig.preview(symbol="MSFT", limit_price=LOW))
@@ -100,4 +146,4 @@ async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resum
     await rig.fact(events.AccountResumed, command_id=resume_id, symbol="MSFT")
     allowed = await rig.started(symbol="MSFT", limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=allowed.order_id)
-    assert len(rig.seen(events.AccountFrozen)) == 1
+    assert len(rig.seen(events.AccountFrozen, symbol="MSFT")) == 1

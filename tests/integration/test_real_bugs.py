@@ -262,7 +262,7 @@ async def test_b12_older_order_of_the_same_terms_is_not_taken_for_the_answer(rig
     external = await rig.fact(events.OrderExternalObserved, tiger_order_id=str(outside.global_id))
     assert external.order_id != started.order_id
     assert rig.seen(events.OrderAccepted, order_id=started.order_id) == []
-    await rig.send(ACCOUNT, ReleaseOrder(order_id=started.order_id))
+    await rig.send(ACCOUNT, ReleaseOrder(order_id=started.order_id, shown_n=rig.told_n()))
     await rig.fact(events.OrderReleased, order_id=started.order_id)
 
 
@@ -288,7 +288,7 @@ async def test_b14_order_that_the_broker_took_and_silently_lost_comes_to_light(r
     doubt = await rig.fact(events.OrderOutcomeUnknown, order_id=lost.order_id, wait_s=30)
     assert doubt.cause == "not_listed"
     await rig.fact(events.OrderNotFound, order_id=lost.order_id, wait_s=30)
-    await rig.send(ACCOUNT, ReleaseOrder(order_id=lost.order_id))
+    await rig.send(ACCOUNT, ReleaseOrder(order_id=lost.order_id, shown_n=rig.told_n()))
     await rig.fact(events.OrderReleased, order_id=lost.order_id)
 
 

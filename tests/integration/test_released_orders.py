@@ -32,7 +32,7 @@ async def released(rig: Rig) -> str:
     await rig.submit(preview_id)
     order_id = (await rig.fact(events.OrderOutcomeUnknown)).order_id
     await rig.fact(events.OrderNotFound, order_id=order_id, wait_s=30.0)
-    await rig.send(ACCOUNT, ReleaseOrder(order_id=order_id))
+    await rig.send(ACCOUNT, ReleaseOrder(order_id=order_id, shown_n=rig.told_n()))
     await rig.fact(events.OrderReleased, order_id=order_id)
     for lag in lags:
         control.remove_fault(lag)

@@ -1,9 +1,14 @@
 """A person's commands against a running cluster: each ends in a fact of the ledger."""
 
 import json
+import os
+import re
+import signal
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,9 +16,11 @@ from click.testing import CliRunner, Result
 from infra.cli.__main__ import main
 from infra.config import Settings
 from infra.home import Home
+from infra.nats.monitor import wait_until
 from infra.supervisor.detached import ensure_up, stop
 
 ROOT: Final = Path(__file__).parents[2]
+WAIT_S: Final = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +39,43 @@ def run(home: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--home", str(home), *arguments])
 
 
+def told(home: Path) -> list[dict[str, Any]]:
+    processes: list[dict[str, Any]] = json.loads(run(home, "status", "--json").output)["processes"]
+    return processes
+
+
+def state_of(home: Path, name: str = "worker-alpha") -> str:
+    return next(str(each["state"]) for each in told(home) if each["name"] == name)
+
+
 def test_status_tells_that_every_process_is_ready(home: Path) -> None:
     result = run(home, "status", "--json")
     assert result.exit_code == 0
     processes = json.loads(result.output)["processes"]
     assert {process["state"] for process in processes} == {"ready"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops a process as POSIX does")
+def test_worker_that_hangs_is_told_as_not_answering_until_it_goes_on(home: Path) -> None:
+    worker = next(each for each in told(home) if each["name"] == "worker-alpha")
+    stopped_at = datetime.now(UTC)
+    os.kill(worker["pid"], signal.SIGSTOP)
+    try:
+        assert wait_until(lambda: state_of(home) == "not_answering", limit_s=WAIT_S)
+        status = run(home, "status")
+        doctor = run(home, "doctor")
+    finally:
+        os.kill(worker["pid"], signal.SIGCONT)
+    (line,) = [line for line in status.output.splitlines() if line.startswith("worker-alpha")]
+    since = re.search(r"not answering since (\d\d:\d\d:\d\d) UTC", line)
+    assert since is not None
+    # When it was heard last, not when that was noticed.
+    moments = [stopped_at + timedelta(seconds=offset) for offset in range(-2, 3)]
+    assert since[1] in {f"{moment:%H:%M:%S}" for moment in moments}
+    assert status.exit_code == 1
+    assert "worker-alpha is not answering since" in doctor.output
+    assert wait_until(lambda: state_of(home) == "ready", limit_s=WAIT_S)
+    assert [each["pid"] for each in told(home) if each["name"] == "worker-alpha"] == [worker["pid"]]
 
 
 def test_halt_and_resume_end_in_facts(home: Path) -> None:

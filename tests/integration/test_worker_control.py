@@ -178,7 +178,7 @@ async def test_release_of_a_not_found_order_frees_its_symbol(rig: Rig) -> None:
     refused = await rig.fact(events.OrderRefused, account=PAPER, command_id=command_id)
     assert refused.code is Refusal.SYMBOL_IN_DOUBT
     assert started.order_id in refused.detail
-    await rig.send(PAPER, ReleaseOrder(order_id=started.order_id))
+    await rig.send(PAPER, ReleaseOrder(order_id=started.order_id, shown_n=rig.told_n(PAPER)))
     await rig.fact(events.OrderReleased, account=PAPER, order_id=started.order_id)
     await resting(rig, "MSFT", account=PAPER)
 

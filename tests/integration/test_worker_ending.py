@@ -54,6 +54,8 @@ async def rig(running: Rig) -> AsyncIterator[Rig]:
             worker.process.kill()
             await worker.process.wait()
     running.workers.clear()
+    # The next test may have another place of locks, and would wait for the dead one's lease.
+    await running.give_up_lease()
 
 
 @pytest.fixture

@@ -4,22 +4,29 @@ The broker's own book is the judge: it is the sandbox's, and knows nothing of th
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from core import codec, events
 from core.account_state import AccountState
-from core.codec import EMPTY_TAIL, Recorded, Tail
+from core.codec import Recorded
+from core.commands import TermsSeen
 from core.errors import CorruptRecordError
 from core.evolving import evolve
-from core.orders import Order, Phase
+from core.lease import LeaseRecord, late_s
+from core.orders import CancelPhase, Order, Phase
 from core.ports import StoredRecord
-from core.terms import Side
-from tests.simulation.broker_twin import DEADLINE_S, BrokerTwin
-from tests.simulation.machine import Process
+from tests.simulation.asked import Asked
+from tests.simulation.broker_twin import BrokerTwin
+from tests.simulation.gate_checks import WORKER, GateChecks, Opening
+from tests.simulation.line import Line
+from tests.simulation.machine import Machine, Process
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.terms_checks import unlike_intended_change, unlike_intent
+from tests.simulation.watch import Watch
+from tests.simulation.wire_twin import DEADLINE_S
 from tests.simulation.worker_process import LEDGER_ID, TIMING, HaltFile, LoginLock
 
 # What a step of the scheduler may add to an exact limit.
@@ -32,20 +39,6 @@ _ENDS: Final = {
 }
 
 
-class Line:
-    """One account's line of events as it was stored, and what is true after it."""
-
-    def __init__(self, account: str, number: str) -> None:
-        self.account = account
-        self.number = number
-        self.records: list[StoredRecord] = []
-        self.facts: list[Recorded] = []
-        self.tail: Tail = EMPTY_TAIL
-        self.state = AccountState(account=account)
-        self.command_ids: set[str] = set()
-        self.executions: set[str] = set()
-
-
 class Checks:
     """Watches a run; what it finds goes to `violate`."""
 
@@ -53,16 +46,20 @@ class Checks:
         self,
         scheduler: Scheduler,
         broker: BrokerTwin,
-        lock: LoginLock,
+        locks: Mapping[Machine, LoginLock],
         halt_files: dict[str, HaltFile],
         numbers: dict[str, str],
+        asked: Asked,
         *,
         violate: Callable[[str], None],
         note: Callable[[str], None],
     ) -> None:
         self._scheduler = scheduler
         self._broker = broker
-        self._lock = lock
+        self._locks = locks
+        # The lease as it is stored, since when, and whose; and who sent each order.
+        self._lease: tuple[LeaseRecord, float, Process] | None = None
+        self._senders: dict[str, Process] = {}
         self._halt_files = halt_files
         self._violate = violate
         self._note = note
@@ -70,8 +67,8 @@ class Checks:
         self._by_number = {number: alias for alias, number in numbers.items()}
         # When the append of an event began, and whether its first answer was a plain ack.
         self._appends: dict[str, tuple[float, bool]] = {}
-        # The event and the last moment to send of each stored intent, by mark.
-        self._intents: dict[str, tuple[str, datetime]] = {}
+        # The last intent to send or to change, and its event, by the order's id.
+        self._intents: dict[str, tuple[str, Opening]] = {}
         self.foreign_marks: set[str] = set()
         # Accounts, by number, of which the broker once told something that was not so.
         self._deceived: set[str] = set()
@@ -80,13 +77,28 @@ class Checks:
         self._halted_at: dict[tuple[str, str], datetime] = {}
         # The scope of every halt that a person sent, by command.
         self.halts: dict[str, str] = {}
+        # The terms on which somebody agreed to a change, by its command.
+        self._agreed: dict[str, TermsSeen] = {}
         self._hearers: list[Process] = []
         self.breaks = 0
         self._sent: Counter[str] = Counter()
         self._sent_at: dict[str, float] = {}
-        # Orders that the network, not the service, may have doubled, or a person touched.
-        self.touched_symbols: set[tuple[str, str]] = set()
         self.in_flight: dict[str, tuple[str, str, str, Decimal]] = {}
+        self.watch = Watch(scheduler, broker, self.lines.values(), halt_files, violate=violate)
+        self._gates = {
+            alias: GateChecks(
+                line,
+                broker,
+                asked,
+                in_flight=self.in_flight,
+                begun_s=lambda event_id: self._appends[event_id][0],
+                violate=violate,
+            )
+            for alias, line in self.lines.items()
+        }
+        # Positions and cash that something else than a fill moved, and of which no break tells.
+        self.unexplained: set[tuple[str, str]] = set()
+        self._moved: Counter[tuple[str, str]] = Counter()
 
     def stored(self, record: StoredRecord) -> None:
         """Look at a record at the moment in which the server stores it."""
@@ -108,9 +120,36 @@ class Checks:
         if command_id:
             line.command_ids.add(command_id)
         self._note(f"{line.account} #{recorded.n} {_told(recorded)}")
-        if isinstance(recorded.data, events.OrderSubmissionStarted):
-            self._intents[recorded.data.mark] = (recorded.event_id, recorded.data.send_by)
+        if isinstance(recorded.data, Opening):
+            self._intents[recorded.data.order_id] = (recorded.event_id, recorded.data)
+        self._gates[line.account].look(before, recorded)
         self._event(line, before, recorded.data)
+        if isinstance(recorded.data, events.OrderCancelStarted) and recorded.actor == WORKER:
+            self._own_cancel(before, before.orders[recorded.data.order_id])
+
+    def agree(self, order_id: str, command_id: str) -> TermsSeen | None:
+        """Return the terms of an order on which a change is agreed to now."""
+        for line in self.lines.values():
+            order = line.state.orders.get(order_id)
+            if order is not None:
+                self._agreed[command_id] = TermsSeen.of(order.wanted or order.spec)
+        return self._agreed.get(command_id)
+
+    def lease_stored(self, lease: LeaseRecord, process: Process) -> None:
+        """Look at a lease at the moment in which the server stores it."""
+        before, self._lease = self._lease, (lease, self._scheduler.now_s, process)
+        if before is None or before[2] is process:
+            return
+        self._note(f"{process.name} takes the lease of {before[2].name}")
+        if before[0].domain == lease.domain:
+            if not before[2].is_dead:
+                self._violate(f"{process.name} took the lease of a living process for a dead one's")
+            return
+        silence_s = TIMING.lease_s + late_s(TIMING)
+        if not before[0].is_released and self._scheduler.now_s - before[1] < silence_s:
+            self._violate(f"{process.name} took a lease that was renewed a moment ago")
+        if any(self._senders.get(mark) is before[2] for mark in self.in_flight):
+            self._violate(f"{process.name} took a lease under which a place was on the way")
 
     def acknowledged(self, account: str, command_id: str) -> None:
         """Look at an acknowledgement: its outcome must be stored."""
@@ -126,25 +165,33 @@ class Checks:
 
     def requested(self, process: Process, method: str, fields: dict[str, Any]) -> None:
         """Look at a request at the moment in which the SDK is called."""
+        self.watch.called(process.name, method)
         if method == "orders" and not fields.get("page_token"):
             process.listed_at_s[fields["account"]] = self._scheduler.now_s
         if method == "modify_order":
-            self._modify_requested(fields)
+            self._modify_requested(process, fields)
+        if method == "cancel_order":
+            line = self.lines[self._by_number[fields["account"]]]
+            self.watch.cancel_asked(line, str(fields["id"]))
         if method != "place_order":
             return
         mark = str(fields.get("user_mark"))
         alias = self._by_number[fields["account"]]
         self._sent[mark] += 1
         self._sent_at[mark] = self._scheduler.now_s
+        self._senders[mark] = process
         if self._sent[mark] > 1:
             self._violate(f"{mark} was sent {self._sent[mark]} times")
         order_id = self.lines[alias].state.by_mark.get(mark)
         if order_id is None:
             self._violate(f"{mark} was sent before its intention was stored")
             return
-        self._guarded(process, alias, mark, self.lines[alias].state.orders[order_id])
+        event = self._intents[order_id][1]
+        if unlike := unlike_intent(event.spec, fields):
+            self._violate(f"{order_id} was sent otherwise than intended: {unlike}")
+        self._guarded(process, alias, order_id, order_id)
 
-    def _modify_requested(self, fields: dict[str, Any]) -> None:
+    def _modify_requested(self, process: Process, fields: dict[str, Any]) -> None:
         line = self.lines[self._by_number[fields["account"]]]
         order_id = line.state.by_tiger_id.get(str(fields["id"]))
         self._sent[f"modify {fields['id']}"] += 1
@@ -154,6 +201,12 @@ class Checks:
         )
         if self._sent[f"modify {fields['id']}"] > intended:
             self._violate(f"{order_id} was changed more often than was intended")
+            return
+        assert order_id is not None
+        event = self._intents[order_id][1]
+        if unlike := unlike_intended_change(event.spec, fields):
+            self._violate(f"{order_id} was changed otherwise than intended: {unlike}")
+        self._guarded(process, line.account, order_id, f"a change of {order_id}")
 
     def executed(self, method: str, fields: dict[str, Any]) -> None:
         """Look at a place at the moment in which the broker does it."""
@@ -170,29 +223,39 @@ class Checks:
         if phase in (Phase.NOT_FOUND, Phase.NOT_SENT):
             self._violate(f"{order_id} was called {phase} while its place was on the way")
 
-    def _guarded(self, process: Process, alias: str, mark: str, order: Order) -> None:
-        event_id, send_by = self._intents[mark]
+    def _guarded(self, process: Process, alias: str, order_id: str, name: str) -> None:
+        event_id, event = self._intents[order_id]
+        symbol = event.spec.symbol
         begun_s, is_clean = self._appends[event_id]
         if not is_clean:
-            self._violate(f"{order.order_id} was sent though its first ack was lost")
+            self._violate(f"{name} was sent though its first ack was lost")
         if self._scheduler.now_s - begun_s > TIMING.send_window_s + SLACK_S:
-            self._violate(f"{order.order_id} was sent after its time")
-        if process.machine.wall() >= send_by:
-            self._violate(f"{order.order_id} was sent after its time by the wall clock")
+            self._violate(f"{name} was sent after its time")
+        if process.machine.wall() >= event.send_by:
+            self._violate(f"{name} was sent after its time by the wall clock")
         if process.listed_at_s.get(self.lines[alias].number, 0.0) < process.woke_at_s:
-            self._violate(f"{order.order_id} was sent after a pause, before anything was read")
-        heard = {(alias, ""), (alias, order.spec.symbol)} & process.halts_heard
-        if heard or any(state.halts(order.spec.symbol) for state in process.states(alias)):
-            self._violate(f"{order.order_id} was sent past a halt")
+            self._violate(f"{name} was sent after a pause, before anything was read")
+        heard = {(alias, ""), (alias, symbol)} & process.halts_heard
+        if heard or any(state.halts(symbol) for state in process.states(alias)):
+            self._violate(f"{name} was sent past a halt")
         if self._halt_files[alias].exists():
-            self._violate(f"{order.order_id} was sent past the halt file")
-        if self._lock.holder is not process:
-            self._violate(f"{order.order_id} was sent without the login's lock")
+            self._violate(f"{name} was sent past the halt file")
+        if self._locks[process.machine].holder is not process:
+            self._violate(f"{name} was sent without the login's lock")
+        assert self._lease is not None
+        lease, renewed_s, holder = self._lease
+        if holder is not process or self._scheduler.now_s - renewed_s > lease.lease_s + SLACK_S:
+            self._violate(f"{name} was sent without the login's lease")
 
     def _event(self, line: Line, before: AccountState, event: events.Event) -> None:
         match event:
             case events.OrderSubmissionStarted():
-                self._intent(line, before, event)
+                self._intent(before, event)
+            case events.OrderModifyStarted():
+                agreed = self._agreed.get(event.command_id)
+                laid_over = TermsSeen.of(before.orders[event.order_id].spec)
+                if agreed is not None and agreed != laid_over:
+                    self._violate(f"{event.command_id} was laid over terms that nobody saw")
             case events.OrderFillRecorded():
                 if event.execution_id in line.executions:
                     self._violate(f"execution {event.execution_id} was recorded twice")
@@ -203,9 +266,11 @@ class Checks:
                     self._violate(f"{order.order_id} was called not_found too early")
             case events.AccountHalted():
                 self._halted_at[line.number, event.symbol] = self._broker.now()
+                self.watch.halted(line.account, event.symbol)
             case events.AccountHaltVerified():
                 self._halt_verified(line, event.symbol)
             case events.AccountResumed():
+                self.watch.resumed(line.account, event.symbol)
                 for process in self._hearers:
                     process.halts_heard.discard((line.account, event.symbol))
             case events.AccountPositionBreak() | events.AccountCashBreak():
@@ -231,59 +296,59 @@ class Checks:
         for order in self._broker.orders(line.number):
             if order.is_open and order.opened_at < halted_at and scope in ("", order.symbol):
                 self._violate(f"a halt was verified while {order.global_id} is {order.status}")
+        for mark, (number, symbol, *_) in self.in_flight.items():
+            if number == line.number and scope in ("", symbol):
+                self._violate(f"a halt was verified while the place of {mark} is on its way")
+
+    def _own_cancel(self, before: AccountState, order: Order) -> None:
+        """Under a verified halt, what a person does elsewhere, and what comes of it, is let be."""
+        scopes = ("", order.spec.symbol)
+        is_verified = not any(scope in before.unverified_halts for scope in scopes)
+        if order.cancel is CancelPhase.WANTED or not is_verified:
+            return
+        book = self._broker.engine.book.orders
+        root = book[int(order.tiger_order_id)]
+        while root.parent_id:
+            root = book[root.parent_id]
+        if not root.user_mark:
+            self._violate(f"{order.order_id}, a person's own deed, was cancelled by the worker")
+
+    def touch(self, account: str, symbol: str) -> None:
+        """Note that somebody else moves a symbol's orders too."""
+        self._gates[account].touched.add(symbol)
+
+    def moved(self, account: str, thing: str, amount: int) -> None:
+        """Note that no fill explains a position, by its symbol, or cash, by its currency."""
+        self._moved[account, thing] += amount
+        self.unexplained.add((account, thing))
+        if not self._moved[account, thing]:
+            # There and back again.
+            self.unexplained.discard((account, thing))
 
     def _break(
         self, line: Line, event: events.AccountPositionBreak | events.AccountCashBreak
     ) -> None:
-        # Whatever moves here moves by fills, and every fill is in a listing.
+        # Whatever else moves here moves by fills, and every fill is in a listing.
         self.breaks += 1
+        if isinstance(event, events.AccountCashBreak):
+            thing = event.observed.currency
+        else:
+            thing = event.symbol
+        self.unexplained.discard((line.account, thing))
+        if (line.account, thing) in self._moved:
+            return
+        hidden = line.state.hidden_symbols
+        if thing in hidden or "" in hidden or (hidden and thing == "USD"):
+            # A row that cannot be read may tell of a fill; that it is there was told.
+            return
         if line.number not in self._deceived:
             self._violate(f"a break without a cause: {event.expected} or {event.observed}")
 
-    def _intent(
-        self, line: Line, before: AccountState, event: events.OrderSubmissionStarted
-    ) -> None:
-        if before.halts(event.spec.symbol):
-            self._violate(f"{event.order_id} was intended while halted")
-        if before.is_stale:
-            self._violate(f"{event.order_id} was intended before a verdict")
+    def _intent(self, before: AccountState, event: events.OrderSubmissionStarted) -> None:
         if event.order_number in before.numbers or event.order_id in before.orders:
             self._violate(f"{event.order_id} was intended twice")
         if not event.mark.startswith(f"{LEDGER_ID}."):
             self._violate(f"{event.order_id} has a mark of nobody")
-        key = (line.account, event.spec.symbol)
-        doubtful = before.doubtful_of(event.spec.symbol)
-        if before.frozen_cause or event.spec.symbol in before.frozen_symbols:
-            doubtful = doubtful or event  # type: ignore[assignment]  # any reason will do
-        if doubtful is not None and key not in self.touched_symbols:
-            self._must_reduce(line, before, event)
-
-    def _must_reduce(
-        self, line: Line, before: AccountState, event: events.OrderSubmissionStarted
-    ) -> None:
-        """Hold an order in doubtful times against the broker's truth, unknowns at their worst."""
-        symbol, side = event.spec.symbol, event.spec.side
-        word = "BUY" if side is Side.BUY else "SELL"
-        position = self._broker.engine.book.accounts[line.number].positions.get(symbol)
-        held = Decimal(0) if position is None else position.quantity
-        known = [o for o in self._broker.orders(line.number) if o.symbol == symbol]
-        open_quantity = sum(
-            (o.remaining_quantity for o in known if o.is_open and o.side == word), Decimal(0)
-        )
-        there = {o.user_mark for o in known}
-        open_quantity += sum(
-            (
-                quantity
-                for mark, (number, on, way, quantity) in self.in_flight.items()
-                if (number, on, way) == (line.number, symbol, word) and mark not in there
-            ),
-            Decimal(0),
-        )
-        worst = (held if side is Side.SELL else -held) - open_quantity
-        if worst < event.spec.quantity:
-            self._violate(
-                f"{event.order_id} opens {symbol} while an order of it is in doubt or frozen"
-            )
 
     def _end(self, line: Line, order_id: str, word: str) -> None:
         tiger_order_id = line.state.orders[order_id].tiger_order_id

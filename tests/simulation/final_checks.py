@@ -13,7 +13,7 @@ from core.evolving import evolve
 from core.orders import PENDING_MODIFIES, CancelPhase, Order, Phase
 from core.terms import position_key
 from tests.simulation.broker_twin import BrokerTwin
-from tests.simulation.checks import Line
+from tests.simulation.line import Line
 from tests.simulation.machine import BEGIN
 
 # Cash travels as a float.

@@ -22,6 +22,8 @@ EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 DIRECT_GET: Final = "$JS.API.DIRECT.GET."
 LATENCY_S: Final = 0.002
+# Of events that are stored before something is sent.
+INTENTS: Final = ("order.submission_started", "order.modify_started")
 # Below what the writer waits for an answer.
 SLOW_DISK_S: Final = 0.9
 
@@ -91,7 +93,10 @@ class NatsTwin:
         weather: Weather,
         is_down: Callable[[], bool],
         checks: "AppendChecks",
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
+        """Make it; `on_failed` hears of every answer that was none, or no plain ack."""
+        self._on_failed = on_failed
         self._checks = checks
         self._scheduler = scheduler
         self._stream = stream
@@ -121,6 +126,8 @@ class NatsTwin:
             answer = self._append(subject, payload, headers or {}, timeout)
             if is_first and answer is not None and _is_plain(answer):
                 self._checks.append_clean(event_id)
+        if answer is None or not _is_plain(answer):
+            self._on_failed()
         self._process.effect()
         if answer is None:
             raise nats_errors.TimeoutError
@@ -210,11 +217,11 @@ def _answer(document: dict[str, Any]) -> Msg:
 
 
 def _intent_id_of(subject: str, payload: bytes) -> str:
-    if not subject.endswith("order.submission_started"):
+    if not subject.endswith(INTENTS):
         return ""
     return str(json.loads(payload)["event_id"])
 
 
 def _is_plain(answer: Msg) -> bool:
-    document = json.loads(answer.data)
+    document = json.loads(answer.data or b"{}")
     return "error" not in document and not document.get("duplicate")

@@ -28,6 +28,8 @@ from core.orders import Phase
 from infra.ledger.append import AccountWriter
 from infra.ledger.request import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, PublishAck
 from tests.simulation.mutants_of_decisions import DECISIONS, Mutant
+from tests.simulation.mutants_of_gates import GATES
+from tests.simulation.mutants_of_leases import LEASES
 from tests.simulation.mutants_of_readings import READINGS
 
 
@@ -319,7 +321,9 @@ MUTANTS: Final[dict[str, Mutant]] = {
         forget_to_notice_a_pause,
         send_before_storing,
         lose_the_latch,
+        *LEASES,
         *READINGS,
         *DECISIONS,
+        *GATES,
     )
 }

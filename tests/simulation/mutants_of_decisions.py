@@ -11,10 +11,12 @@ from msgspec.structs import replace
 from adapters.tiger_worker import words
 from adapters.tiger_worker.desk import Desk
 from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.file_halt import FileHalt, Standing
+from adapters.tiger_worker.halt_journal import HaltNote
 from adapters.tiger_worker.parts import Work
-from core import events, items, sightings
+from core import cancelling, events, items, sightings
 from core.account_state import AccountState
-from core.commands import HaltAccount, SubmitOrder
+from core.commands import HaltAccount, ModifyOrder, SubmitOrder
 from core.context import Context
 from core.desk import decide as real_decide
 from core.events import Event
@@ -34,7 +36,7 @@ def guess_that_abandoned_was_not_sent() -> AbstractContextManager[Any]:
             return events.OrderNotSent(order_id=event.order_id, cause="worker_restarted")
         return event
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def trust_an_empty_list() -> AbstractContextManager[Any]:
@@ -64,7 +66,7 @@ def trust_an_empty_list() -> AbstractContextManager[Any]:
                 )
         return decide(state, item, context)
 
-    return both(patch.object(Evidence, "_count_absences", at_once), _decides(mutate))
+    return both(patch.object(Evidence, "_count_absences", at_once), decides(mutate))
 
 
 def match_by_tuple() -> AbstractContextManager[Any]:
@@ -87,7 +89,7 @@ def match_by_tuple() -> AbstractContextManager[Any]:
                     )
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def accept_foreign_marks() -> AbstractContextManager[Any]:
@@ -103,7 +105,7 @@ def open_before_the_first_verdict() -> AbstractContextManager[Any]:
         is_asked = is_submit or isinstance(item, items.PreviewAnswered)
         return decide(replace(state, is_stale=False) if is_asked else state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def open_while_halted() -> AbstractContextManager[Any]:
@@ -115,7 +117,7 @@ def open_while_halted() -> AbstractContextManager[Any]:
         free = replace(state, is_halted=False, halted_symbols=frozenset())
         return decide(free if is_submit or is_preview else state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def decide_again_on_redelivery() -> AbstractContextManager[Any]:
@@ -126,7 +128,7 @@ def decide_again_on_redelivery() -> AbstractContextManager[Any]:
             return decide(replace(state, handled=Keyed[Any]()), item, context)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def count_unknown_as_nothing() -> AbstractContextManager[Any]:
@@ -147,7 +149,7 @@ def count_unknown_as_nothing() -> AbstractContextManager[Any]:
             return decide(free, item, context)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def drop_the_fills_of_a_cancelled_order() -> AbstractContextManager[Any]:
@@ -158,7 +160,7 @@ def drop_the_fills_of_a_cancelled_order() -> AbstractContextManager[Any]:
             item = replace(item, executions=())
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def record_a_fill_whenever_it_is_seen() -> AbstractContextManager[Any]:
@@ -172,7 +174,7 @@ def record_a_fill_whenever_it_is_seen() -> AbstractContextManager[Any]:
                 return decide(replace(state, executions=Keyed[Any]()), item, context)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def invent_the_missing_fill() -> AbstractContextManager[Any]:
@@ -185,7 +187,7 @@ def invent_the_missing_fill() -> AbstractContextManager[Any]:
             item = replace(item, executions=(whole,))
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def take_not_found_for_cancelled() -> AbstractContextManager[Any]:
@@ -198,7 +200,7 @@ def take_not_found_for_cancelled() -> AbstractContextManager[Any]:
                 return _cancelled(order)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def take_a_cancel_request_for_the_end() -> AbstractContextManager[Any]:
@@ -211,7 +213,7 @@ def take_a_cancel_request_for_the_end() -> AbstractContextManager[Any]:
                 return _cancelled(order)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def count_a_round_for_later_gaps() -> AbstractContextManager[Any]:
@@ -222,7 +224,7 @@ def count_a_round_for_later_gaps() -> AbstractContextManager[Any]:
             item = replace(item, gaps=state.gap)
         return decide(state, item, context)
 
-    return _decides(mutate)
+    return decides(mutate)
 
 
 def verify_halts_by_the_clock() -> AbstractContextManager[Any]:
@@ -243,7 +245,42 @@ def verify_halts_by_the_clock() -> AbstractContextManager[Any]:
             item = replace(item, after_n=max(past, default=0))
         return decide(state, item, context)
 
-    return both(patch.object(Desk, "_record", note), _decides(mutate))
+    return both(patch.object(Desk, "_record", note), decides(mutate))
+
+
+def lay_a_change_over_whatever_holds() -> AbstractContextManager[Any]:
+    """A change that was agreed to on some terms is made of an order that has others by now."""
+
+    def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
+        if isinstance(item, items.ModifyPrepared) and isinstance(item.item.command, ModifyOrder):
+            blind = replace(item.item.command, seen=None)
+            item = replace(item, item=replace(item.item, command=blind))
+        return decide(state, item, context)
+
+    return decides(mutate)
+
+
+def take_a_strangers_leg_for_ours() -> AbstractContextManager[Any]:
+    """What the broker made of any order is ours."""
+    return patch.object(
+        cancelling,
+        "is_from_elsewhere",
+        lambda _, order: order.is_external and not order.parent_order_id,
+    )
+
+
+def halt_once_for_all_files() -> AbstractContextManager[Any]:
+    """A halt file on an account that is halted already is that same halt."""
+
+    def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
+        if isinstance(item, items.HaltFileSeen) and state.is_halted:
+            return None
+        return decide(state, item, context)
+
+    def is_told(_: Any, note: HaltNote, standing: Standing | None) -> bool:
+        return note.is_told or (standing is not None and standing.is_halted)
+
+    return both(decides(mutate), patch.object(FileHalt, "_is_told", is_told))
 
 
 def _cancelled(order: Any) -> events.OrderCancelled:
@@ -252,7 +289,7 @@ def _cancelled(order: Any) -> events.OrderCancelled:
     )
 
 
-def _decides(
+def decides(
     mutate: Callable[[Decide, AccountState, items.Item, Context], Event | None],
 ) -> AbstractContextManager[Any]:
     return patch(
@@ -286,4 +323,7 @@ DECISIONS: Final[tuple[Mutant, ...]] = (
     take_a_cancel_request_for_the_end,
     count_a_round_for_later_gaps,
     verify_halts_by_the_clock,
+    lay_a_change_over_whatever_holds,
+    take_a_strangers_leg_for_ours,
+    halt_once_for_all_files,
 )

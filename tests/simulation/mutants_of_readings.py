@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -11,7 +11,7 @@ from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.reconcile import Reconciler
-from adapters.tiger_worker.windows import LOOK_BACK_S, Windows
+from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows
 from core import items
 from core.account_state import AccountState
 from core.orders import Phase
@@ -21,12 +21,14 @@ from tests.simulation.mutants_of_decisions import Mutant, both
 def date_listings_by_the_record() -> AbstractContextManager[Any]:
     """A listing begins when the ledger says that the order, or the last round, was."""
 
-    def since(self: Windows, state: AccountState, **_: Any) -> datetime:
+    def plan(self: Windows, state: AccountState, **more: Any) -> Window:
         begins = [state.orders[order_id].started_at for order_id in state.watched_orders]
-        begins.append(self.listed_since or state.reconciled_at or self._clock.now())
-        return min(begins) - timedelta(seconds=LOOK_BACK_S)
+        begins.append(self.listed_since or state.listed_at or self._clock.now())
+        window = planned(self, state, **more)
+        return window._replace(since=min(begins) - timedelta(seconds=LOOK_BACK_S))
 
-    return patch.object(Windows, "since", since)
+    planned = Windows.plan
+    return patch.object(Windows, "plan", plan)
 
 
 def take_the_first_figures_as_they_come() -> AbstractContextManager[Any]:
@@ -64,13 +66,13 @@ def read_the_first_page_alone() -> AbstractContextManager[Any]:
 
 def look_back_too_little() -> AbstractContextManager[Any]:
     """A listing begins with the last round, whatever is still open."""
-    since = Windows.since
+    planned = Windows.plan
 
-    def late(self: Windows, state: AccountState, **more: Any) -> datetime:
-        begin = since(self, state, **more)
-        return max(begin, self.listed_since or begin)
+    def late(self: Windows, state: AccountState, **more: Any) -> Window:
+        window = planned(self, state, **more)
+        return window._replace(since=max(window.since, self.listed_since or window.since))
 
-    return patch.object(Windows, "since", late)
+    return patch.object(Windows, "plan", late)
 
 
 def read_times_as_local() -> AbstractContextManager[Any]:
@@ -86,15 +88,23 @@ def read_times_as_local() -> AbstractContextManager[Any]:
 def forget_what_was_released() -> AbstractContextManager[Any]:
     """What is not watched is never asked for again, but at a start."""
 
-    def since(self: Windows, state: AccountState, *, skew_s: float, is_sweep: bool) -> datetime:
+    planned = Windows.plan
+
+    def plan(self: Windows, state: AccountState, *, skew_s: float, **more: Any) -> Window:
         begins = [state.orders[order_id].opened_from for order_id in state.watched_orders]
         begins.append(self.listed_since or self._clock.now() - timedelta(days=1))
-        return min(begins) - timedelta(seconds=LOOK_BACK_S + abs(skew_s))
+        since = min(begins) - timedelta(seconds=LOOK_BACK_S + abs(skew_s))
+        return planned(self, state, skew_s=skew_s, **more)._replace(since=since)
 
     return both(
-        patch.object(Windows, "since", since),
+        patch.object(Windows, "plan", plan),
         patch("adapters.tiger_worker.windows.SWEEP_EVERY_S", math.inf),
     )
+
+
+def take_a_half_written_row_at_its_word() -> AbstractContextManager[Any]:
+    """One row that names an order of ours by half makes it a stranger's."""
+    return patch("core.sightings.half_named", lambda *_: None)
 
 
 READINGS: Final[tuple[Mutant, ...]] = (
@@ -105,4 +115,5 @@ READINGS: Final[tuple[Mutant, ...]] = (
     look_back_too_little,
     read_times_as_local,
     forget_what_was_released,
+    take_a_half_written_row_at_its_word,
 )

@@ -23,12 +23,14 @@ from core.commands import (
     ResumeAccount,
     Sealed,
     SubmitOrder,
+    TermsSeen,
     cancel_command_id,
     signed_bytes,
     submit_command_id,
 )
 from core.subjects import COMMANDS_STREAM, CONTROL_STREAM, Kind, subject
 from core.terms import Side
+from tests.simulation.asked import Asked
 from tests.simulation.machine import BEGIN
 from tests.simulation.queue_twin import QueueTwin
 from tests.simulation.scheduler import Scheduler
@@ -48,6 +50,7 @@ NAMES: Final[dict[type[Any], str]] = {
 }
 CONTROLS: Final = (HaltAccount, ResumeAccount, ReleaseOrder, AdoptPosition)
 LIFE_S: Final = 60.0
+CONTROL_LIFE_S: Final = 3600.0
 # How long a caller waits for the fact that answers, before it looks into the views.
 LOOK_S: Final = 4.0
 
@@ -101,8 +104,10 @@ class Gateway:
         scheduler: Scheduler,
         queue: QueueTwin,
         weather: Weather,
+        asked: Asked,
         note: Callable[[str], None],
     ) -> None:
+        self._asked = asked
         self._scheduler = scheduler
         self._queue = queue
         self._weather = weather
@@ -112,6 +117,8 @@ class Gateway:
         self.published: list[tuple[str, str]] = []
         # New prices near the market for an order of ours, by field.
         self.prices_of: Callable[[str], dict[str, str]] = lambda _: {}
+        # The terms of an order of ours, on which a change is agreed to by this command.
+        self.terms_of: Callable[[str, str], TermsSeen | None] = lambda *_: None
 
     def want(self, wish: Wish) -> None:
         """Begin with a preview."""
@@ -127,7 +134,7 @@ class Gateway:
     ) -> None:
         """Publish a command, again until it is stored for sure."""
         now_s = self._scheduler.now_s
-        stream, where, body = seal(account, command, command_id=command_id, now_s=now_s)
+        stream, where, body = self._seal(account, command, command_id, now_s)
         stored = self._queue.publish(
             stream,
             where,
@@ -180,11 +187,16 @@ class Gateway:
                         self._modify_later(account, event.order_id, attempt)
 
     def _again(self, account: str, command: Command, command_id: str) -> None:
-        stream, where, body = seal(
-            account, command, command_id=command_id, now_s=self._scheduler.now_s
-        )
+        stream, where, body = self._seal(account, command, command_id, self._scheduler.now_s)
         message_id = f"again{self._rng.random()}"
         self._queue.publish(stream, where, body, message_id=message_id, command_id=command_id)
+
+    def _seal(
+        self, account: str, command: Command, command_id: str, now_s: float
+    ) -> tuple[str, str, bytes]:
+        until = BEGIN + timedelta(seconds=now_s + LIFE_S)
+        self._asked.note(account, command_id, command, until=until)
+        return seal(account, command, command_id=command_id, now_s=now_s)
 
     def _submit(self, wish: Wish) -> None:
         command = SubmitOrder(preview_id=wish.preview_id)
@@ -212,15 +224,17 @@ class Gateway:
 
     def _modify_later(self, account: str, order_id: str, attempt: int) -> None:
         delay_s = self._rng.random() * 25
-        self._scheduler.after(delay_s, lambda: self._modify(account, order_id, attempt))
+        self._scheduler.after(delay_s, lambda: self.modify(account, order_id, attempt))
 
-    def _modify(self, account: str, order_id: str, attempt: int) -> None:
+    def modify(self, account: str, order_id: str, attempt: int) -> None:
         """Change the size, or the prices by some ticks, or both."""
         quantity = str(self._rng.randrange(1, 12) * 10) if self._rng.random() < 0.7 else None
         is_priced = quantity is None or self._rng.random() < 0.5
         prices = self.prices_of(order_id) if is_priced else {}
         if quantity is None and not prices:
             return
+        command_id = f"cmd-modify-{attempt}-{order_id}"
+        is_blind = self._rng.random() < 0.3
         command = ModifyOrder(
             order_id=order_id,
             quantity=quantity,
@@ -228,8 +242,8 @@ class Gateway:
             stop_price=prices.get("stop_price"),
             trailing_percent=prices.get("trailing_percent"),
             reason="simulated",
+            seen=None if is_blind else self.terms_of(order_id, command_id),
         )
-        command_id = f"cmd-modify-{attempt}-{order_id}"
         self._note(f"gateway changes {order_id}: {quantity} at {prices}")
         self.send(account, command, command_id=command_id)
 
@@ -244,7 +258,10 @@ class Gateway:
 class Person:
     """Somebody with the rights of an operator."""
 
-    def __init__(self, scheduler: Scheduler, queue: QueueTwin, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, queue: QueueTwin, asked: Asked, note: Callable[[str], None]
+    ) -> None:
+        self._asked = asked
         self._scheduler = scheduler
         self._queue = queue
         self._note = note
@@ -255,12 +272,15 @@ class Person:
         self._count += 1
         command_id = f"cmd-person-{self._count}"
         self._note(f"person: {command}")
+        until = BEGIN + timedelta(seconds=self._scheduler.now_s + CONTROL_LIFE_S)
+        self._asked.note(account, command_id, command, until=until)
         self._send(account, command, command_id)
         return command_id
 
     def _send(self, account: str, command: Command, command_id: str) -> None:
+        now_s = self._scheduler.now_s
         stream, where, body = seal(
-            account, command, command_id=command_id, now_s=self._scheduler.now_s, life_s=3600.0
+            account, command, command_id=command_id, now_s=now_s, life_s=CONTROL_LIFE_S
         )
         message_id = f"{account}/{command_id}"
         stored = self._queue.publish(

@@ -82,6 +82,8 @@ class QueueTwin:
         on_delivered: Callable[[Process, str, str], None],
     ) -> None:
         self._on_delivered = on_delivered
+        # Until when messages are kept back that the streams have.
+        self.held_until_s = 0.0
         self._scheduler = scheduler
         self._weather = weather
         self._is_down = is_down
@@ -154,7 +156,8 @@ class QueueTwin:
         takers = [t for t in self._takers.get(message.account, ()) if not t.process.is_dead]
         if message.is_over:
             return
-        if self._is_down() and takers:
+        is_held = self._scheduler.now_s < self.held_until_s
+        if is_held or (self._is_down() and takers):
             self._scheduler.after(1.0, lambda: self._deliver(message, number))
             return
         if not takers:

@@ -15,11 +15,13 @@ import structlog
 
 # Imported for their effect: they are what is looked through below.
 import adapters.tiger_worker.account
+import adapters.tiger_worker.lease
 import adapters.tiger_worker.login
 import adapters.tiger_worker.push  # noqa: F401
 import infra.ledger.append
 import infra.ledger.desk_ledger
-import infra.ledger.request  # noqa: F401
+import infra.ledger.request
+import infra.nats.lease_store  # noqa: F401
 from tests.simulation import primitives
 from tests.simulation.worker_process import JournalTwin
 
@@ -32,6 +34,7 @@ _BY_IDENTITY: Final[tuple[tuple[object, object], ...]] = (
 _BY_NAME: Final = (
     ("infra.ledger.append", "asyncio", primitives.AsyncioModule),
     ("infra.ledger.request", "asyncio", primitives.AsyncioModule),
+    ("infra.nats.lease_store", "asyncio", primitives.AsyncioModule),
     ("adapters.tiger_worker.watchdog", "os", primitives.OsModule),
     # Looking about costs the simulation more than anything else; these only say how often.
     ("adapters.tiger_worker.desk_thread", "PARKED_LOOK_S", 2.0),
@@ -40,6 +43,7 @@ _BY_NAME: Final = (
     ("adapters.tiger_worker.account", "CancelJournal", JournalTwin),
     # So that a listing has more than one page.
     ("adapters.tiger_worker.broker", "PAGE_ROWS", 3),
+    ("adapters.tiger_worker.windows", "WIDE_ROWS", 3),
 )
 
 

@@ -1,16 +1,17 @@
 """What people do in a run, and what goes wrong with machines, lines and clocks meanwhile."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 from typing import Final
 
-from core import events
 from core.commands import HaltAccount, ReleaseOrder, ResumeAccount
 from core.orders import DOUBTFUL_PHASES
 from core.terms import Side
 from infra.sandbox.broker.checks import OrderRefusedError
 from tests.simulation.broker_twin import BrokerTwin
 from tests.simulation.checks import Checks
+from tests.simulation.gate_checks import Opening
 from tests.simulation.machine import Machine
 from tests.simulation.order_kinds import near, new_prices, odd_terms_of, terms_of
 from tests.simulation.people import Gateway, Person, Wish
@@ -54,6 +55,14 @@ class Troubles:
     def _start(self, machine: Machine) -> None:
         raise NotImplementedError
 
+    def _stop_in_order(self, machine: Machine) -> None:
+        raise NotImplementedError
+
+    @property
+    def _are_people_quiet(self) -> bool:
+        """Whether nobody wants anything of their own accord."""
+        raise NotImplementedError
+
     def _plan(self) -> float:
         rng, weather = self._rng, self.weather
         end_s = 20.0 + rng.random() * 60
@@ -70,6 +79,9 @@ class Troubles:
         if weather.phone_orders:
             for _ in range(rng.randrange(1, 4)):
                 self._at(rng.random() * end_s, self._phone)
+        if weather.transfers:
+            for _ in range(rng.randrange(1, 3)):
+                self._at(rng.random() * end_s, self._transfer)
         if weather.foreign_marks:
             self._at(rng.random() * end_s, self._foreign)
         if weather.second_worker:
@@ -94,7 +106,7 @@ class Troubles:
 
     def _plan_people(self, end_s: float) -> None:
         rng = self._rng
-        for number in range(rng.randrange(2, 9)):
+        for number in range(0 if self._are_people_quiet else rng.randrange(2, 9)):
             self._at(rng.random() * end_s * 0.9, lambda number=number: self._want(number))  # type: ignore[misc]  # bound early
         if self.weather.cancel_many:
             for number in range(rng.randrange(1, 4)):
@@ -181,10 +193,10 @@ class Troubles:
         self.scheduler.after(5 + self._rng.random() * 20, lambda: self._resume(account, symbol))
 
     def _resume(self, account: str, symbol: str) -> None:
-        shown_n = self._checks.lines[account].state.blocked_n
+        shown_n = self._checks.lines[account].state.blocked_n(symbol)
         self._person.control(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
 
-    def _aim(self, account: str, event: events.OrderSubmissionStarted) -> None:
+    def _aim(self, account: str, event: Opening) -> None:
         """Let something happen between an intention and its send."""
         if self._is_healed:
             return
@@ -214,8 +226,10 @@ class Troubles:
         for account, line in self._checks.lines.items():
             for order in line.state.orders.values():
                 if order.phase in DOUBTFUL_PHASES:
-                    self._checks.touched_symbols.add((account, order.spec.symbol))
-                    self._person.control(account, ReleaseOrder(order_id=order.order_id))
+                    self._checks.touch(account, order.spec.symbol)
+                    shown_n = line.state.doubted_n[order.order_id]
+                    release = ReleaseOrder(order_id=order.order_id, shown_n=shown_n)
+                    self._person.control(account, release)
 
     def _phone(self) -> None:
         account, symbol, side, quantity = self._somebody_wants()
@@ -237,11 +251,20 @@ class Troubles:
         side = self._rng.choice(("BUY", "SELL"))
         return account, self._rng.choice(SYMBOLS), side, self._rng.randrange(1, 5) * 10
 
-    def _elsewhere(self, account: str, symbol: str, quantity: int, side: str, mark: str) -> None:
-        self._checks.touched_symbols.add((account, symbol))
+    def _elsewhere(
+        self,
+        account: str,
+        symbol: str,
+        quantity: int,
+        side: str,
+        *,
+        mark: str,
+        stop: Decimal | None = None,
+    ) -> None:
+        self._checks.touch(account, symbol)
         number = self._numbers[account]
         try:
-            self._broker.place_elsewhere(number, symbol, quantity, side, mark=mark)
+            self._broker.place_elsewhere(number, symbol, quantity, side, mark=mark, stop=stop)
         except OrderRefusedError as error:
             self.note(f"elsewhere: refused, {error}")
             return
@@ -249,11 +272,30 @@ class Troubles:
         if mark:
             self._checks.foreign_marks.add(account)
 
+    def _transfer(self) -> None:
+        self._move_in(self._rng.choice(list(self._numbers)), self._rng.choice(SYMBOLS))
+
+    def _move_in(self, account: str, symbol: str) -> None:
+        """Have shares and cash come that no fill explains."""
+        state = self._checks.lines[account].state
+        if state.position_figures is None or state.balances is None or state.is_stale:
+            # The first figures that are read are what later ones are compared with.
+            return
+        moved = self._rng.choice((-30, 30))
+        self._broker.move_in(self._numbers[account], symbol, moved)
+        self.note(f"elsewhere: {moved} {symbol} and as many USD are moved in")
+        for thing in (symbol, "USD"):
+            self._checks.moved(account, thing, moved)
+
     def _second_worker(self) -> None:
-        """Remove the lock file and start another worker, on this machine or on another."""
-        self.note("the lock file is removed, a second worker starts")
-        self._lock.remove()
-        self._start(self._rng.choice(self._machines))
+        """Start another worker: on this machine, its lock file removed, or on another."""
+        machine = self._rng.choice(self._machines)
+        if machine is self._machines[0]:
+            self.note("the lock file is removed, a second worker starts")
+            self._lock.remove()
+        else:
+            self.note("a second worker starts on another machine")
+        self._start(machine)
 
     def _outage_of_nats(self, at_s: float, down_s: float) -> None:
         def begin() -> None:

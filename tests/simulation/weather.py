@@ -10,6 +10,8 @@ from typing import Final
 
 # Share of the faults that a run has.
 ON: Final = 0.3
+# What may be away for long while all else is answered.
+AWAY: Final = ("positions", "prime_assets", "active_orders", "order_transactions")
 # The same where a trap is set, which much else would spring too early.
 ON_BESIDE_A_TRAP: Final = 0.06
 
@@ -34,6 +36,7 @@ class Weather:
     read_stale: float = 0.0
     read_empty: float = 0.0
     read_hangs: float = 0.0
+    rows_half: float = 0.0  # per order: the first row of it lacks something
     lists_behind: float = 0.0  # per run: lists of orders stand still for a minute or two
     late_reject: float = 0.0
     broker_down: float = 0.0  # per run
@@ -84,6 +87,7 @@ class Weather:
     partial_fills: float = 0.0  # per run
     slow_cancels: float = 0.0  # per run
     broker_skew: float = 0.0  # per run
+    transfers: float = 0.0  # per run: shares and cash come and go without a fill
 
 
 _CHANCES: Final[dict[str, tuple[float, float]]] = {
@@ -102,6 +106,7 @@ _CHANCES: Final[dict[str, tuple[float, float]]] = {
     "read_stale": (0.05, 0.4),
     "read_empty": (0.05, 0.4),
     "read_hangs": (0.002, 0.01),
+    "rows_half": (0.1, 0.6),
     "late_reject": (0.05, 0.3),
     "append_lost": (0.02, 0.2),
     "ack_lost": (0.02, 0.2),

@@ -1,6 +1,7 @@
 """One worker process: the real parts of a login's worker, joined as its `__main__` joins them."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -14,8 +15,10 @@ from adapters.tiger_worker.account import (
 )
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
+from adapters.tiger_worker.file_halt import FileHalt
 from adapters.tiger_worker.halt_journal import HaltNote
-from adapters.tiger_worker.login import Ending, begin, code_of, end
+from adapters.tiger_worker.lease import Holder, Lease, LeasedLedger, await_lease, may_arrive
+from adapters.tiger_worker.login import EXIT_WORN, Ending, begin, code_of, end
 from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace
@@ -26,12 +29,13 @@ from core.items import CancelJournaled
 from core.subjects import Kind
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger
-from tests.simulation.broker_twin import ClientTwin
+from infra.nats.lease_store import LeaseStore
 from tests.simulation.ledger_twin import LedgerStream, LoopTwin, NatsTwin
-from tests.simulation.machine import CountedIds, MachineClock, Process
+from tests.simulation.machine import CountedIds, Machine, MachineClock, Process
 from tests.simulation.push_twin import ConnectionTwin, PushServerTwin
 from tests.simulation.queue_twin import HeldTwin, QueueTwin
 from tests.simulation.scheduler import Scheduler
+from tests.simulation.wire_twin import ClientTwin
 
 LOGIN: Final = "alpha"
 LEDGER_ID: Final = "led1"
@@ -96,10 +100,20 @@ class JournalTwin:
 
 
 class LoginLock:
-    """The login's lock file; a person may remove it, and then two workers hold one each."""
+    """One machine's lock file of the login; a person may remove it, and two workers hold one each.
 
-    def __init__(self) -> None:
+    `domain` tells the file from every other, of this machine and of others.
+    """
+
+    def __init__(self, machine: str) -> None:
         self.holder: Process | None = None
+        self._machine = machine
+        self._files = 1
+
+    @property
+    def domain(self) -> str:
+        """Return what names the file that is there now."""
+        return f"{self._machine} {self._files}"
 
     def take(self, process: Process) -> bool:
         """Take it, unless a living process has it."""
@@ -111,6 +125,7 @@ class LoginLock:
     def remove(self) -> None:
         """Remove the file: whoever held it holds nothing any more."""
         self.holder = None
+        self._files += 1
 
 
 class SessionTwin:
@@ -148,12 +163,14 @@ class Surroundings:
     scheduler: Scheduler
     stream: LedgerStream
     queue: QueueTwin
-    lock: LoginLock
+    locks: Mapping[Machine, LoginLock]
     numbers: Mapping[str, str]  # the broker's, by alias
     halt_files: Mapping[str, HaltFile]
     budgets: Mapping[str, int]
     journals: Mapping[str, JournalLines]  # each a file that outlives its processes
     make_nats: Callable[[Process], NatsTwin]
+    make_lease_nats: Callable[[Process], NatsTwin]
+    on_holder: Callable[[str, Process], None]  # is told under which name a process holds the lease
     make_session: Callable[[Process], SessionTwin]
     push: PushServerTwin
     yields: float  # chance that reading a clock lets another thread go first
@@ -165,17 +182,24 @@ class WorkerProcess:
     def __init__(self, around: Surroundings, process: Process, number: int) -> None:
         self.process = process
         self.accounts: list[AccountWorker] = []
+        self.serves_since_s = math.inf
         self._around = around
+        self._ending = Ending()
         self._clock = MachineClock(around.scheduler, process.machine, yields=around.yields)
         self._ids = CountedIds(number)
         self._session = around.make_session(process)
+        self._lock = around.locks[process.machine]
         process.states = lambda alias: [a.state for a in self.accounts if a.alias == alias]
         around.scheduler.spawn(process, self.main, "main")
+
+    def stop(self) -> None:
+        """Have it end in order."""
+        self._ending.stop()
 
     def main(self) -> None:
         """Take the lock, restore, begin, take messages, and end."""
         process = self.process
-        if not self._around.lock.take(process):
+        if not self._lock.take(process):
             process.exit(EXIT_LOGIN_IN_USE)
             return
         try:
@@ -187,9 +211,19 @@ class WorkerProcess:
         process.exit(code)
 
     def _run(self) -> int:
-        around, process = self._around, self.process
-        ending = Ending()
-        self.accounts = self._make_accounts(ending)
+        around, process, ending = self._around, self.process, self._ending
+        lease = self._new_lease(ending)
+        world, plan = self._world(ending, lease), self._login_plan()
+        file_halts = [file_halt_of(each, plan, world) for each in self._plans()]
+        for file_halt in file_halts:
+            file_halt.start()
+        ended = await_lease(
+            lease, file_halts, ending, tell=lambda text: process.note(text or "waits no longer")
+        )
+        if ended is not None:
+            return ended
+        lease.keep()
+        self.accounts = self._make_accounts(world, plan, file_halts, lease)
         for account in self.accounts:
             around.scheduler.park(HISTORY_S)
             account.restore(around.stream.records(account.alias))
@@ -197,6 +231,7 @@ class WorkerProcess:
         begin(self.accounts)
         for account in self.accounts:
             around.queue.subscribe(account.alias, _Taker(account, process))
+        self.serves_since_s = around.scheduler.now_s
         link = self._push_link(ending)
         link.start()
         code = ending.wait()
@@ -206,7 +241,22 @@ class WorkerProcess:
             stop_taking=lambda: around.queue.unsubscribe(process),
             open_act_wait_s=TIMING.deadline_s,
         )
+        if code != EXIT_WORN:
+            lease.give_up(may_arrive=lambda: may_arrive(self.accounts))
         return int(code)
+
+    def _new_lease(self, ending: Ending) -> Lease:
+        around, process = self._around, self.process
+        holder = self._ids.new("holder")
+        around.on_holder(holder, process)
+        nats = around.make_lease_nats(process)
+        return Lease(
+            LeaseStore(cast(Any, LoopTwin()), cast(Any, nats), login=LOGIN),
+            Holder(holder, self._lock.domain, process.name),
+            clock=self._clock,
+            timing=TIMING,
+            on_failure=ending.fail,
+        )
 
     def _push_link(self, ending: Ending) -> PushLink:
         around, process = self._around, self.process
@@ -222,12 +272,11 @@ class WorkerProcess:
         self._session.on_renewed.append(link.renew)
         return link
 
-    def _make_accounts(self, ending: Ending) -> list[AccountWorker]:
+    def _world(self, ending: Ending, lease: Lease) -> World:
         around, process = self._around, self.process
-        clock, ids = self._clock, self._ids
+        clock = self._clock
         session = cast(Any, self._session)
-        nats = around.make_nats(process)
-        world = World(
+        return World(
             session=session,
             make_broker=lambda number: AccountBroker(
                 cast(Any, session), number=number, clock=clock
@@ -235,21 +284,27 @@ class WorkerProcess:
             budget=RateBudget(around.budgets),
             contracts=ContractBook(clock),
             clock=clock,
-            ids=ids,
+            ids=self._ids,
             verifiers={Kind.COMMAND: PlainVerifier(), Kind.CONTROL: PlainVerifier()},
-            is_lock_held=lambda: around.lock.holder is process,
+            is_lock_held=lambda: self._lock.holder is process,
+            has_lease=lambda: lease.is_valid,
             is_number_used=lambda number: any(number in a.state.numbers for a in self.accounts),
             on_failure=ending.fail,
         )
-        login = LoginPlan(
+
+    def _login_plan(self) -> LoginPlan:
+        return LoginPlan(
             name=LOGIN,
             ledger_id=LEDGER_ID,
-            run_id=ids.new("run"),
+            run_id=self._ids.new("run"),
             code_version="simulated",
             timing=TIMING,
             pace=PACE,
         )
-        plans = [
+
+    def _plans(self) -> list[AccountPlan]:
+        around = self._around
+        return [
             AccountPlan(
                 alias=alias,
                 number=number,
@@ -260,21 +315,28 @@ class WorkerProcess:
             )
             for alias, number in around.numbers.items()
         ]
-        file_halts = [file_halt_of(plan, login, world) for plan in plans]
-        for file_halt in file_halts:
-            file_halt.start()
+
+    def _make_accounts(
+        self, world: World, login: LoginPlan, file_halts: list[FileHalt], lease: Lease
+    ) -> list[AccountWorker]:
+        around, nats = self._around, self._around.make_nats(self.process)
         return [
             AccountWorker(
                 plan,
                 login,
                 world,
-                ledger=DeskLedger(
-                    cast(Any, LoopTwin()),
-                    AccountWriter(cast(Any, nats), stream=around.stream.name, account=plan.alias),
+                ledger=LeasedLedger(
+                    DeskLedger(
+                        cast(Any, LoopTwin()),
+                        AccountWriter(
+                            cast(Any, nats), stream=around.stream.name, account=plan.alias
+                        ),
+                    ),
+                    lease,
                 ),
                 file_halt=file_halt,
             )
-            for plan, file_halt in zip(plans, file_halts, strict=True)
+            for plan, file_halt in zip(self._plans(), file_halts, strict=True)
         ]
 
 

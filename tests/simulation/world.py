@@ -11,27 +11,28 @@ from typing import Final
 
 from adapters.tiger_worker.rates import NO_BUDGETS, TIGER_BUDGETS
 from core import events
-from core.account_state import is_kick
-from core.commands import AdoptPosition, ReleaseOrder, ResumeAccount
-from core.orders import DOUBTFUL_PHASES, Phase
+from core.lease import decode_lease
 from core.ports import StoredRecord
-from core.subjects import ledger_stream
-from core.terms import Side
-from tests.simulation.broker_twin import BrokerTwin, ClientTwin
-from tests.simulation.checks import Checks, Line
-from tests.simulation.final_checks import FinalChecks, is_settled, unverified
+from core.subjects import lease_stream, ledger_stream
+from tests.simulation.asked import Asked
+from tests.simulation.broker_twin import BrokerTwin
+from tests.simulation.checks import Checks
+from tests.simulation.endings import Endings
+from tests.simulation.final_checks import unverified
+from tests.simulation.gate_checks import Opening
 from tests.simulation.ledger_twin import LedgerStream, NatsTwin
 from tests.simulation.machine import Machine, Process
-from tests.simulation.order_kinds import terms_of
-from tests.simulation.people import LOOK_S, Gateway, Person, Wish
+from tests.simulation.people import LOOK_S, Gateway, Person
 from tests.simulation.primitives import Current
 from tests.simulation.push_twin import PushServerTwin
 from tests.simulation.queue_twin import QueueTwin
 from tests.simulation.scenarios import Scenario
+from tests.simulation.scenes import SCENE_S, Scene
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.traps import Trap, Traps
-from tests.simulation.troubles import SYMBOLS
+from tests.simulation.traps import Trap
+from tests.simulation.watch import LOOK_EVERY_S
 from tests.simulation.weather import ON, ON_BESIDE_A_TRAP, Weather, weather_of
+from tests.simulation.wire_twin import ClientTwin
 from tests.simulation.worker_process import (
     LOGIN,
     HaltFile,
@@ -53,8 +54,12 @@ CLOSING_S: Final = 6.0
 # How long a reading may have to wait for its turn under the broker's limits of rate.
 RATION_S: Final = 65.0
 VIOLATIONS_MAX: Final = 5
+# How often is looked at what may not last, while there is nothing to see.
+ASLEEP_S: Final = 10.0
 # Share of the runs that have a trap.
 TRAPPED: Final = 0.2
+# Share of the others that have a scene.
+STAGED: Final = 0.2
 
 
 @dataclass
@@ -73,7 +78,7 @@ class Result:
     faults: list[str]
 
 
-class Simulation(Traps):
+class Simulation(Endings):
     """One seed's world."""
 
     def __init__(self, seed: int, scenario: Scenario | None = None) -> None:
@@ -83,28 +88,43 @@ class Simulation(Traps):
         Current.scheduler = self.scheduler
         self._trap = self._rng.choice(list(Trap)) if self._rng.random() < TRAPPED else None
         self.weather = weather_of(self._rng, share=ON_BESIDE_A_TRAP if self._trap else ON)
+        self._scene: Scene | None = None
+        # Drawn apart, so that the other runs stay as they are.
+        staging = Random(f"scene {seed}")
+        if self._trap is None and staging.random() < STAGED:
+            self._scene = staging.choice(list(Scene))
+            self.weather = weather_of(staging, share=ON_BESIDE_A_TRAP)
         if scenario is not None:
-            self._trap, self.weather = scenario.trap, Weather(**scenario.faults)
+            self._trap, self._scene = scenario.trap, scenario.scene
+            self.weather = Weather(**scenario.faults)
         self._faults = [
             f"{name}={chance:.2f}" for name, chance in vars(self.weather).items() if chance
         ]
-        self._faults += [str(self._trap)] if self._trap else []
+        self._faults += [str(each) for each in (self._trap, self._scene) if each]
         self.trace: list[tuple[float, str]] = []
         self.violations: list[str] = []
         count = 2 if self._rng.random() < 0.15 else 1
         self._numbers = dict(list(NUMBERS.items())[:count])
         self._halt_files = {alias: HaltFile() for alias in self._numbers}
-        self._lock = LoginLock()
+        self._machines = [Machine(self.scheduler), Machine(self.scheduler)]
+        locks = {each: LoginLock(f"machine {n}") for n, each in enumerate(self._machines)}
+        self._lock = locks[self._machines[0]]
+        self._leases = LedgerStream(lease_stream(LOGIN), self._lease_stored)
+        self._lease_away_until_s = 0.0
+        self._holders: dict[str, Process] = {}
         self._broker = BrokerTwin(self.scheduler, self.weather, list(self._numbers.values()))
+        asked = Asked()
         self._checks = Checks(
             self.scheduler,
             self._broker,
-            self._lock,
+            locks,
             self._halt_files,
             self._numbers,
+            asked,
             violate=self.violate,
             note=self.note,
         )
+        self._ledger_away_until_s = 0.0
         self._stream = LedgerStream(ledger_stream(LOGIN), self._stored)
         self._nats_down = False
         self._outage = ""
@@ -124,12 +144,14 @@ class Simulation(Traps):
         )
         self._broker.on_change = self._push.changed
         self._broker.on_reading = self._trap_at_reading
-        self._gateway = Gateway(self.scheduler, self._queue, self.weather, self.note)
+        self._gateway = Gateway(self.scheduler, self._queue, self.weather, asked, self.note)
         self._gateway.prices_of = self._prices_of
-        self._person = Person(self.scheduler, self._queue, self.note)
-        self._machines = [Machine(self.scheduler), Machine(self.scheduler)]
+        self._gateway.terms_of = self._checks.agree
+        self._person = Person(self.scheduler, self._queue, asked, self.note)
         self._processes: list[WorkerProcess] = []
         self._process_count = 0
+        # Who was alive at the last look.
+        self._living: list[str] = []
         self._effects = 0
         self._is_healed = False
         self._is_market_open = True
@@ -137,12 +159,14 @@ class Simulation(Traps):
             scheduler=self.scheduler,
             stream=self._stream,
             queue=self._queue,
-            lock=self._lock,
+            locks=locks,
             numbers=self._numbers,
             halt_files=self._halt_files,
             journals={alias: JournalLines() for alias in self._numbers},
             budgets=TIGER_BUDGETS if self._rng.random() < 0.2 else NO_BUDGETS,
             make_nats=self._make_nats,
+            make_lease_nats=self._make_lease_nats,
+            on_holder=self._holders.__setitem__,
             make_session=self._make_session,
             push=self._push,
             yields=self._rng.choice((0.0, 0.02, 0.2)),
@@ -185,7 +209,12 @@ class Simulation(Traps):
         self._trap_at_start()
         self._start(self._machines[0])
         self._market()
+        self._checks.watch.has_rations = self._around.budgets is TIGER_BUDGETS
+        self._watch()
         end_s = self._plan()
+        if self._scene is not None:
+            end_s = max(end_s, SCENE_S[self._scene])
+            self._begin_scene()
         healing_s = HEALING_S + SWEPT_S * bool(self.weather.lists_behind)
         self.scheduler.run_until(end_s)
         self._heal()
@@ -218,6 +247,21 @@ class Simulation(Traps):
         self._broker.tick()
         self.scheduler.after(60.0 if is_asleep or self._outage else 2.5, self._market)
 
+    def _watch(self) -> None:
+        """Look at what may not last, and at who is there to end it."""
+        living = [one for one in self._processes if not one.process.is_dead]
+        names = [one.process.name for one in living]
+        is_still = any(one.process.is_frozen or one.process.hanging for one in living)
+        are_well = bool(living) and names == self._living and not is_still
+        self._living = names
+        is_away = self._nats_down or self.scheduler.now_s < self._lease_away_until_s
+        self._checks.watch.look(
+            are_processes_well=are_well and not self.weather.busy and not self._outage,
+            are_desks_well=not is_away and any(one.accounts for one in living),
+        )
+        every_s = ASLEEP_S if is_still or self._outage else LOOK_EVERY_S
+        self.scheduler.after(every_s, self._watch)
+
     def _start(self, machine: Machine) -> None:
         self._process_count += 1
         number = self._process_count
@@ -233,6 +277,11 @@ class Simulation(Traps):
                 process.freeze_s = rng.choice((0.5, 3.0, 12.0, 25.0, 90.0))
         self.note(f"{process.name} starts")
         self._processes.append(WorkerProcess(self._around, process, number))
+
+    def _stop_in_order(self, machine: Machine) -> None:
+        for one in self._processes:
+            if one.process.machine is machine and not one.process.is_dead:
+                one.stop()
 
     def _died(self, process: Process) -> None:
         self.note(f"{process.name} ended with {process.exit_code}")
@@ -250,9 +299,25 @@ class Simulation(Traps):
             self._stream,
             process,
             self.weather,
-            lambda: self._nats_down,
+            lambda: self._nats_down or self.scheduler.now_s < self._ledger_away_until_s,
             self._checks,
+            self._checks.watch.ledger_failed,
         )
+
+    def _make_lease_nats(self, process: Process) -> NatsTwin:
+        return NatsTwin(
+            self.scheduler,
+            self._leases,
+            process,
+            self.weather,
+            lambda: self._nats_down or self.scheduler.now_s < self._lease_away_until_s,
+            self._checks,
+            self._checks.watch.ledger_failed,
+        )
+
+    def _lease_stored(self, record: StoredRecord) -> None:
+        lease = decode_lease(record.body)
+        self._checks.lease_stored(lease, self._holders[lease.holder])
 
     def _make_session(self, process: Process) -> SessionTwin:
         client = ClientTwin(
@@ -270,8 +335,10 @@ class Simulation(Traps):
         self._checks.stored(record)
         account = record.subject.split(".")[1]
         recorded = self._checks.lines[account].facts[-1]
-        if isinstance(recorded.data, events.OrderSubmissionStarted):
+        if isinstance(recorded.data, Opening):
             self._aim(account, recorded.data)
+            self._scene_at_intention(account, recorded.data)
+        if isinstance(recorded.data, events.OrderSubmissionStarted):
             self._trap_at_intention(account, recorded.data)
         elif isinstance(recorded.data, events.AccountResumed) and not recorded.data.symbol:
             self._push.resumed()
@@ -279,6 +346,8 @@ class Simulation(Traps):
             # The submit follows at once, and no reading comes between.
             self._jump_perhaps()
             self._trap_at_preview()
+        elif isinstance(recorded.data, events.AccountHaltVerified) and not recorded.data.symbol:
+            self._trap_at_verified(account)
         is_lost = self._rng.random() < self.weather.fact_lost
         # A fact that is lost on the way is found by a look into the views.
         self.scheduler.after(
@@ -293,78 +362,15 @@ class Simulation(Traps):
             if name not in ("broker_skew",):
                 setattr(self.weather, name, 0.0)
         self._nats_down, self._outage, self._broker.next_place = False, "", ""
-        self._broker.shown = None
+        self._ledger_away_until_s, self._broker.next_cancel = 0.0, ""
+        self._queue.held_until_s = 0.0
+        self._broker.hide_nothing()
         for file in self._halt_files.values():
             file.is_there = False
         for machine in self._machines:
             machine.wall_offset_s = 0.0
             for process in machine.processes:
                 process.crash_at = process.freeze_at = None
-
-    def _is_settled(self) -> bool:
-        now_s = self.scheduler.now_s
-        is_quiet = not self._queue.open_commands() and not any(
-            process.is_frozen or process.hanging
-            for machine in self._machines
-            for process in machine.processes
-        )
-        return is_quiet and all(
-            is_settled(line.state, now_s) for line in self._checks.lines.values()
-        )
-
-    def _release_and_resume(self) -> None:
-        for account, line in self._checks.lines.items():
-            for order in line.state.orders.values():
-                if order.phase in DOUBTFUL_PHASES:
-                    self._person.control(account, ReleaseOrder(order_id=order.order_id))
-            for symbol in ("", *sorted(line.state.halted_symbols)):
-                shown_n = line.state.blocked_n
-                self._person.control(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
-            for broken in sorted(line.state.breaks.values(), key=lambda each: each.break_id):
-                self._person.control(account, AdoptPosition(break_id=broken.break_id))
-
-    def _is_something_left(self) -> bool:
-        states = [line.state for line in self._checks.lines.values()]
-        return any(state.frozen_cause or len(state.breaks) for state in states)
-
-    def _probe(self) -> list[Wish]:
-        probes = []
-        for number, account in enumerate(self._numbers):
-            for symbol in SYMBOLS:
-                terms = terms_of(self._rng, symbol, Side.BUY, 10, None)
-                wish = Wish(
-                    number=100 + 10 * number + SYMBOLS.index(symbol),
-                    account=account,
-                    terms=terms,
-                    submits=1,
-                    cancels=False,
-                )
-                self._gateway.want(wish)
-                probes.append(wish)
-        return probes
-
-    def _judge(self, probes: list[Wish]) -> None:
-        live = [one for one in self._processes if not one.process.is_dead and one.accounts]
-        for alias, line in self._checks.lines.items():
-            state = next((a.state for one in live for a in one.accounts if a.alias == alias), None)
-            published = {c for account, c in self._gateway.published if account == alias}
-            FinalChecks(self._broker, line, self.violate).run(state, published)
-            if alias in self._checks.foreign_marks and not _is_told_of_a_stranger(line):
-                self.violate(f"an order of a stranger under our marks froze nothing on {alias}")
-            is_kicked = any(not process.is_dead for process in self._push.kicked)
-            if is_kicked and not any(is_kick(key) for key, _ in line.state.frozen_for.items()):
-                self.violate(f"a kick of the push connection froze nothing on {alias}")
-            for wish in probes:
-                if wish.account == alias and not self._is_filled(wish):
-                    self.violate(f"the probe of {wish.terms.symbol} on {alias} was not filled")
-
-    def _is_filled(self, wish: Wish) -> bool:
-        orders = self._checks.lines[wish.account].state.orders
-        return any(orders[order_id].phase is Phase.FILLED for order_id in wish.order_ids)
-
-
-def _is_told_of_a_stranger(line: Line) -> bool:
-    return any(key.startswith("mark_not_in_ledger") for key, _ in line.state.frozen_for.items())
 
 
 def run_seed(seed: int, scenario: Scenario | None = None) -> Result:

@@ -336,8 +336,10 @@ def cancel(
     return command(CancelOrder(order_id=order_id or order_id_of()), command_id, expires_s=expires_s)
 
 
-def release(order_id: str = "", command_id: str = "cmd-release") -> items.CommandItem:
-    body = ReleaseOrder(order_id=order_id or order_id_of())
+def release(
+    order_id: str = "", command_id: str = "cmd-release", *, shown_n: int = 1_000
+) -> items.CommandItem:
+    body = ReleaseOrder(order_id=order_id or order_id_of(), shown_n=shown_n)
     return command(body, command_id, principal="ann")
 
 
@@ -443,6 +445,7 @@ def seen(
     limit_price: str | None = "10.50",
     order_type: OrderType | None = OrderType.LIMIT,
     word: str = "Submitted",
+    listings: int = 1,
 ) -> items.OrderSeen:
     """Return one row of a listing; by default that of order 1, filled as its executions say."""
     total = sum((one.quantity for one in executions), start=Decimal(0))
@@ -465,6 +468,7 @@ def seen(
         source="openapi",
         opened_at=NOW,
         executions=executions,
+        listings=listings,
     )
 
 
@@ -485,7 +489,8 @@ def external(
     *, tiger: str = "t-9", symbol: str = "AAPL", side: Side = Side.SELL, quantity: str = "100"
 ) -> items.OrderSeen:
     """Return a row of an order from the phone app."""
-    return seen(tiger=tiger, number="0", mark="", symbol=symbol, side=side, quantity=quantity)
+    row = seen(tiger=tiger, number="0", mark="", symbol=symbol, side=side, quantity=quantity)
+    return replace(row, spec=spec(symbol=symbol, side=side, quantity=quantity))
 
 
 def absent(
@@ -512,6 +517,20 @@ def taken_back(
     )
 
 
+def not_listed(
+    name: str = "1", *, filled: str = "40", listings: int = TIMING.absence_listings_min
+) -> items.FillsNotListed:
+    """Return that listings in a row lack executions of an order with so much filled."""
+    return items.FillsNotListed(
+        order_id=order_id_of(name), listings=listings, filled_quantity=Decimal(filled)
+    )
+
+
+def unread(name: str = "1", *, listings: int = TIMING.absence_listings_min) -> items.OrderUnread:
+    """Return that listings in a row show an order in rows that nobody can read."""
+    return items.OrderUnread(order_id=order_id_of(name), listings=listings)
+
+
 def round_completed(gaps: int = 0) -> items.RoundCompleted:
     """Return a complete round of readings, begun after so many gaps."""
     return items.RoundCompleted(gaps=gaps, orders_read=1, orders_since=at(-3600))
@@ -519,7 +538,9 @@ def round_completed(gaps: int = 0) -> items.RoundCompleted:
 
 def round_of_open(*open_symbols: str, after_n: int, gaps: int = 0) -> items.RoundCompleted:
     """Return such a round that began when `after_n` events were stored, and asked what is open."""
-    return replace(round_completed(gaps), after_n=after_n, open_symbols=open_symbols)
+    return replace(
+        round_completed(gaps), after_n=after_n, open_symbols=open_symbols, open_from=at(1_000)
+    )
 
 
 def gap_noticed(gap: int = 1) -> items.GapNoticed:
@@ -570,6 +591,7 @@ def preview_command(
     order_type: OrderType = OrderType.LIMIT,
     command_id: str = "cmd-preview",
     expires_s: float = 60.0,
+    **more: Any,
 ) -> items.CommandItem:
     body = PreviewOrder(
         symbol=symbol,
@@ -580,6 +602,7 @@ def preview_command(
         time_in_force=TimeInForce.DAY,
         outside_regular_hours=False,
         reason="because",
+        **more,
     )
     return command(body, command_id, expires_s=expires_s)
 

@@ -22,6 +22,7 @@ WORDS: Final = {
     "p-doubt": "no clear answer",
     "abandoned": "the worker died",
     "late": "complete listings lack it",
+    "unread": "its row cannot be read",
 }
 _LISTED: Final = "a listing shows it so"
 _HEAD: Final = """# The life of an order

@@ -98,7 +98,7 @@ SEED: Final[tuple[Row, ...]] = (
         _NO_DEFAULT,
         Answered.REFUSED,
     ),
-    Row("tiger_get_positions", "get_positions(account)"),
+    Row("tiger_get_positions", "get_positions(account, view)", "view=now has prices of now"),
     Row(
         "tiger_get_account_info",
         "get_balances(account, view=now)",

@@ -37,8 +37,9 @@ from core.commands import (
     signed_bytes,
     submit_command_id,
 )
+from core.lease import LeaseRecord, encode_lease
 from core.ports import Clock, Ids
-from core.subjects import Kind, ledger_stream, subject
+from core.subjects import Kind, lease_subject, ledger_stream, subject
 from core.terms import OrderType, Side, TimeInForce
 from infra.clock import RandomIds, SystemClock
 from infra.home import Home, Installation
@@ -72,12 +73,20 @@ class WorkerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        # What it said before it was ready.
+        self.said: list[dict[str, Any]] = []
 
     async def wait_ready(self) -> None:
-        """Wait for its ready line."""
+        """Wait for its ready line, whatever it says that it waits for until then."""
+        while not (word := await self.next_word())["ready"]:
+            self.said.append(word)
+
+    async def next_word(self) -> dict[str, Any]:
+        """Wait for what it says next of itself."""
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), START_S)
         assert line, "the worker ended before it was ready"
+        return msgspec.json.decode(line, type=dict[str, Any])
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -130,16 +139,24 @@ class Rig:
         await gateway.flush()
 
     async def start_worker(
-        self, login: str = "alpha", *, module: str = "adapters.tiger_worker", **options: str
+        self,
+        login: str = "alpha",
+        *,
+        module: str = "adapters.tiger_worker",
+        home: Path | None = None,
+        **options: str,
     ) -> WorkerProcess:
-        """Start a worker; `module` may be a test's own main, `options` its environment."""
+        """Start a worker; `module` may be a test's own main, `options` its environment.
+
+        `home` may be a copy of the rig's, as another machine has it.
+        """
         with (self.home.path / f"worker-{login}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 module,
                 "--home",
-                str(self.home.path),
+                str(home or self.home.path),
                 "--login",
                 login,
                 stdout=asyncio.subprocess.PIPE,
@@ -195,8 +212,11 @@ class Rig:
 
     async def resume(self, account: str = ACCOUNT, symbol: str = "") -> str:
         """Have a person, who saw every fact so far, lift a halt or freeze; return the command."""
-        shown_n = max(recorded.n for recorded in self.facts if recorded.account == account)
-        return await self.send(account, ResumeAccount(symbol=symbol, shown_n=shown_n))
+        return await self.send(account, ResumeAccount(symbol=symbol, shown_n=self.told_n(account)))
+
+    def told_n(self, account: str = ACCOUNT) -> int:
+        """Return the `n` of the account's last fact that was heard so far."""
+        return max(recorded.n for recorded in self.facts if recorded.account == account)
 
     async def fact(
         self,
@@ -282,6 +302,21 @@ class Rig:
                 )
                 found.append(recorded)
         return found
+
+    async def give_up_lease(self, login: str = "alpha") -> None:
+        """Leave a login's lease as a worker does that ends in order; for one that was killed."""
+        provisioner = await self.nats.client(PROVISIONER)
+        record = LeaseRecord(
+            holder="test",
+            domain="test",
+            host="test",
+            lease_s=0.0,
+            late_s=0.0,
+            renewals=1,
+            is_released=True,
+        )
+        js = provisioner.jetstream()
+        await js.publish(lease_subject(login), encode_lease(record), timeout=WAIT_S)
 
     def number(self, account: str = ACCOUNT) -> str:
         """Return an account's number at the broker."""

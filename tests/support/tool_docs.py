@@ -34,6 +34,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "end": "To, in the same forms; a day is meant whole.",
     "end_at": "twap, vwap: when it ends.",
     "expiry": "Day of expiry.",
+    "get_positions.view": "As recorded when a holding last changed, or asked of the broker now.",
     "fields": "Names of figures, or one industry's id.",
     "filters": "Conditions that all must hold.",
     "limit": "Rows at most.",

@@ -79,7 +79,7 @@ KNOWN: Final[Mapping[str, list[dict[str, Any]]]] = {
     "list_accounts": [{}],
     "get_account": [{"account": each} for each in ACCOUNTS],
     "get_positions": _on(TRADED[0], {}, {"symbol": "AAPL"}, {"limit": 1, "cursor": "{cursor:0}"})
-    + _on(TRADED[1], {"market": "US"}, {"security": "stock", "limit": 2}),
+    + _on(TRADED[1], {"market": "US"}, {"security": "stock", "limit": 2}, {"view": "now"}),
     "get_balances": [
         *({"account": each} for each in ACCOUNTS),
         *_on(TRADED[0], {"view": "now"}, {"view": "history", "begin": "30d"}),

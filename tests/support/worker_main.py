@@ -1,13 +1,15 @@
 """A worker that dies or pauses at one chosen step: a test's own main, never shipped.
 
-`TEST_STEP` names the step, `TEST_TIMING` the limits of time as JSON. `TEST_LOOK_BACK_S` says how
-far listings go back beyond what they are for: with a minute, a test would wait so long.
+`TEST_STEP` names the step, `TEST_TIMING` the limits of time as JSON, `TEST_LOCKS` the place of the
+locks of logins. `TEST_LOOK_BACK_S` says how far listings go back beyond what they are for: with a
+minute, a test would wait so long.
 """
 
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
@@ -96,4 +98,5 @@ if __name__ == "__main__":
             timing=timing,
             make_broker=_broker,
             make_ledger=_ledger,
+            locks=Path(os.environ["TEST_LOCKS"]) if "TEST_LOCKS" in os.environ else None,
         )

@@ -386,6 +386,7 @@ def order_row(**fields: object) -> dict[str, Any]:
         "orderId": 901,
         "userMark": facts.mark_of(),
         "symbol": "AAPL",
+        "secType": "STK",
         "market": "US",
         "currency": "USD",
         "action": "BUY",
@@ -424,6 +425,7 @@ def open_guard(
     latch: HaltLatch | None = None,
     is_halted: Callable[[str], bool] = lambda _: False,
     is_lock_held: Callable[[], bool] = lambda: True,
+    has_lease: Callable[[], bool] = lambda: True,
 ) -> SendGuard:
     """Return a guard that objects to nothing by itself."""
     return SendGuard(
@@ -432,6 +434,7 @@ def open_guard(
         is_halted=is_halted,
         halt_file=halt_file,
         is_lock_held=is_lock_held,
+        has_lease=has_lease,
     )
 
 

@@ -309,7 +309,7 @@ released_id/requested   acc fill CXL          acc EXP        acc REJ
 
 # word: the order's own row, with a status word that nobody knows. mark: a row whose mark begins
 # with our ledger's id but names no order of it. mismatch: the order's mark on another broker id,
-# with another quantity.
+# on the other side, in the third listing that says so.
 DOUBTS: Final = """
                         word         mark           mismatch
 no_preview              frz ext frz  frz ext x-wrk  frz ext x-wrk
@@ -351,76 +351,77 @@ not_found/none          acc frz      frz ext x-wrk  frz ext x-wrk
 not_found/wanted        acc frz      frz ext x-wrk  frz ext x-wrk
 released/none           acc frz      frz ext x-wrk  frz ext x-wrk
 released/wanted         acc frz      frz ext x-wrk  frz ext x-wrk
-unknown_id/none         frz acc      frz ext x-wrk  frz ext x-wrk
-unknown_id/wanted       frz acc      frz ext x-wrk  frz ext x-wrk
-unknown_id/started      frz acc      frz ext x-wrk  frz ext x-wrk
-unknown_id/requested    frz acc      frz ext x-wrk  frz ext x-wrk
+unknown_id/none         frz          frz ext x-wrk  frz ext x-wrk
+unknown_id/wanted       frz          frz ext x-wrk  frz ext x-wrk
+unknown_id/started      frz          frz ext x-wrk  frz ext x-wrk
+unknown_id/requested    frz          frz ext x-wrk  frz ext x-wrk
 not_found_id/none       frz acc      frz ext x-wrk  frz ext x-wrk
 not_found_id/wanted     frz acc      frz ext x-wrk  frz ext x-wrk
 not_found_id/started    frz acc      frz ext x-wrk  frz ext x-wrk
 not_found_id/requested  frz acc      frz ext x-wrk  frz ext x-wrk
-released_id/none        frz acc      frz ext x-wrk  frz ext x-wrk
-released_id/wanted      frz acc      frz ext x-wrk  frz ext x-wrk
-released_id/started     frz acc      frz ext x-wrk  frz ext x-wrk
-released_id/requested   frz acc      frz ext x-wrk  frz ext x-wrk
+released_id/none        frz          frz ext x-wrk  frz ext x-wrk
+released_id/wanted      frz          frz ext x-wrk  frz ext x-wrk
+released_id/started     frz          frz ext x-wrk  frz ext x-wrk
+released_id/requested   frz          frz ext x-wrk  frz ext x-wrk
 """
 
 # early, late: complete listings lack the order, begun before and after a send can have arrived.
 # An order that the broker once showed or took and shows no more is in doubt: that is no end.
-# undone: listings in a row show it over, and without any of its fills.
+# undone: listings in a row show it over, and without any of its fills. unread: they show it in rows
+# that nobody can read.
 REST: Final = """
-                        early  late  halt  resume  round  gap    undone
-no_preview              -      -     halt  resume  -      stale  -
-preview_valid           -      -     halt  resume  -      stale  -
-preview_expired         -      -     halt  resume  -      stale  -
-submitting/none         -      -     halt  resume  -      stale  -
-submitting/wanted       -      -     halt  resume  -      stale  -
-accepted/none           -      unk   halt  resume  -      stale  -
-accepted/wanted         -      unk   halt  resume  -      stale  -
-accepted/started        -      unk   halt  resume  -      stale  -
-accepted/requested      -      unk   halt  resume  -      stale  -
-working/none            -      unk   halt  resume  -      stale  -
-working/wanted          -      unk   halt  resume  -      stale  -
-working/started         -      unk   halt  resume  -      stale  -
-working/requested       -      unk   halt  resume  -      stale  -
-filled/none             -      -     halt  resume  -      stale  frz
-filled/wanted           -      -     halt  resume  -      stale  frz
-filled/started          -      -     halt  resume  -      stale  frz
-filled/requested        -      -     halt  resume  -      stale  frz
-cancelled/none          -      -     halt  resume  -      stale  frz
-cancelled/wanted        -      -     halt  resume  -      stale  frz
-cancelled/started       -      -     halt  resume  -      stale  frz
-cancelled/requested     -      -     halt  resume  -      stale  frz
-expired/none            -      -     halt  resume  -      stale  -
-expired/wanted          -      -     halt  resume  -      stale  -
-expired/started         -      -     halt  resume  -      stale  -
-expired/requested       -      -     halt  resume  -      stale  -
-rejected/none           -      -     halt  resume  -      stale  -
-rejected/wanted         -      -     halt  resume  -      stale  -
-rejected/started        -      -     halt  resume  -      stale  -
-rejected/requested      -      -     halt  resume  -      stale  -
-rejected_reply/none     -      -     halt  resume  -      stale  -
-rejected_reply/wanted   -      -     halt  resume  -      stale  -
-not_sent/none           -      -     halt  resume  -      stale  -
-not_sent/wanted         -      -     halt  resume  -      stale  -
-unknown/none            -      nfd   halt  resume  -      stale  -
-unknown/wanted          -      nfd   halt  resume  -      stale  -
-not_found/none          -      -     halt  resume  -      stale  -
-not_found/wanted        -      -     halt  resume  -      stale  -
-released/none           -      -     halt  resume  -      stale  -
-released/wanted         -      -     halt  resume  -      stale  -
-unknown_id/none         -      nfd   halt  resume  -      stale  -
-unknown_id/wanted       -      nfd   halt  resume  -      stale  -
-unknown_id/started      -      nfd   halt  resume  -      stale  -
-unknown_id/requested    -      nfd   halt  resume  -      stale  -
-not_found_id/none       -      -     halt  resume  -      stale  -
-not_found_id/wanted     -      -     halt  resume  -      stale  -
-not_found_id/started    -      -     halt  resume  -      stale  -
-not_found_id/requested  -      -     halt  resume  -      stale  -
-released_id/none        -      -     halt  resume  -      stale  -
-released_id/wanted      -      -     halt  resume  -      stale  -
-released_id/started     -      -     halt  resume  -      stale  -
-released_id/requested   -      -     halt  resume  -      stale  -
+                        early  late  halt  resume  round  gap    undone  unread
+no_preview              -      -     halt  resume  -      stale  -       -
+preview_valid           -      -     halt  resume  -      stale  -       -
+preview_expired         -      -     halt  resume  -      stale  -       -
+submitting/none         -      -     halt  resume  -      stale  -       -
+submitting/wanted       -      -     halt  resume  -      stale  -       -
+accepted/none           -      unk   halt  resume  -      stale  -       unk
+accepted/wanted         -      unk   halt  resume  -      stale  -       unk
+accepted/started        -      unk   halt  resume  -      stale  -       unk
+accepted/requested      -      unk   halt  resume  -      stale  -       unk
+working/none            -      unk   halt  resume  -      stale  -       unk
+working/wanted          -      unk   halt  resume  -      stale  -       unk
+working/started         -      unk   halt  resume  -      stale  -       unk
+working/requested       -      unk   halt  resume  -      stale  -       unk
+filled/none             -      -     halt  resume  -      stale  frz     -
+filled/wanted           -      -     halt  resume  -      stale  frz     -
+filled/started          -      -     halt  resume  -      stale  frz     -
+filled/requested        -      -     halt  resume  -      stale  frz     -
+cancelled/none          -      -     halt  resume  -      stale  frz     -
+cancelled/wanted        -      -     halt  resume  -      stale  frz     -
+cancelled/started       -      -     halt  resume  -      stale  frz     -
+cancelled/requested     -      -     halt  resume  -      stale  frz     -
+expired/none            -      -     halt  resume  -      stale  -       -
+expired/wanted          -      -     halt  resume  -      stale  -       -
+expired/started         -      -     halt  resume  -      stale  -       -
+expired/requested       -      -     halt  resume  -      stale  -       -
+rejected/none           -      -     halt  resume  -      stale  -       -
+rejected/wanted         -      -     halt  resume  -      stale  -       -
+rejected/started        -      -     halt  resume  -      stale  -       -
+rejected/requested      -      -     halt  resume  -      stale  -       -
+rejected_reply/none     -      -     halt  resume  -      stale  -       -
+rejected_reply/wanted   -      -     halt  resume  -      stale  -       -
+not_sent/none           -      -     halt  resume  -      stale  -       -
+not_sent/wanted         -      -     halt  resume  -      stale  -       -
+unknown/none            -      nfd   halt  resume  -      stale  -       -
+unknown/wanted          -      nfd   halt  resume  -      stale  -       -
+not_found/none          -      -     halt  resume  -      stale  -       -
+not_found/wanted        -      -     halt  resume  -      stale  -       -
+released/none           -      -     halt  resume  -      stale  -       -
+released/wanted         -      -     halt  resume  -      stale  -       -
+unknown_id/none         -      nfd   halt  resume  -      stale  -       -
+unknown_id/wanted       -      nfd   halt  resume  -      stale  -       -
+unknown_id/started      -      nfd   halt  resume  -      stale  -       -
+unknown_id/requested    -      nfd   halt  resume  -      stale  -       -
+not_found_id/none       -      -     halt  resume  -      stale  -       -
+not_found_id/wanted     -      -     halt  resume  -      stale  -       -
+not_found_id/started    -      -     halt  resume  -      stale  -       -
+not_found_id/requested  -      -     halt  resume  -      stale  -       -
+released_id/none        -      -     halt  resume  -      stale  -       -
+released_id/wanted      -      -     halt  resume  -      stale  -       -
+released_id/started     -      -     halt  resume  -      stale  -       -
+released_id/requested   -      -     halt  resume  -      stale  -       -
 """
 
 TABLES: Final = (COMMANDS, ANSWERS, SIGHTINGS, ENDINGS, DOUBTS, REST)

@@ -90,21 +90,25 @@ released_id/not_sent        no.done no.done c-want  no.done       other    no.re
 released_id/not_applied     no.done no.done c-want  no.done       other    no.rel  -
 released_id/replaced        no.done no.done c-want  no.done       other    no.rel  -
 filled/none                 no.done no.done no.done no.done       other    no.rel  -
+filled/started              no.done no.done no.done no.done       other    no.rel  m-unkn
 filled/refused              no.done no.done no.done no.done       other    no.rel  -
 filled/not_sent             no.done no.done no.done no.done       other    no.rel  -
 filled/not_applied          no.done no.done no.done no.done       other    no.rel  -
 filled/replaced             no.done no.done no.done no.done       other    no.rel  -
 cancelled/none              no.done no.done no.done no.done       other    no.rel  -
+cancelled/started           no.done no.done no.done no.done       other    no.rel  m-unkn
 cancelled/refused           no.done no.done no.done no.done       other    no.rel  -
 cancelled/not_sent          no.done no.done no.done no.done       other    no.rel  -
 cancelled/not_applied       no.done no.done no.done no.done       other    no.rel  -
 cancelled/replaced          no.done no.done no.done no.done       other    no.rel  -
 expired/none                no.done no.done no.done no.done       other    no.rel  -
+expired/started             no.done no.done no.done no.done       other    no.rel  m-unkn
 expired/refused             no.done no.done no.done no.done       other    no.rel  -
 expired/not_sent            no.done no.done no.done no.done       other    no.rel  -
 expired/not_applied         no.done no.done no.done no.done       other    no.rel  -
 expired/replaced            no.done no.done no.done no.done       other    no.rel  -
 rejected/none               no.done no.done no.done no.done       other    no.rel  -
+rejected/started            no.done no.done no.done no.done       other    no.rel  m-unkn
 rejected/refused            no.done no.done no.done no.done       other    no.rel  -
 rejected/not_sent           no.done no.done no.done no.done       other    no.rel  -
 rejected/not_applied        no.done no.done no.done no.done       other    no.rel  -
@@ -137,7 +141,7 @@ working/replaced/unknown    no.canc no.canc c-start c-start asked other    no.re
 """
 
 # How the one call to change ended (m-), and how a call to cancel ended (c-). What a listing has
-# shown, no late answer takes back.
+# shown, no late answer takes back; of an order that ended meanwhile the answer is recorded.
 ANSWERS: Final = """
                             m-done m-no   m-unsent m-doubt c-done c-no   c-unsent c-doubt
 accepted/none               -      -      -        -       -      -      -        -
@@ -181,21 +185,25 @@ released_id/not_sent        -      -      -        -       -      -      -      
 released_id/not_applied     -      -      -        -       -      -      -        -
 released_id/replaced        -      -      -        -       -      -      -        -
 filled/none                 -      -      -        -       -      -      -        -
+filled/started              m-requ m-refu m-nsnt   m-unkn  -      -      -        -
 filled/refused              -      -      -        -       -      -      -        -
 filled/not_sent             -      -      -        -       -      -      -        -
 filled/not_applied          -      -      -        -       -      -      -        -
 filled/replaced             -      -      -        -       -      -      -        -
 cancelled/none              -      -      -        -       -      -      -        -
+cancelled/started           m-requ m-refu m-nsnt   m-unkn  -      -      -        -
 cancelled/refused           -      -      -        -       -      -      -        -
 cancelled/not_sent          -      -      -        -       -      -      -        -
 cancelled/not_applied       -      -      -        -       -      -      -        -
 cancelled/replaced          -      -      -        -       -      -      -        -
 expired/none                -      -      -        -       -      -      -        -
+expired/started             m-requ m-refu m-nsnt   m-unkn  -      -      -        -
 expired/refused             -      -      -        -       -      -      -        -
 expired/not_sent            -      -      -        -       -      -      -        -
 expired/not_applied         -      -      -        -       -      -      -        -
 expired/replaced            -      -      -        -       -      -      -        -
 rejected/none               -      -      -        -       -      -      -        -
+rejected/started            m-requ m-refu m-nsnt   m-unkn  -      -      -        -
 rejected/refused            -      -      -        -       -      -      -        -
 rejected/not_sent           -      -      -        -       -      -      -        -
 rejected/not_applied        -      -      -        -       -      -      -        -
@@ -273,21 +281,25 @@ released_id/not_sent        acc wrk       acc terms wrk  acc terms wrk acc fill 
 released_id/not_applied     acc wrk       acc terms wrk  acc terms wrk acc fill wrk
 released_id/replaced        acc terms wrk acc wrk        acc terms wrk acc terms fill wrk
 filled/none                 -             terms          terms         -
+filled/started              -             m-repl         terms          -
 filled/refused              -             terms          terms         -
 filled/not_sent             -             terms          terms         -
 filled/not_applied          -             terms          terms         -
 filled/replaced             terms         -              terms         terms
 cancelled/none              -             terms          terms         wrk
+cancelled/started           -             m-repl         terms          wrk
 cancelled/refused           -             terms          terms         wrk
 cancelled/not_sent          -             terms          terms         wrk
 cancelled/not_applied       -             terms          terms         wrk
 cancelled/replaced          terms         -              terms         terms wrk
 expired/none                wrk           terms wrk      terms wrk     fill wrk
+expired/started             wrk           m-repl wrk     terms wrk      fill wrk
 expired/refused             wrk           terms wrk      terms wrk     fill wrk
 expired/not_sent            wrk           terms wrk      terms wrk     fill wrk
 expired/not_applied         wrk           terms wrk      terms wrk     fill wrk
 expired/replaced            terms wrk     wrk            terms wrk     terms fill wrk
 rejected/none               wrk           terms wrk      terms wrk     fill wrk
+rejected/started            wrk           m-repl wrk     terms wrk      fill wrk
 rejected/refused            wrk           terms wrk      terms wrk     fill wrk
 rejected/not_sent           wrk           terms wrk      terms wrk     fill wrk
 rejected/not_applied        wrk           terms wrk      terms wrk     fill wrk
@@ -319,96 +331,101 @@ working/replaced/refused    terms         -              terms         terms fil
 working/replaced/unknown    terms         -              terms         terms fill wrk
 """
 
-# filled: listed on the terms asked for, whole. cancelled: listed on the old ones, after e1. lost:
+# filled: listed on the terms asked for, whole. cancelled: listed on the old ones, after e1, with
+# which a change that was only waited for is over. lost:
 # complete listings lack the order. early, late: complete listings show it on its old terms, begun
 # before and after the request can have arrived.
 EVIDENCE: Final = """
-                            filled                   cancelled          lost early late
-accepted/none               terms fill fill FLD      fill CXL           unk  -     -
-accepted/started            m-repl fill fill FLD     fill CXL           unk  -     m-napp
-accepted/requested          m-repl fill fill FLD     fill CXL           unk  -     m-napp
-accepted/unknown            m-repl fill fill FLD     fill CXL           unk  -     m-napp
-accepted/refused            terms fill fill FLD      fill CXL           unk  -     -
-accepted/not_sent           terms fill fill FLD      fill CXL           unk  -     -
-accepted/not_applied        terms fill fill FLD      fill CXL           unk  -     -
-accepted/replaced           fill fill FLD            terms fill CXL     unk  -     -
-working/none                terms fill fill FLD      fill CXL           unk  -     -
-working/started             m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested           m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown             m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/refused             terms fill fill FLD      fill CXL           unk  -     -
-working/not_sent            terms fill fill FLD      fill CXL           unk  -     -
-working/not_applied         terms fill fill FLD      fill CXL           unk  -     -
-working/replaced            fill fill FLD            terms fill CXL     unk  -     -
-unknown_id/none             acc terms fill fill FLD  acc fill CXL       nfd  -     -
-unknown_id/started          acc m-repl fill fill FLD acc fill CXL       nfd  -     m-napp
-unknown_id/requested        acc m-repl fill fill FLD acc fill CXL       nfd  -     m-napp
-unknown_id/unknown          acc m-repl fill fill FLD acc fill CXL       nfd  -     m-napp
-unknown_id/refused          acc terms fill fill FLD  acc fill CXL       nfd  -     -
-unknown_id/not_sent         acc terms fill fill FLD  acc fill CXL       nfd  -     -
-unknown_id/not_applied      acc terms fill fill FLD  acc fill CXL       nfd  -     -
-unknown_id/replaced         acc fill fill FLD        acc terms fill CXL nfd  -     -
-not_found_id/none           acc terms fill fill FLD  acc fill CXL       -    -     -
-not_found_id/started        acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-not_found_id/requested      acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-not_found_id/unknown        acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-not_found_id/refused        acc terms fill fill FLD  acc fill CXL       -    -     -
-not_found_id/not_sent       acc terms fill fill FLD  acc fill CXL       -    -     -
-not_found_id/not_applied    acc terms fill fill FLD  acc fill CXL       -    -     -
-not_found_id/replaced       acc fill fill FLD        acc terms fill CXL -    -     -
-released_id/none            acc terms fill fill FLD  acc fill CXL       -    -     -
-released_id/started         acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-released_id/requested       acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-released_id/unknown         acc m-repl fill fill FLD acc fill CXL       -    -     m-napp
-released_id/refused         acc terms fill fill FLD  acc fill CXL       -    -     -
-released_id/not_sent        acc terms fill fill FLD  acc fill CXL       -    -     -
-released_id/not_applied     acc terms fill fill FLD  acc fill CXL       -    -     -
-released_id/replaced        acc fill fill FLD        acc terms fill CXL -    -     -
-filled/none                 terms                    -                  -    -     -
-filled/refused              terms                    -                  -    -     -
-filled/not_sent             terms                    -                  -    -     -
-filled/not_applied          terms                    -                  -    -     -
-filled/replaced             -                        terms              -    -     -
-cancelled/none              terms fill FLD           -                  -    -     -
-cancelled/refused           terms fill FLD           -                  -    -     -
-cancelled/not_sent          terms fill FLD           -                  -    -     -
-cancelled/not_applied       terms fill FLD           -                  -    -     -
-cancelled/replaced          fill FLD                 terms              -    -     -
-expired/none                terms fill fill FLD      fill CXL           -    -     -
-expired/refused             terms fill fill FLD      fill CXL           -    -     -
-expired/not_sent            terms fill fill FLD      fill CXL           -    -     -
-expired/not_applied         terms fill fill FLD      fill CXL           -    -     -
-expired/replaced            fill fill FLD            terms fill CXL     -    -     -
-rejected/none               terms fill fill FLD      fill CXL           -    -     -
-rejected/refused            terms fill fill FLD      fill CXL           -    -     -
-rejected/not_sent           terms fill fill FLD      fill CXL           -    -     -
-rejected/not_applied        terms fill fill FLD      fill CXL           -    -     -
-rejected/replaced           fill fill FLD            terms fill CXL     -    -     -
-working/none/wanted         terms fill fill FLD      fill CXL           unk  -     -
-working/none/started        terms fill fill FLD      fill CXL           unk  -     -
-working/none/requested      terms fill fill FLD      fill CXL           unk  -     -
-working/none/refused        terms fill fill FLD      fill CXL           unk  -     -
-working/none/unknown        terms fill fill FLD      fill CXL           unk  -     -
-working/started/wanted      m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/started/started     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/started/requested   m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/started/refused     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/started/unknown     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested/wanted    m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested/started   m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested/requested m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested/refused   m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/requested/unknown   m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown/wanted      m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown/started     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown/requested   m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown/refused     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/unknown/unknown     m-repl fill fill FLD     fill CXL           unk  -     m-napp
-working/replaced/wanted     fill fill FLD            terms fill CXL     unk  -     -
-working/replaced/started    fill fill FLD            terms fill CXL     unk  -     -
-working/replaced/requested  fill fill FLD            terms fill CXL     unk  -     -
-working/replaced/refused    fill fill FLD            terms fill CXL     unk  -     -
-working/replaced/unknown    fill fill FLD            terms fill CXL     unk  -     -
+                            filled                   cancelled               lost early late
+accepted/none               terms fill fill FLD      fill CXL                unk  -     -
+accepted/started            m-repl fill fill FLD     fill CXL                unk  -     m-napp
+accepted/requested          m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+accepted/unknown            m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+accepted/refused            terms fill fill FLD      fill CXL                unk  -     -
+accepted/not_sent           terms fill fill FLD      fill CXL                unk  -     -
+accepted/not_applied        terms fill fill FLD      fill CXL                unk  -     -
+accepted/replaced           fill fill FLD            terms fill CXL          unk  -     -
+working/none                terms fill fill FLD      fill CXL                unk  -     -
+working/started             m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/requested           m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown             m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/refused             terms fill fill FLD      fill CXL                unk  -     -
+working/not_sent            terms fill fill FLD      fill CXL                unk  -     -
+working/not_applied         terms fill fill FLD      fill CXL                unk  -     -
+working/replaced            fill fill FLD            terms fill CXL          unk  -     -
+unknown_id/none             acc terms fill fill FLD  acc fill CXL            nfd  -     -
+unknown_id/started          acc m-repl fill fill FLD acc fill CXL            nfd  -     m-napp
+unknown_id/requested        acc m-repl fill fill FLD acc fill m-napp CXL     nfd  -     m-napp
+unknown_id/unknown          acc m-repl fill fill FLD acc fill m-napp CXL     nfd  -     m-napp
+unknown_id/refused          acc terms fill fill FLD  acc fill CXL            nfd  -     -
+unknown_id/not_sent         acc terms fill fill FLD  acc fill CXL            nfd  -     -
+unknown_id/not_applied      acc terms fill fill FLD  acc fill CXL            nfd  -     -
+unknown_id/replaced         acc fill fill FLD        acc terms fill CXL      nfd  -     -
+not_found_id/none           acc terms fill fill FLD  acc fill CXL            -    -     -
+not_found_id/started        acc m-repl fill fill FLD acc fill CXL            -    -     m-napp
+not_found_id/requested      acc m-repl fill fill FLD acc fill m-napp CXL     -    -     m-napp
+not_found_id/unknown        acc m-repl fill fill FLD acc fill m-napp CXL     -    -     m-napp
+not_found_id/refused        acc terms fill fill FLD  acc fill CXL            -    -     -
+not_found_id/not_sent       acc terms fill fill FLD  acc fill CXL            -    -     -
+not_found_id/not_applied    acc terms fill fill FLD  acc fill CXL            -    -     -
+not_found_id/replaced       acc fill fill FLD        acc terms fill CXL      -    -     -
+released_id/none            acc terms fill fill FLD  acc fill CXL            -    -     -
+released_id/started         acc m-repl fill fill FLD acc fill CXL            -    -     m-napp
+released_id/requested       acc m-repl fill fill FLD acc fill m-napp CXL     -    -     m-napp
+released_id/unknown         acc m-repl fill fill FLD acc fill m-napp CXL     -    -     m-napp
+released_id/refused         acc terms fill fill FLD  acc fill CXL            -    -     -
+released_id/not_sent        acc terms fill fill FLD  acc fill CXL            -    -     -
+released_id/not_applied     acc terms fill fill FLD  acc fill CXL            -    -     -
+released_id/replaced        acc fill fill FLD        acc terms fill CXL      -    -     -
+filled/none                 terms                    -                       -    -     -
+filled/started              m-repl                   -                       -    -     m-napp
+filled/refused              terms                    -                       -    -     -
+filled/not_sent             terms                    -                       -    -     -
+filled/not_applied          terms                    -                       -    -     -
+filled/replaced             -                        terms                   -    -     -
+cancelled/none              terms fill FLD           -                       -    -     -
+cancelled/started           m-repl fill FLD          -                       -    -     m-napp
+cancelled/refused           terms fill FLD           -                       -    -     -
+cancelled/not_sent          terms fill FLD           -                       -    -     -
+cancelled/not_applied       terms fill FLD           -                       -    -     -
+cancelled/replaced          fill FLD                 terms                   -    -     -
+expired/none                terms fill fill FLD      fill CXL                -    -     -
+expired/started             m-repl fill fill FLD     fill CXL                -    -     m-napp
+expired/refused             terms fill fill FLD      fill CXL                -    -     -
+expired/not_sent            terms fill fill FLD      fill CXL                -    -     -
+expired/not_applied         terms fill fill FLD      fill CXL                -    -     -
+expired/replaced            fill fill FLD            terms fill CXL          -    -     -
+rejected/none               terms fill fill FLD      fill CXL                -    -     -
+rejected/started            m-repl fill fill FLD     fill CXL                -    -     m-napp
+rejected/refused            terms fill fill FLD      fill CXL                -    -     -
+rejected/not_sent           terms fill fill FLD      fill CXL                -    -     -
+rejected/not_applied        terms fill fill FLD      fill CXL                -    -     -
+rejected/replaced           fill fill FLD            terms fill CXL          -    -     -
+working/none/wanted         terms fill fill FLD      fill CXL                unk  -     -
+working/none/started        terms fill fill FLD      fill CXL                unk  -     -
+working/none/requested      terms fill fill FLD      fill CXL                unk  -     -
+working/none/refused        terms fill fill FLD      fill CXL                unk  -     -
+working/none/unknown        terms fill fill FLD      fill CXL                unk  -     -
+working/started/wanted      m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/started/started     m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/started/requested   m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/started/refused     m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/started/unknown     m-repl fill fill FLD     fill CXL                unk  -     m-napp
+working/requested/wanted    m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/requested/started   m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/requested/requested m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/requested/refused   m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/requested/unknown   m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown/wanted      m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown/started     m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown/requested   m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown/refused     m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/unknown/unknown     m-repl fill fill FLD     fill m-napp CXL         unk  -     m-napp
+working/replaced/wanted     fill fill FLD            terms fill CXL          unk  -     -
+working/replaced/started    fill fill FLD            terms fill CXL          unk  -     -
+working/replaced/requested  fill fill FLD            terms fill CXL          unk  -     -
+working/replaced/refused    fill fill FLD            terms fill CXL          unk  -     -
+working/replaced/unknown    fill fill FLD            terms fill CXL          unk  -     -
 """
 
 TABLES: Final = (COMMANDS, ANSWERS, SIGHTINGS, EVIDENCE)

@@ -1,6 +1,7 @@
 """Keys of callers: what makes two calls one, what makes them a conflict, and who may act."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from core.commands import (
     ModifyOrder,
     PreviewOrder,
     SubmitOrder,
+    TermsSeen,
 )
 from core.desk import decide, waits, wants_reads
 from core.refusals import Refusal
@@ -92,6 +94,11 @@ def test_a_claim_names_every_field_that_differs_by_value(
 def test_amounts_inside_a_leg_are_the_same_by_value_too() -> None:
     other = msgspec.structs.replace(LEG, strike="5.0")
     assert differing(preview(legs=(LEG,)), preview(legs=(other,))) == ()
+
+
+def test_what_was_seen_of_an_order_is_no_part_of_what_a_key_is_for() -> None:
+    seen = TermsSeen(quantity=Decimal(5))
+    assert differing(modify(), modify(seen=seen)) == ()
 
 
 def test_a_preview_and_a_change_never_share_a_key() -> None:

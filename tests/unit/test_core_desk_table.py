@@ -11,6 +11,7 @@ from core.codec import EVENT_CLASSES, type_name
 from core.desk import waits
 from core.items import Outcome, SeenPhase
 from core.orders import FINAL_PHASES, CancelPhase, Order, Phase
+from core.terms import Side
 from tests.support import core_facts as facts
 from tests.unit.desk_cases import (
     CANCEL_AFTER,
@@ -62,7 +63,7 @@ ITEMS: Final[dict[str, items.Item]] = {
     "rejected": facts.seen(SeenPhase.REJECTED),
     "word": facts.seen(SeenPhase.UNREADABLE, word="Enchanted"),
     "mark": facts.seen(SeenPhase.LIVE, tiger="t-8", mark=f"{facts.LEDGER_ID}.ord-not-here"),
-    "mismatch": facts.seen(SeenPhase.LIVE, tiger="t-8", quantity="300"),
+    "mismatch": facts.seen(SeenPhase.LIVE, tiger="t-8", side=Side.SELL, listings=3),
     "early": facts.absent(seconds=24),
     "late": facts.absent(seconds=24.001),
     "halt": facts.halt(),
@@ -70,6 +71,7 @@ ITEMS: Final[dict[str, items.Item]] = {
     "round": facts.round_completed(),
     "gap": facts.gap_noticed(),
     "undone": facts.taken_back(),
+    "unread": facts.unread(),
 }
 
 

@@ -227,7 +227,7 @@ def test_order_that_claims_to_be_ours_freezes_and_is_put_on_the_books(
 
 def test_order_with_our_mark_in_another_market_is_a_stranger() -> None:
     desk = facts.TestDesk(*facts.ready(facts.started(), facts.unknown()))
-    assert _types(desk.settle(facts.seen(market="HK"))) == [
+    assert _types(desk.settle(facts.seen(market="HK", listings=3))) == [
         events.AccountFrozen,
         events.OrderExternalObserved,
         events.OrderWorking,
@@ -238,11 +238,12 @@ def test_order_with_our_mark_in_another_market_is_a_stranger() -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        facts.seen(mark=""),
+        facts.seen(mark="else"),
         facts.seen(number="77"),
         facts.seen(symbol="MSFT"),
         facts.seen(market="HK"),
         facts.seen(side=Side.SELL),
+        facts.seen(side=Side.SELL, mark=""),
     ],
 )
 def test_known_order_that_turns_into_another_freezes_once(row: items.OrderSeen) -> None:

@@ -19,6 +19,7 @@ FIRST: Final = facts.execution("e1", "40")
 SECOND: Final = facts.execution("e2", "60")
 FINAL: Final = {"filled", "cancelled", "expired", "rejected"}
 PHASES: Final = {"accepted", "working", "unknown_id", "not_found_id", "released_id", *FINAL}
+WAITED_FOR: Final = PENDING_MODIFIES - {ModifyPhase.STARTED}
 WISH: Final = facts.modify_command("cmd-late", limit_price="12.00")
 
 ITEMS: Final[dict[str, items.Item]] = {
@@ -77,7 +78,7 @@ def _check_order(before: Order, after: Order, words: list[str]) -> None:
         phase = desk_cases.PHASE_AFTER.get(word, phase)
         cancel = desk_cases.CANCEL_AFTER.get(word, cancel)
         modify = modify_cases.MODIFY_AFTER.get(word, modify)
-    if phase in FINAL and modify in PENDING_MODIFIES:
+    if phase in FINAL and modify in WAITED_FOR:
         modify = ModifyPhase.NOT_APPLIED
     assert (after.phase, after.cancel, after.modify) == (phase, cancel, modify)
     assert (after.wanted is not None) == (modify in PENDING_MODIFIES)
@@ -120,8 +121,8 @@ def test_no_cell_is_missing_or_twice() -> None:
 def _rows_wanted() -> set[str]:
     """Return each phase at the broker with each change it can have, and each cancel beside one."""
     open_rows = {f"{phase}/{m}" for phase in PHASES - FINAL for m in ModifyPhase}
-    # An order that is done can no more be changed.
-    done = {f"{phase}/{m}" for phase in FINAL for m in set(ModifyPhase) - PENDING_MODIFIES}
+    # An order that is done can no more be changed; only an answer may still come.
+    done = {f"{phase}/{m}" for phase in FINAL for m in set(ModifyPhase) - WAITED_FOR}
     changes = ("none", "started", "requested", "unknown", "replaced")
     cancels = set(CancelPhase) - {CancelPhase.NONE}
     return open_rows | done | {f"working/{m}/{c}" for m in changes for c in cancels}

@@ -10,7 +10,7 @@ from core import events, items
 from core.account_state import AccountState
 from core.desk import waits, wants_reads
 from core.items import Outcome, SeenPhase
-from core.orders import CancelPhase, ModifyPhase, Order
+from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order
 from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import OrderSpec, OrderType, Side
@@ -291,6 +291,30 @@ def test_order_that_is_not_ours_is_not_changed(item: items.CommandItem, code: Re
 @pytest.mark.parametrize("row", ["working/replaced", "working/not_applied", "filled/not_applied"])
 def test_late_answer_takes_nothing_back(row: str, outcome: Outcome) -> None:
     assert desk_at(row).when(facts.modify_answered(outcome)) is None
+
+
+@pytest.mark.parametrize("ended", ["filled", "cancelled", "expired", "rejected"])
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_answer_to_a_change_is_recorded_though_its_order_ended_before_it(
+    ended: str, outcome: Outcome
+) -> None:
+    desk = desk_at(f"{ended}/started")
+    assert desk.state.begun_acts == (ORDER,)
+    assert not desk.state.orders[ORDER].is_doubtful
+    assert desk.when(facts.modify_answered(outcome)) is not None
+    order = desk.state.orders[ORDER]
+    assert not desk.state.begun_acts
+    assert order.wanted is None
+    assert not order.is_doubtful
+    assert order.modify not in PENDING_MODIFIES
+
+
+def test_an_end_that_a_restart_finds_unanswered_is_told_as_unknown_and_closes_nothing() -> None:
+    desk = desk_at("filled/started")
+    (found,) = desk.settle(items.ActAbandoned(order_id=ORDER))
+    assert found == events.OrderModifyUnknown(order_id=ORDER, cause="worker_restarted")
+    assert desk.state.doubtful_of("AAPL") is None
+    assert desk.state.begun_acts == ()
 
 
 def test_change_that_arrives_after_it_was_called_not_applied_is_observed() -> None:

@@ -31,9 +31,8 @@ def test_number_mark_and_contract_together_prove_an_order() -> None:
     "row",
     [
         facts.seen(number="902"),
-        facts.seen(symbol="MSFT"),
-        facts.seen(side=Side.SELL),
-        facts.seen(quantity="101"),
+        facts.seen(symbol="MSFT", listings=3),
+        facts.seen(side=Side.SELL, listings=3),
     ],
 )
 def test_mark_alone_proves_nothing_and_freezes(row: items.OrderSeen) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from core import events, items
 from core.context import CLOCK_SKEW_MAX_S
-from core.desk import HALTED_SYMBOLS_MAX, waits, wants_reads
+from core.desk import waits, wants_reads
 from core.items import Outcome, SeenPhase
 from core.orders import Phase
 from core.refusals import NEXT_STEP, Refusal
@@ -384,7 +384,9 @@ def test_halt_and_resume_of_a_symbol_have_that_scope() -> None:
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
-@pytest.mark.parametrize("later", [facts.halted(), facts.halted("MSFT"), facts.frozen()])
+@pytest.mark.parametrize(
+    "later", [facts.halted(), facts.frozen(), facts.frozen(symbol="MSFT")], ids=str
+)
 def test_resume_lifts_only_what_was_shown(later: events.Event) -> None:
     desk = facts.TestDesk(*facts.ready(facts.halted()))
     shown_n = len(desk.line)
@@ -396,14 +398,6 @@ def test_resume_lifts_only_what_was_shown(later: events.Event) -> None:
         desk.when(facts.resume(command_id="r2", shown_n=shown_n + 1)), events.AccountResumed
     )
     assert not desk.state.is_halted
-
-
-def test_halts_of_single_symbols_are_bounded_and_the_accounts_is_always_open() -> None:
-    names = [f"S{n}" for n in range(HALTED_SYMBOLS_MAX)]
-    desk = facts.TestDesk(*facts.ready(*(facts.halted(name) for name in names)))
-    assert _refusal(desk.when(facts.halt("ONEMORE"))) is Refusal.INVALID_TERMS
-    assert isinstance(desk.when(facts.halt("S1", "h2")), events.AccountHalted)
-    assert isinstance(desk.when(facts.halt("", "h3")), events.AccountHalted)
 
 
 def test_resume_of_a_symbol_lifts_neither_the_accounts_halt_nor_a_freeze() -> None:

@@ -271,7 +271,8 @@ BRACKET: Final = replace(
 
 def bracket_leg(tiger: str, *, quantity: str = "10", phase: SeenPhase = SeenPhase.LIVE) -> Any:
     leg = facts.seen(phase, tiger=tiger, number=f"95{tiger}", side=Side.SELL, quantity=quantity)
-    return replace(leg, parent_tiger_id="t-1")
+    terms = facts.spec(side=Side.SELL, quantity=quantity)
+    return replace(leg, parent_tiger_id="t-1", spec=terms)
 
 
 def bracket_desk(held: str) -> facts.TestDesk:

@@ -206,6 +206,7 @@ def status_of(phase: Phase, *states: ProcessState) -> Status:
         (status_of(Phase.DEGRADED, ProcessState.WAITING), Verdict.WARNING),
         (status_of(Phase.DEGRADED, ProcessState.CRASH_LOOP), Verdict.FAILED),
         (status_of(Phase.DEGRADED, ProcessState.LOGIN_IN_USE), Verdict.FAILED),
+        (status_of(Phase.DEGRADED, ProcessState.NOT_ANSWERING), Verdict.FAILED),
     ],
 )
 def test_cluster_is_judged_by_its_processes(status: Status, verdict: Verdict) -> None:

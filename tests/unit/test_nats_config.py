@@ -76,7 +76,7 @@ def test_imports_are_what_the_users_may_publish_and_hear(account: str) -> None:
 
 @pytest.mark.parametrize("role", role_names(TOPOLOGY)[1:])
 def test_no_right_to_send_has_a_wildcard_where_an_account_stands(role: str) -> None:
-    kinds = r"(?:cmd|ctl|log|evt|ask|view|access|alert|raise\.alert|\$KV\.quotes)"
+    kinds = r"(?:cmd|ctl|log|evt|ask|view|access|alert|raise\.alert|\$KV\.quotes|lease)"
     for subject in role_plan(TOPOLOGY, role).publish:
         assert not re.search(rf"(?:^|\.){kinds}\.[*>]", subject), subject
         # Names of streams and consumers are whole; only an ack's numbers are open.

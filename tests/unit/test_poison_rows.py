@@ -1,10 +1,13 @@
 """A row of the broker that cannot be read freezes its symbol until a person resumes, no more."""
 
+import re
 from collections.abc import Callable
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 import pytest
 
+from adapters.tiger_worker import executions
 from core import events, items
 from core.refusals import Refusal
 from core.submitting import is_reducing
@@ -85,9 +88,9 @@ def test_row_without_a_symbol_freezes_the_account(nameless: dict[str, object]) -
 def test_entry_of_a_listing_that_is_no_object_freezes_the_account() -> None:
     rig = PoisonRig()
     rig.read(None, stranger(id=8))
-    assert rig.frozen() == [
-        ("order_unreadable", "", "order of no name: expected an id of the broker in an order's row")
-    ]
+    ((cause, symbol, detail),) = rig.frozen()
+    assert (cause, symbol) == ("order_unreadable", "")
+    assert re.fullmatch(r"order of no name \([0-9a-f]{8}\): expected an id of .+", detail)
     assert rig.state.by_tiger_id.get("8")
 
 
@@ -114,7 +117,7 @@ def test_no_order_is_absent_that_may_stand_in_a_row_that_cannot_be_read(
     rig = PoisonRig(facts.previewed(), facts.started(), facts.unknown())
     row = stranger(action="HOLD", **spoilt_by)
     told = [rig.read(row, at_s=60.0 + i) for i in range(facts.TIMING.absence_listings_min + 1)]
-    assert [len(of(each, items.AbsenceConfirmed)) for each in told][-1] == absences
+    assert sum(len(of(each, items.AbsenceConfirmed)) for each in told) == absences
 
 
 def test_sale_reduces_nothing_while_an_order_of_its_symbol_cannot_be_read() -> None:
@@ -150,8 +153,9 @@ def test_change_of_an_order_whose_row_cannot_be_read_ends_no_round() -> None:
     ids=str,
 )
 def test_order_whose_executions_cannot_be_read_is_on_the_books_and_freezes_its_symbol(
-    spoilt_by: dict[str, object], why: str
+    monkeypatch: pytest.MonkeyPatch, spoilt_by: dict[str, object], why: str
 ) -> None:
+    monkeypatch.setattr(executions, "AGAIN_S", 0.0)
     rig = PoisonRig()
     spoilt_fill = EXECUTION | spoilt_by
     for _ in range(ENOUGH):
@@ -192,7 +196,9 @@ def test_position_that_cannot_be_read_freezes_its_symbol_and_breaks_nothing() ->
     for _ in range(ENOUGH):
         told = rig.read(positions=(row,))
     assert of(told, items.RoundCompleted)
-    assert rig.frozen() == [("position_unreadable", "AAPL", "AAPL: expected a number in position")]
+    ((cause, symbol, detail),) = rig.frozen()
+    assert (cause, symbol) == ("position_unreadable", "AAPL")
+    assert re.fullmatch(r"AAPL \([0-9a-f]{8}\): expected a number in position", detail)
     # Nobody knows of AAPL; that MSFT is gone is known.
     assert [broken.symbol for broken in rig.state.breaks.values()] == ["MSFT"]
     rig.rig.take(facts.resume("AAPL"))
@@ -211,14 +217,44 @@ def test_option_whose_strike_has_no_end_is_in_no_record() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "usd", "USDT", HALF])
-def test_cash_in_a_word_that_is_no_currency_freezes_the_account_once(word: str) -> None:
+def test_cash_in_a_word_that_is_no_currency_is_shown_as_such_and_shuts_nothing(word: str) -> None:
     rig = stale_rig()
     for balance in range(ENOUGH):
         odd = {"currency": word, "cashBalance": 100 * balance}
         told = rig.read(assets={"segments": [{**SEGMENT, "currencyAssets": [CASH, odd]}]})
         assert of(told, items.RoundCompleted)
-    assert [cause for cause, _, _ in rig.frozen()] == ["cash_unreadable"]
-    assert [figure.currency for figure in rig.state.balances.cash] == ["USD"]
+    assert rig.frozen() == []
+    shown = {figure.currency: figure.balance for figure in rig.state.balances.cash}
+    assert shown == {"USD": Decimal("100.5"), "" if word == HALF else word: 100 * (ENOUGH - 1)}
+    assert "account.cash_break" not in rig.rig.stored()
+    assert not rig.state.is_stale
+
+
+NO_NUMBERS: Final = ["", "NaN", "much", [1], {"a": 1}, float("inf"), "1e9999999"]
+
+
+@pytest.mark.parametrize("spoilt", NO_NUMBERS, ids=repr)
+def test_figure_of_the_account_that_is_no_number_is_named_and_the_account_stays_open(
+    spoilt: object,
+) -> None:
+    rig = stale_rig()
+    good = {**SEGMENT, "buyingPower": 5000, "currencyAssets": [CASH]}
+    rig.read(assets={"segments": [good]})
+    known_at = rig.state.balances.observed_at
+    odd = {"currency": "USD", "cashBalance": spoilt}
+    told = rig.read(assets={"segments": [{**good, "buyingPower": spoilt, "currencyAssets": [odd]}]})
+    assert of(told, items.RoundCompleted)
+    assert (rig.frozen(), rig.state.is_stale) == ([], False)
+    found = rig.state.balances
+    assert found.buying_power == 5000
+    assert [(f.currency, f.balance) for f in found.cash] == [("USD", Decimal("100.5"))]
+    assert [(kept.field, kept.currency, kept.known_at) for kept in found.unread] == [
+        ("buying_power", "", known_at),
+        ("cash", "USD", known_at),
+    ]
+    assert all(
+        "buyingPower" in kept.detail or "cashBalance" in kept.detail for kept in found.unread
+    )
 
 
 # --- why readings fail -------------------------------------------------------------------------

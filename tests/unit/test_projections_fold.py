@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from core import codec, events
 from core.codec import EMPTY_TAIL, EVENT_CLASSES, Recorded
@@ -276,6 +277,15 @@ def test_halt_and_freeze_stand_until_resumed() -> None:
     )
     assert (resumed.is_halted, resumed.halt_detail, resumed.frozen_cause) == (False, "", "")
     assert resumed.halted_symbols == ("AAPL", "TSLA")
+
+
+@pytest.mark.parametrize("symbol", ["", "AAPL"])
+def test_models_halt_of_what_is_halted_changes_no_view(symbol: str) -> None:
+    halted = events.AccountHalted(command_id="c", person="ann", symbol=symbol, detail="lunch")
+    verified = events.AccountHaltVerified(symbol=symbol, orders_read=0)
+    again = replace(halted, command_id="m", person="model", detail="again", is_repeated=True)
+    line = (facts.opened(), halted, verified)
+    assert account_after(*line, again) == account_after(*line)
 
 
 def test_frozen_symbols_stand_sorted_with_their_last_cause_until_resumed() -> None:

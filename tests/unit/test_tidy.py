@@ -27,9 +27,12 @@ BROAD_EXCEPTS: Final = frozenset(
         "adapters/tiger_worker/desk_thread.py",
         "adapters/tiger_worker/file_halt.py",
         "adapters/tiger_worker/lanes.py",
+        "adapters/tiger_worker/lease.py",
+        "adapters/tiger_worker/pulse.py",
         "adapters/tiger_worker/push.py",
         "adapters/tiger_worker/push_connection.py",
         "adapters/tiger_worker/reconcile.py",
+        "adapters/tiger_worker/token_keeper.py",
         "adapters/tiger_worker/watchdog.py",
     }
 )

@@ -4,15 +4,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
 import pytest
 from tigeropen.common.exceptions import ApiException
 
-from adapters.tiger_worker import file_halt
+from adapters.tiger_worker import file_halt, halt_orders
 from adapters.tiger_worker.file_halt import QUIET_LISTINGS, FileHalt, Standing
-from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote
+from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote, is_news
+from adapters.tiger_worker.halt_orders import HaltOrders
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from core.items import CancelJournaled, Outcome
 from tests.support import core_facts as facts
@@ -96,6 +98,16 @@ def test_journal_of_nothing_but_a_torn_line_is_forgotten(tmp_path: Path) -> None
     journal.clear(journal.entries())
     assert not path.exists()
     journal.clear(())
+
+
+def test_answer_is_news_only_if_it_differs_from_the_last_one_kept_of_its_order() -> None:
+    done, refused = entry("1"), msgspec.structs.replace(entry("1", 1.0), outcome=Outcome.REFUSED)
+    assert is_news(done, ())
+    assert is_news(done, (entry("2"),))
+    assert not is_news(entry("1", 5.0), (done, entry("2")))
+    assert is_news(refused, (done,))
+    assert is_news(entry("1", 5.0), (done, refused))
+    assert is_news(msgspec.structs.replace(refused, code=7), (done, refused))
 
 
 def test_writers_of_two_threads_tear_no_line(journal: CancelJournal) -> None:
@@ -190,7 +202,7 @@ class Watch:
         return [str(f["id"]) for method, f in list(self.client.asked) if method == "cancel_order"]
 
     def is_owed(self) -> bool:
-        return self.halt.is_owed
+        return bool(self.halt.owed_file)
 
     @property
     def listings(self) -> int:
@@ -244,6 +256,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_halt, "LIST_QUIET_EVERY_S", 0.01)
 
 
+def again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halt_orders, "AGAIN_S", 0.0)
+    monkeypatch.setattr(halt_orders, "TAKEN_AGAIN_S", 0.0)
+
+
 @pytest.fixture
 def watch(tmp_path: Path, quick: None) -> Watch:
     return Watch(tmp_path)
@@ -279,7 +296,7 @@ def test_row_without_an_id_keeps_no_other_from_being_cancelled(watch: Watch) -> 
 def test_order_that_goes_on_living_is_asked_again_after_a_while(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_halt, "AGAIN_S", 0.02)
+    again_at_once(monkeypatch)
     watch.lists(11)
     watch.file.touch()
     with watch.running():
@@ -289,7 +306,7 @@ def test_order_that_goes_on_living_is_asked_again_after_a_while(
 def test_cancel_that_is_under_way_is_not_asked_beside_itself(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_halt, "AGAIN_S", 0.0)
+    again_at_once(monkeypatch)
     may_end = threading.Event()
     cancel = watch.halt.broker.cancel
 
@@ -316,6 +333,7 @@ def test_nothing_is_asked_without_the_file_or_while_the_desk_carries_the_halt(
     watch.standing = standing
     if standing.is_halted:
         watch.file.touch()
+        watch.standing = standing._replace(file=watch.halt.file)
     with watch.running():
         watch.looks_on()
     assert watch.client.asked == []
@@ -344,9 +362,9 @@ def test_who_cancels_what_is_open(
 
 
 def test_watch_that_goes_alone_waits_for_nobody_until_a_desk_follows(watch: Watch) -> None:
-    watch.standing = CARRIED
     watch.lists(11)
     watch.file.touch()
+    watch.standing = CARRIED._replace(file=watch.halt.file)
     watch.halt.go_alone()
     with watch.running():
         watch.until(lambda: watch.asked == ["11"])
@@ -426,7 +444,7 @@ def test_end_of_a_cancel_is_kept(watch: Watch) -> None:
 def test_journal_that_cannot_be_written_ends_no_thread_of_the_cancels(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_halt, "AGAIN_S", 0.0)
+    again_at_once(monkeypatch)
     (watch.file.parent / "cancels.jsonl").mkdir()
     watch.lists(11)
     watch.file.touch()
@@ -447,22 +465,77 @@ def test_person_who_closes_by_hand_once_nothing_was_open_is_left_alone(watch: Wa
     watch.halt.go_alone()
     with watch.running():
         watch.until(lambda: not watch.halt.is_wanted)
-        watch.client.rows = [
-            order_row(id=21) | ELSEWHERE,
-            # What the broker made of it is that person's too.
-            order_row(id=22, parentId=21) | ELSEWHERE,
-        ]
+        watch.lists(21, **ELSEWHERE)
         watch.lists_on()
         assert watch.asked == []
-        # An order of ours came late, and the broker made one of an earlier one.
-        watch.client.rows += [order_row(id=23), order_row(id=24, parentId=9) | ELSEWHERE]
-        watch.until(lambda: sorted(watch.asked) == ["23", "24"])
+        # An order of ours came late.
+        watch.client.rows += [order_row(id=23)]
+        watch.until(lambda: watch.asked == ["23"])
+
+
+@pytest.mark.parametrize("parents", [(77,), (), ("",), (0,)], ids=str)
+def test_leg_of_a_strangers_bracket_is_a_persons_own_deed(
+    watch: Watch, parents: tuple[int, ...]
+) -> None:
+    watch.file.touch()
+    watch.halt.go_alone()
+    with watch.running():
+        watch.until(lambda: not watch.halt.is_wanted)
+        # Its parent was done before any listing showed it open, or is listed beside it.
+        watch.lists(*parents, **ELSEWHERE)
+        watch.client.rows += [
+            order_row(id=78, parentId=77) | ELSEWHERE,
+            order_row(id=79, parentId=78) | ELSEWHERE,
+        ]
+        watch.lists_on()
+    assert watch.asked == []
+
+
+def test_leg_of_an_order_of_ours_is_cancelled_once_nothing_was_open(
+    watch: Watch, tmp_path: Path
+) -> None:
+    watch.file.touch()
+    watch.halt.go_alone()
+    watch.lists(9)
+    leg, leg_of_leg = (
+        order_row(id=each, parentId=parent) | ELSEWHERE for each, parent in ((24, 9), (25, 24))
+    )
+    with watch.running():
+        watch.until(lambda: watch.asked == ["9"])
+        watch.client.rows = []
+        watch.until(lambda: not watch.halt.is_wanted)
+        watch.client.rows = [leg_of_leg, leg]
+        watch.until(lambda: sorted(watch.asked) == ["24", "25", "9"])
+    watch.halt.stop()
+    # And by a process that never saw their parent.
+    successor = Watch(tmp_path)
+    successor.halt.go_alone()
+    successor.client.rows = [leg]
+    with successor.running():
+        successor.until(lambda: successor.asked == ["24"])
+
+
+def test_order_that_the_ledger_knows_for_ours_is_cancelled_though_it_bears_no_mark(
+    watch: Watch,
+) -> None:
+    watch.halt.follow(watch._look, is_ours={"9", "30"}.__contains__)
+    watch.file.touch()
+    watch.standing = VERIFIED._replace(silent_s=1e6, file=watch.halt.file)
+    with watch.running():
+        watch.until(lambda: not watch.halt.is_wanted)
+        watch.halt.go_alone()
+        watch.lists(30, **ELSEWHERE)
+        watch.client.rows += [order_row(id=24, parentId=9) | ELSEWHERE]
+        watch.client.rows += [order_row(id=31, parentId=8) | ELSEWHERE]
+        watch.until(lambda: sorted(watch.asked) == ["24", "30"])
+        watch.lists_on()
+        assert "31" not in watch.asked
 
 
 def test_order_from_elsewhere_that_was_open_at_the_halt_is_asked_for_to_its_end(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_halt, "AGAIN_S", 0.0)
+    again_at_once(monkeypatch)
     watch.lists(21, **ELSEWHERE)
     watch.file.touch()
     watch.halt.go_alone()
@@ -480,7 +553,7 @@ def test_readings_that_verified_the_halt_count_in_a_process_without_a_ledger(
     watch: Watch, tmp_path: Path
 ) -> None:
     watch.file.touch()
-    watch.standing = CARRIED
+    watch.standing = CARRIED._replace(file=watch.halt.file)
     with watch.running():
         watch.looks_on()
     successor = Watch(tmp_path)
@@ -518,7 +591,7 @@ def test_file_that_is_gone_is_owed_to_the_desk_until_it_has_halted(
     with successor.running():
         successor.looks_on()
         assert successor.is_owed()
-        successor.standing = HALTED
+        successor.standing = HALTED._replace(halted_n=4)
         successor.looks_on()
         assert not successor.is_owed()
         # A person resumes, and the halt does not come back.
@@ -539,3 +612,101 @@ def test_halt_that_was_taken_and_resumed_between_two_looks_does_not_come_back(wa
         watch.standing = FREE._replace(halted_n=9)
         watch.looks_on()
         assert not watch.is_owed()
+
+
+# --- a file on an account that is halted already -------------------------------------------
+
+
+def test_new_halt_file_is_a_new_halt_though_the_account_is_halted(watch: Watch) -> None:
+    watch.standing = CARRIED
+    watch.lists(21, **ELSEWHERE)
+    with watch.running():
+        watch.looks_on()
+        watch.file.touch()
+        # The desk is owed it, and nobody has cancelled what was opened since the other halt.
+        watch.until(lambda: watch.asked == ["21"])
+        assert watch.halt.owed_file == watch.halt.file
+        assert watch.halt.is_wanted
+        watch.standing = CARRIED._replace(halted_n=4, is_verified=False, is_carried=False)
+        watch.until(lambda: not watch.is_owed())
+        watch.looks_on()
+        assert watch.halt.is_wanted
+        watch.standing = watch.standing._replace(is_verified=True)
+        watch.until(lambda: not watch.halt.is_wanted)
+
+
+def test_halt_by_a_control_between_two_looks_is_that_of_the_file_put_with_it(watch: Watch) -> None:
+    with watch.running():
+        watch.looks_on()
+        watch.standing = HALTED._replace(halted_n=4)
+        watch.file.touch()
+        watch.looks_on()
+        assert not watch.is_owed()
+
+
+def test_halt_that_an_earlier_process_recorded_and_could_not_note_is_known(
+    watch: Watch, tmp_path: Path
+) -> None:
+    watch.file.touch()
+    watch.halt.go_alone()
+    with watch.running():
+        watch.until(watch.is_owed)
+    successor = Watch(tmp_path)
+    successor.standing = HALTED._replace(file=successor.halt.file)
+    assert successor.is_owed() is False
+    other = Watch(tmp_path)
+    other.standing = HALTED._replace(file="another")
+    assert other.is_owed()
+
+
+def test_account_that_was_halted_before_a_process_began_is_not_halted_by_its_file(
+    watch: Watch,
+) -> None:
+    watch.file.touch()
+    watch.standing = CARRIED
+    watch.halt.follow(watch._look)
+    with watch.running():
+        watch.until(watch.is_owed)
+        watch.looks_on()
+        assert watch.is_owed()
+
+
+# --- how often -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again_s"),
+    [
+        (Outcome.DONE, halt_orders.TAKEN_AGAIN_S),
+        (Outcome.REFUSED, halt_orders.AGAIN_S),
+        (Outcome.NOT_SENT, halt_orders.AGAIN_S),
+        (Outcome.UNKNOWN, halt_orders.AGAIN_S),
+    ],
+)
+def test_cancel_that_was_taken_is_asked_again_seldomer_than_one_that_came_to_nothing(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome, again_s: float
+) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr(halt_orders, "time", SimpleNamespace(monotonic=clock.boot_s))
+    orders = HaltOrders(own_marks="led1.", ours=())
+    assert orders.due(["11", ""]) == ["11"]
+    clock.pass_s(1e3)
+    assert orders.due(["11"]) == []
+    orders.ended("11", outcome)
+    clock.pass_s(again_s - 0.1)
+    assert orders.due(["11"]) == []
+    clock.pass_s(0.2)
+    assert orders.due(["11", "12"]) == ["11", "12"]
+
+
+def test_night_of_one_answer_is_one_line(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    again_at_once(monkeypatch)
+    watch.lists(11, 12)
+    watch.file.touch()
+    with watch.running():
+        watch.until(lambda: len(watch.asked) > 20)
+        watch.client.cancel_answer = ApiException(1200, "x(bad_request:too late)")
+        asked = len(watch.asked)
+        watch.until(lambda: len(watch.asked) > asked + 20)
+    kept = [(one.tiger_order_id, one.code) for one in watch.halt.journal.entries()]
+    assert sorted(kept, key=str) == [("11", 1200), ("11", None), ("12", 1200), ("12", None)]

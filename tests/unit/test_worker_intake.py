@@ -89,13 +89,16 @@ def sealed(where: str, content: bytes, *, key: str = "gateway") -> bytes:
 
 def test_good_command_comes_in_its_turn_with_who_asked() -> None:
     rig = IntakeRig()
-    turn, work = rig.take(CANCEL, sealed(CANCEL, envelope(CancelOrder(order_id="ord-1"))))
+    asked = envelope(CancelOrder(order_id="ord-1"), owner="own-1")
+    turn, work = rig.take(CANCEL, sealed(CANCEL, asked))
     assert turn is Turn.COMMAND
     assert work.item == CommandItem(
         command=CancelOrder(order_id="ord-1"),
         command_id="cmd-1",
         principal="claude",
         expires_at=facts.NOW + timedelta(seconds=30),
+        owner="own-1",
+        issued_at=facts.NOW,
     )
     assert (work.correlation_id, work.actor) == ("cor-1", "model:claude")
     assert rig.trace == []

@@ -104,6 +104,15 @@ def test_guard_objects_without_the_logins_lock(tmp_path: Path) -> None:
     assert guard.objection(intent(clock))
 
 
+def test_guard_objects_once_the_logins_lease_has_run_out(tmp_path: Path) -> None:
+    clock = ManualClock()
+    until_s = clock.boot_s() + 1.0
+    guard = open_guard(clock, tmp_path / "halt", has_lease=lambda: clock.boot_s() < until_s)
+    assert guard.objection(intent(clock)) is None
+    clock.pass_s(1.0)
+    assert guard.objection(intent(clock)) == "the login's lease had run out"
+
+
 class Ended:
     """The end of a process, noted; the order of things before it too."""
 

@@ -116,7 +116,7 @@ def test_complete_round_says_so_last_with_the_gaps_known_when_it_began() -> None
         orders_read=1,
         orders_since=rig_since(rig),
         after_n=rig.rig.desk.n,
-        open_symbols=(),
+        listed_at=facts.NOW,
     )
 
 
@@ -133,9 +133,9 @@ def test_gap_noticed_while_a_round_runs_is_not_healed_by_it(
     rig = RoundRig()
     listed = rig.broker.orders
 
-    def orders(*, since: datetime) -> Any:
+    def orders(*, since: datetime, **more: Any) -> Any:
         rig.gaps.note("meanwhile")
-        return listed(since=since)
+        return listed(since=since, **more)
 
     monkeypatch.setattr(rig.broker, "orders", orders)
     (completed,) = of(rig.round(), items.RoundCompleted)
@@ -160,12 +160,14 @@ def test_second_page_that_fails_fails_the_round() -> None:
     for _ in range(9):
         first = ok({"items": [], "nextPageToken": "more"}, at=facts.at(LATE_S))
         rig.client.answer("orders", first, {"code": 5})
+        rig.client.answer("active_orders", ok({"items": []}))
         assert rig.run() == []
 
 
 def test_absence_needs_several_listings_begun_when_the_send_had_arrived() -> None:
     rig = doubt()
-    # The first listing was begun before anything was heard of the broker's clock.
+    # The first listing was begun when nothing had been heard of the broker's clock but this.
+    assert of(rig.round(at_s=0.0), items.AbsenceConfirmed) == []
     assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
     for _ in range(facts.TIMING.absence_listings_min - 1):
         assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
@@ -381,8 +383,9 @@ def test_fills_beside_a_row_that_cannot_be_read_bring_the_figures_with_them() ->
 def test_unforeseen_error_of_a_round_stops_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = RoundRig()
     unforeseen = KeyError("x")
+    rig.client.answer("active_orders", ok({"items": []}))
 
-    def orders(*, since: datetime) -> Any:
+    def orders(*, since: datetime, **more: Any) -> Any:
         raise unforeseen
 
     monkeypatch.setattr(rig.broker, "orders", orders)
@@ -403,10 +406,7 @@ def test_unforeseen_error_of_a_round_stops_the_login(monkeypatch: pytest.MonkeyP
 )
 def test_listing_begins_earlier_by_how_far_the_clocks_differ(skew_s: float, more_s: float) -> None:
     rig = doubt()
-    told_at_ms = int(facts.at(-skew_s).timestamp() * 1000)
-    rig.client.answer("order_no", {"code": 0, "data": {"orderId": 7}, "timestamp": told_at_ms})
-    rig.broker.reserve_number()
-    rig.round()
+    rig.round(at_s=-skew_s)
     (asked,) = rig.asked("orders")
     assert asked["start_date"] == _ms(-DAY_S - LOOK_BACK_S - more_s)
 
@@ -418,6 +418,7 @@ def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch
     told: list[items.Item] = []
     for _ in range(6):
         rig.client.answers.clear()
+        rig.client.answer("active_orders", *[ok({"items": []})] * 2)
         rig.client.answer("orders", {"code": 1})
         told += rig.run()
         now_s += 20.0
@@ -426,6 +427,7 @@ def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch
     rig.round()
     for _ in range(3):
         rig.client.answers.clear()
+        rig.client.answer("active_orders", *[ok({"items": []})] * 2)
         rig.client.answer("orders", {"code": 1})
         told += rig.run()
         now_s += 20.0
@@ -439,6 +441,7 @@ class _Monotonic:
 
 def test_skew_is_handed_to_the_desk_even_by_a_round_that_failed() -> None:
     rig = RoundRig()
+    rig.client.answer("active_orders", ok({"items": []}))
     rig.client.answer("orders", {"code": 1, "timestamp": int(facts.at(-45).timestamp() * 1000)})
     rig.run()
     assert rig.rig.desk.clock_skew_s == 45.0
@@ -510,11 +513,12 @@ def test_two_options_of_one_symbol_are_two_figures() -> None:
     assert read_figures(rig, option("230", 2), option("240", 5))[0] == 1
 
 
-def test_fill_whose_execution_is_not_listed_yet_makes_a_reading_unquiet() -> None:
+def test_fill_whose_execution_is_not_listed_yet_makes_one_reading_unquiet() -> None:
     rig = RoundRig(facts.previewed(), facts.started(), facts.accepted(), figures_s=0.0)
-    filled = order_row(id="1", filledQuantity=40)
-    counts = [read_figures(rig, position_row(), rows=(filled,))[0] for _ in range(4)]
-    assert counts == [1, 1, 1, 1]
+    filled = [order_row(id="1", filledQuantity=n) for n in (40, 40, 40, 41, 41)]
+    counts = [read_figures(rig, position_row(), rows=(row,))[0] for row in filled]
+    # What it filled is waited for by its order; other positions wait no longer.
+    assert counts == [1, 2, 3, 1, 2]
 
 
 def test_figures_that_nothing_waits_for_leave_tokens_to_other_accounts_and_end_no_round() -> None:
@@ -633,6 +637,7 @@ def test_listing_with_the_new_terms_or_a_change_under_way_begins_the_count_anew(
 ) -> None:
     rig = changing(limit_price="11.00")
     old = order_row(id="1")
+    rig.round(old, at_s=0.0)
     rig.round(old, at_s=LATE_S)
     rounds = [old, old, row, old, old]
     assert [of(rig.round(r, at_s=LATE_S), items.ModifyNotShown) for r in rounds] == [[]] * 5

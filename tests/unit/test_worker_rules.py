@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from core.context import CLOCK_SKEW_MAX_S, Timing
+from core.lease import late_s
 
 TESTS: Final = Path(__file__).parents[1]
 PARTS: Final = "unit/test_worker_parts.py"
@@ -39,6 +40,10 @@ HANGING: Final = "integration/test_orders_hanging.py"
 PUSHED: Final = "integration/test_worker_push.py"
 ENDING: Final = "integration/test_worker_ending.py"
 CONTROL: Final = "integration/test_worker_control.py"
+CORE_LEASE: Final = "unit/test_core_lease.py"
+LEASE: Final = "unit/test_worker_lease.py"
+DOMAIN: Final = "unit/test_lease_domain.py"
+HOSTS: Final = "integration/test_worker_lease.py"
 
 RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "1 own ack, not a duplicate": (
@@ -111,6 +116,42 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "3 one process per login, whatever its home": (
         (ENDING, "test_second_worker_of_a_login_ends_at_once_from_this_home_and_from_another"),
+    ),
+    "3 on another host, a lease": (
+        (LEASE, "test_lease_of_another_domain_is_taken_after_its_silence_and_not_before"),
+        (LEASE, "test_wait_is_measured_by_the_clock_since_boot_alone"),
+        (LEASE, "test_renewal_at_the_last_moment_beats_the_takeover"),
+        (HOSTS, "test_second_host_waits_while_the_first_lives_and_follows_its_end_at_once"),
+    ),
+    "3 nothing is sent without it": (
+        (PARTS, "test_guard_objects_once_the_logins_lease_has_run_out"),
+        (LEASE, "test_renewal_counts_from_before_it_was_sent"),
+        (LEASE, "test_renewal_without_an_answer_prolongs_nothing"),
+        (HOSTS, "test_send_whose_lease_ran_out_is_not_sent"),
+        (HOSTS, "test_stopped_host_that_wakes_after_a_takeover_sends_nothing"),
+    ),
+    "3 who lost it records nothing more": (
+        (LEASE, "test_ledger_takes_nothing_of_one_whose_lease_is_anothers_but_its_last_word"),
+        (HOSTS, "test_host_that_finds_another_holder_records_and_sends_nothing_more"),
+    ),
+    "3 a takeover waits lease, send_by, deadline and skew": (
+        (CORE_LEASE, "test_silence_before_a_takeover_is_lease_window_deadline_and_skew"),
+        (CORE_LEASE, "test_wait_begins_anew_with_each_renewal_and_with_no_other_look"),
+        (HOSTS, "test_killed_host_with_a_hanging_place_is_followed_after_its_silence"),
+    ),
+    "3 a takeover resolves nothing by absence": (
+        (HOSTS, "test_killed_host_with_a_hanging_place_is_followed_after_its_silence"),
+        (ROUNDS, "test_listings_begun_too_early_by_the_brokers_clock_prove_nothing"),
+    ),
+    "3 the own lock domain is not waited for": (
+        (CORE_LEASE, "test_lease_of_the_own_lock_domain_is_free_at_once"),
+        (DOMAIN, "test_two_lock_files_of_one_name_are_two_domains"),
+        (DOMAIN, "test_another_start_of_the_machine_is_another_domain_on_a_shared_server"),
+        (HOSTS, "test_killed_worker_is_followed_at_once_on_its_own_host"),
+    ),
+    "3 a lease is given up only when nothing may arrive": (
+        (LEASE, "test_lease_is_not_given_up_while_something_may_still_be_sent"),
+        (HOSTS, "test_lease_with_an_order_in_doubt_is_not_given_up"),
     ),
     "4 a definite no is a closed list": (
         (WORDS, "test_definite_no_is_a_closed_list"),
@@ -245,3 +286,4 @@ def test_limits_of_time_are_those_of_the_design() -> None:
     timing = Timing()
     assert (timing.send_window_s, timing.sdk_timeout_s, timing.deadline_s) == (2.0, 10.0, 20.0)
     assert (timing.skew_s, CLOCK_SKEW_MAX_S) == (2.0, 30.0)
+    assert (timing.lease_s, late_s(timing)) == (10.0, 24.0)

@@ -16,6 +16,7 @@ from adapters.tiger_worker.sdk_order import (
     sdk_preview_of,
     whole_and_scale,
 )
+from core.errors import CorruptRecordError
 from core.items import SeenPhase
 from core.terms import (
     AlgoPlan,
@@ -339,19 +340,81 @@ def test_covered_call_from_elsewhere_is_read_with_the_stock_as_a_leg() -> None:
     assert found.contracts == ("AAPL", "AAPL261218C232.5")
 
 
+def test_class_of_security_without_a_word_stops_no_round() -> None:
+    seen = rows.order_of(order_row(secType="CASH"), ())
+    assert (seen.spec, seen.phase) == (None, SeenPhase.LIVE)
+
+
+OPTION_ROW: Final = {"secType": "OPT", "expiry": "20261218", "strike": "230", "right": "CALL"}
+
+
 @pytest.mark.parametrize(
     "fields",
     [
-        {"secType": "CASH"},
         {"secType": "MLEG", "legs": [LEG_ROWS[0], {"right": "CALL", "action": "BUY"}]},
+        {"secType": "MLEG", "legs": [LEG_ROWS[0], {**LEG_ROWS[1], "right": "C"}]},
+        {"secType": "MLEG", "legs": [LEG_ROWS[0], {**LEG_ROWS[1], "right": None}]},
+        {"secType": "MLEG", "legs": [LEG_ROWS[0], {**LEG_ROWS[1], "action": "SELL_SHORT"}]},
+        {"secType": "MLEG", "legs": LEG_ROWS[:1]},
         {"secType": "MLEG", "legs": None},
-        {"secType": "OPT", "expiry": "soon", "strike": "230", "right": "CALL"},
+        {**OPTION_ROW, "expiry": "soon"},
+        {**OPTION_ROW, "expiry": "2026/12/18"},
+        {**OPTION_ROW, "strike": None},
+        {**OPTION_ROW, "right": "C"},
+        {**OPTION_ROW, "right": None},
+        {"secType": None},
+        {"secType": "", **{name: OPTION_ROW[name] for name in ("expiry", "strike", "right")}},
+        {"secType": "FUT", "symbol": "ES", "identifier": None},
+        {"market": ""},
     ],
     ids=str,
 )
-def test_contract_that_we_have_no_words_for_stops_no_round(fields: dict[str, Any]) -> None:
-    seen = rows.order_of(order_row(**fields), ())
-    assert (seen.spec, seen.phase) == (None, SeenPhase.LIVE)
+def test_row_that_does_not_say_which_contract_is_no_order_of_another(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(CorruptRecordError):
+        rows.order_of(order_row(**fields), ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            {**OPTION_ROW, name: odd}
+            for name in ("expiry", "strike", "right")
+            for odd in (None, "x")
+        ),
+        {"secType": None},
+        {"secType": "FOP"},
+        {"secType": "FUT", "symbol": "ES"},
+        {"market": None},
+    ],
+    ids=str,
+)
+def test_position_that_does_not_say_which_contract_is_none_of_another(
+    fields: dict[str, Any],
+) -> None:
+    held = {"symbol": "AAPL", "secType": "STK", "market": "US", "currency": "USD", "positionQty": 1}
+    assert rows.position_of({**held, **OPTION_ROW}).contract == "AAPL261218C230"
+    with pytest.raises(CorruptRecordError):
+        rows.position_of({**held, **fields})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"commission": "--"},
+        {"gst": "n/a", "commission": 1.0},
+        {"avgFillPrice": "n/a"},
+        {"orderType": "MKT", "limitPrice": "--", "auxPrice": "--"},
+        {"timeInForce": "GTD", "expireTime": "--"},
+        {"expiry": "--"},
+    ],
+    ids=str,
+)
+def test_figure_that_decides_nothing_keeps_no_order_from_being_read(odd: dict[str, Any]) -> None:
+    seen = rows.order_of(order_row(status="Cancelled", **odd), ())
+    assert (seen.phase, seen.charges, seen.average_price) == (SeenPhase.CANCELLED, None, None)
 
 
 def test_warrant_is_one_contract_in_orders_executions_and_positions() -> None:

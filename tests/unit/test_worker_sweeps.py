@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import evidence, windows
+from adapters.tiger_worker import evidence, executions, open_looks, windows
+from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.evidence import TAKEN_BACK_AFTER_S
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.windows import LOOK_BACK_S, OPEN_LEAVE, SWEEP_EVERY_S, SWEEP_ROWS
@@ -15,9 +16,11 @@ from core import events, items
 from core.orders import Order, Phase
 from tests.support import core_facts as facts
 from tests.support.worker_parts import ManualClock, ScriptedClient, ok, order_row
-from tests.unit.test_worker_reconcile import ASSETS, RoundRig, of
+from tests.unit.test_worker_reconcile import ASSETS, RoundRig, cash_row, of
 
 ORDER: Final = facts.order_id_of()
+# So many in a row count together.
+ROUNDS: Final = facts.TIMING.absence_listings_min
 DAY_S: Final = 86_400.0
 TIGER: Final = str(order_row()["id"])
 # From here on the send of order 1 has surely arrived, with the margin that is left to the clocks.
@@ -43,6 +46,8 @@ class BookClient(ScriptedClient):
         self._clock = clock
         self.book: list[dict[str, Any]] = []
         self.executions: list[dict[str, Any]] = []
+        self.positions: list[dict[str, Any]] = []
+        self.cash = 0.0
         self.is_late = False
 
     @property
@@ -54,13 +59,14 @@ class BookClient(ScriptedClient):
             "orders": [r for r in self.book if r["openTime"] >= fields.get("start_date", 0)],
             "active_orders": self.active,
             "order_transactions": self.executions,
-            "positions": [],
+            "positions": self.positions if fields.get("sec_type") == POSITION_CLASSES[0] else [],
         }
         if method in listed:
             rows = [] if self.is_late and method.endswith("orders") else listed[method]
             self.answers[method] = deque([ok({"items": rows}, at=self._clock.now())])
         if method == "prime_assets":
-            self.answers[method] = deque([ok(ASSETS, at=self._clock.now())])
+            assets = cash_row(self.cash) if self.cash else ASSETS
+            self.answers[method] = deque([ok(assets, at=self._clock.now())])
         return super()._next(method, fields)
 
 
@@ -73,8 +79,9 @@ class SweepRig(RoundRig):
         super().__init__(*given, client=self.broker_side, **more)
         # One clock for all: the broker's, the desk's, and that of the pauses.
         self.broker_side._clock = self.rig.clock
-        for module in (windows, evidence):
-            monkeypatch.setattr(module, "time", _Monotonic(self.rig.clock))
+        self.monotonic = _Monotonic(self.rig.clock)
+        for module in (windows, evidence, executions, open_looks):
+            monkeypatch.setattr(module, "time", self.monotonic)
 
     def after(self, seconds: float, *, rounds: int = 1) -> list[items.Item]:
         """Let time pass, and run so many rounds one second apart."""
@@ -233,8 +240,8 @@ def test_sweep_without_tokens_ends_no_round_and_is_made_up_for(
     (completed,) = of(rig.after(1.0), items.RoundCompleted)
     assert completed.open_symbols is None
     rig.reconciler._windows._budget._budgets = {"active_orders": OPEN_LEAVE + 1}
-    (completed,) = of(rig.after(1.0), items.RoundCompleted)
-    assert completed.open_symbols == ()
+    assert of(rig.after(1.0), items.RoundCompleted)
+    assert len(rig.asked("active_orders")) == 1
 
 
 def test_sweep_that_shows_nothing_new_tells_of_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +277,7 @@ def test_open_orders_are_asked_for_in_every_round_of_a_halt_that_is_not_verified
     assert "account.halt_verified" not in rig.rig.stored()
     assert rig.rig.trace.of("cancel") == [ORDER]
     rig.broker_side.book = [order_row(openTime=at_ms(-9 * DAY_S), status="Cancelled")]
-    rig.after(1.0)
+    rig.after(1.0, rounds=ROUNDS)
     # The order is done once a listing shows its end, which is more than that it is open no more.
     assert "account.halt_verified" not in rig.rig.stored()
     rig.broker_side.book = [order_row(status="Cancelled")]
@@ -281,10 +288,11 @@ def test_open_orders_are_asked_for_in_every_round_of_a_halt_that_is_not_verified
     assert len(rig.asked("active_orders")) == asked
 
 
-def test_open_orders_of_a_round_are_named_by_symbol_as_the_broker_lists_them(
+def test_open_orders_of_the_last_rounds_are_named_by_symbol_as_the_broker_lists_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = SweepRig(monkeypatch)
+    rig.rig.take(facts.halt())
     active = [
         order_row(id=5, userMark="", orderId=0, symbol="MSFT"),
         order_row(id=6, userMark="", orderId=0),
@@ -294,7 +302,8 @@ def test_open_orders_of_a_round_are_named_by_symbol_as_the_broker_lists_them(
         order_row(id=10, userMark="", orderId=0, symbol="NIO", filledQuantityScale=99),
     ]
     monkeypatch.setattr(BookClient, "active", active)
-    (completed,) = of(rig.after(0.0), items.RoundCompleted)
+    *few, completed = of(rig.after(0.0, rounds=ROUNDS), items.RoundCompleted)
+    assert [each.open_symbols for each in few] == [None] * (ROUNDS - 1)
     assert completed.open_symbols == ("AAPL", "IBM", "MSFT", "NIO")
 
 

@@ -266,6 +266,7 @@ def test_remark_and_source_of_a_row_are_scrubbed() -> None:
 def test_position_prefers_the_current_field_over_the_scaled_one() -> None:
     row = {
         "symbol": "AAPL",
+        "secType": "STK",
         "market": "US",
         "currency": "USD",
         "positionQty": -2.5,

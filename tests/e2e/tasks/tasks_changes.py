@@ -88,7 +88,7 @@ CHANGES: Final = (
             after.sent(placed=1),
             after.stands("sandbox", "QQQ", order_type="TRAIL", side="SELL", trailing_percent="5"),
             traded("sandbox", fills=0),
-            after.said(r"once the price turns by 5 %"),
+            after.said(r"once the price falls by 5 % from its highest"),
         ),
         (before.holds("sandbox", "QQQ", "3"),),
     ),
@@ -99,7 +99,9 @@ CHANGES: Final = (
         (
             after.sent(placed=1),
             traded("sandbox", fills=0),
-            after.said(r"700.* or else a stop at 600, and one cancels the other"),
+            after.said(
+                r"700.* or else at market once the price falls to 600, and one cancels the other"
+            ),
         ),
         (before.price("SPY", "660"), before.holds("sandbox", "SPY", "4")),
     ),

@@ -1,0 +1,73 @@
+"""What the broker itself calls open, round after round: what a halt is verified by.
+
+One look proves little, because the broker's lists may be late. Several rounds in a row, each
+complete, count together; and of an order that cannot be read its id is enough to have it cancelled.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from adapters.tiger_worker.windows import is_over, open_symbols
+from adapters.tiger_worker.words import Row
+from core.account_state import AccountState
+from core.cancelling import must_cancel_unread
+from core.items import RoundCompleted, RowUnreadable, UnreadOrderOpen
+
+# How soon an order that cannot be read, and stays open, is told again: later than a call that asks
+# for its cancel is given up.
+UNREAD_EVERY_S: Final = 30.0
+
+
+class _Look(NamedTuple):
+    """One round that asked what is open: see `RoundCompleted`."""
+
+    after_n: int
+    symbols: tuple[str, ...]
+    begun_at: datetime | None
+
+
+class OpenLooks:
+    """Keeps one account's last looks."""
+
+    def __init__(self, *, rounds: int) -> None:
+        """Make one; `rounds` in a row count together."""
+        self._looks: deque[_Look] = deque(maxlen=rounds)
+        self._told_at: dict[str, float] = {}
+
+    def completed(
+        self, done: RoundCompleted, open_rows: Iterable[Row], *, begun_at: datetime | None
+    ) -> RoundCompleted:
+        """Return what a round that asked is to be told as.
+
+        Args:
+            done: the round by itself.
+            open_rows: what the broker called open in it.
+            begun_at: a moment by the broker's clock before its listing began.
+        """
+        self._looks.append(_Look(done.after_n, open_symbols(open_rows), begun_at))
+        if len(self._looks) < (self._looks.maxlen or 1):
+            return done
+        moments = [look.begun_at for look in self._looks]
+        known = [moment for moment in moments if moment is not None]
+        return replace(
+            done,
+            after_n=min(look.after_n for look in self._looks),
+            open_symbols=tuple(sorted({each for look in self._looks for each in look.symbols})),
+            open_from=min(known) if len(known) == len(moments) else None,
+        )
+
+    def unread(self, row: Row, odd: RowUnreadable, state: AccountState) -> UnreadOrderOpen | None:
+        """Return an order that a halt concerns, of which only the id can be read, if it is due."""
+        id_, now = odd.tiger_order_id, time.monotonic()
+        if not must_cancel_unread(state, id_, odd.symbol) or is_over(row):
+            return None
+        if now - self._told_at.get(id_, -math.inf) < UNREAD_EVERY_S:
+            return None
+        self._told_at[id_] = now
+        return UnreadOrderOpen(tiger_order_id=id_, symbol=odd.symbol)

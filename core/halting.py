@@ -1,0 +1,139 @@
+"""Halts, and the person's word that lifts them: what stops an account or a symbol of it.
+
+A halt has a scope: a symbol, or "" for the account. A person's halt, by control or by file, is a
+new one each time: whatever is open then is cancelled. A model's of what is halted already is
+recorded and changes nothing, so that no model undoes what a person does under a halt, nor keeps one
+from lifting it.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from core import events, items
+from core.account_state import AccountState
+from core.commands import Halt, HaltTrading, ReleaseOrder, ResumeAccount
+from core.events import Event
+from core.keyed import Keyed
+from core.orders import DOUBTFUL_PHASES, Order
+from core.refusals import Refusal
+from core.refusing import refused
+
+# More single halts than any model means; a list of them must fit into an answer.
+HALTED_SYMBOLS_MAX: Final = 200
+
+
+def decide_halt(state: AccountState, item: items.CommandItem, command: Halt) -> Event:
+    """Return the halt, or the "no" to a model that has halted too many symbols already."""
+    symbol, is_models = command.symbol, isinstance(command, HaltTrading)
+    halted = state.halted_symbols
+    is_halted = symbol in halted if symbol else state.is_halted
+    if is_models and symbol and not is_halted and len(halted) >= HALTED_SYMBOLS_MAX:
+        detail = f"{len(halted)} symbols are halted already; halt the account instead"
+        return refused(item, Refusal.INVALID_TERMS, detail)
+    return events.AccountHalted(
+        command_id=item.command_id,
+        person=item.principal,
+        symbol=symbol,
+        detail=command.reason if isinstance(command, HaltTrading) else command.detail,
+        is_repeated=is_models and is_halted,
+    )
+
+
+def decide_halt_file(state: AccountState, item: items.HaltFileSeen) -> events.AccountHalted | None:
+    """Return the halt of a file, unless the account still is halted by this one."""
+    if state.is_halted and item.file in ("", state.halt_file):
+        return None
+    return events.AccountHalted(
+        command_id="", person="halt file", symbol="", detail=item.detail, file=item.file
+    )
+
+
+def decide_resume(state: AccountState, item: items.CommandItem, command: ResumeAccount) -> Event:
+    """Return the end of what was shown of a scope, or the "no" if more came since."""
+    blocked_n = state.blocked_n(command.symbol)
+    if blocked_n > command.shown_n:
+        detail = f"event {blocked_n} halted or froze more than was shown"
+        return refused(item, Refusal.SHOWN_OUTDATED, detail)
+    return events.AccountResumed(
+        command_id=item.command_id, person=item.principal, symbol=command.symbol
+    )
+
+
+def decide_release(state: AccountState, item: items.CommandItem, command: ReleaseOrder) -> Event:
+    """Return the end of the doubt about an order that was shown, or the "no"."""
+    order_id = command.order_id
+    order = state.orders.get(order_id)
+    if order is None:
+        return refused(item, Refusal.ORDER_UNKNOWN, f"there is no order {order_id[:40]}")
+    if order.phase not in DOUBTFUL_PHASES:
+        return refused(
+            item,
+            Refusal.ORDER_NOT_IN_DOUBT,
+            f"order {order_id} is {order.phase}",
+            order_id=order_id,
+        )
+    doubted_n = state.doubted_n.get(order_id) or 0
+    if doubted_n > command.shown_n:
+        detail = f"event {doubted_n} told more of order {order_id} than was shown"
+        return refused(item, Refusal.SHOWN_OUTDATED, detail, order_id=order_id)
+    return events.OrderReleased(
+        order_id=order_id, command_id=item.command_id, person=item.principal
+    )
+
+
+def after_halt(state: AccountState, event: events.AccountHalted, n: int) -> AccountState:
+    """Return what is true after a halt, the account's event `n`."""
+    # A halt by the local file has no command.
+    handled = state.handled.put(event.command_id, "") if event.command_id else state.handled
+    if event.is_repeated:
+        return replace(state, handled=handled)
+    return replace(
+        state,
+        is_halted=state.is_halted or not event.symbol,
+        halted_symbols=state.halted_symbols | ({event.symbol} - {""}),
+        halt_file=event.file or state.halt_file,
+        halted_at=state.halted_at.put(event.symbol, n),
+        unverified_halts=state.unverified_halts.put(event.symbol, n),
+        handled=handled,
+    )
+
+
+def after_resume(state: AccountState, event: events.AccountResumed) -> AccountState:
+    """Return what is true after a person's resume; the account's lifts every symbol's freeze."""
+    symbol = event.symbol
+    return replace(
+        state,
+        is_halted=state.is_halted and bool(symbol),
+        frozen_cause=state.frozen_cause if symbol else "",
+        kicks=state.kicks if symbol else frozenset(),
+        frozen_symbols=state.frozen_symbols - {symbol} if symbol else frozenset(),
+        hidden_symbols=state.hidden_symbols - {symbol} if symbol else frozenset(),
+        frozen_at=state.frozen_at.without(symbol) if symbol else Keyed[int](),
+        halted_symbols=state.halted_symbols - {symbol},
+        unverified_halts=state.unverified_halts.without(symbol),
+        handled=state.handled.put(event.command_id, ""),
+    )
+
+
+def after_change(state: AccountState, order: Order, n: int) -> AccountState:
+    """Return the state with which event last told something of an order in doubt, as `n` left it.
+
+    A wish tells nothing: no model makes another doubt of it by asking for cancels.
+    """
+    if order.phase not in DOUBTFUL_PHASES:
+        return replace(state, doubted_n=state.doubted_n.without(order.order_id))
+    before = state.orders.get(order.order_id)
+    if before is not None and _known(before) == _known(order):
+        return state
+    return replace(state, doubted_n=state.doubted_n.put(order.order_id, n))
+
+
+def _known(order: Order) -> tuple[object, ...]:
+    return (
+        order.phase,
+        order.tiger_order_id,
+        order.filled_quantity,
+        order.recorded_quantity,
+        order.spec,
+    )

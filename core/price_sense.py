@@ -1,0 +1,287 @@
+"""Whether the prices of an order fit the market: what would trade at once, or never at all.
+
+Nothing here is a limit of the account. An order whose trigger the market has passed already does
+something else than it says, so it fails a check: who wants that very trade can say so plainly, with
+a market or a limit order. A price that is merely far off may be meant, and is a warning.
+"""
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final, NamedTuple, Protocol
+
+from core.events import Check
+from core.terms import OrderSpec, OrderType, SecurityType, Side
+
+
+class Quoted(Protocol):
+    """Prices of one contract; None or 0 is no price."""
+
+    @property
+    def bid(self) -> Decimal | None:
+        """Best price that is bid."""
+
+    @property
+    def ask(self) -> Decimal | None:
+        """Best price that is asked."""
+
+    @property
+    def last(self) -> Decimal | None:
+        """Price of the last trade."""
+
+
+class _Bounds(NamedTuple):
+    """Shares of the market price: past it, and short of it."""
+
+    past: Decimal
+    short: Decimal
+
+
+_BOUNDS: Final = _Bounds(Decimal("0.05"), Decimal("0.3"))
+# Prices of these are small and jump: a few ticks are many per cent.
+_BOUNDS_OF_RIGHTS: Final = _Bounds(Decimal("0.3"), Decimal("0.8"))
+_RIGHTS: Final = frozenset({SecurityType.OPTION, SecurityType.WARRANT, SecurityType.CBBC})
+# A nearer trail turns with the next trades; "0.05" is often meant as 5 %.
+TRAIL_PERCENT_MIN: Final = Decimal("0.25")
+# From here on a far price is told as "N times": a slipped point reads so.
+_TIMES_MIN: Final = Decimal(2)
+_ANY_PRICE: Final = {
+    OrderType.MARKET: "a market order takes whatever price there is",
+    OrderType.AUCTION: "it takes whatever price the auction makes",
+    OrderType.TWAP: "it takes whatever prices there are",
+    OrderType.VWAP: "it takes whatever prices there are",
+    OrderType.STOP: "once triggered it takes whatever price there is",
+    OrderType.TRAILING_STOP: "once triggered it takes whatever price there is",
+}
+
+
+def price_checks(spec: OrderSpec, quote: Quoted | None) -> list[Check]:
+    """Return whether each stop still waits for the market, and each exit for its order.
+
+    A stop fails if all prices that are known have reached it. Of a combination nothing is judged:
+    the quote is its underlying's.
+    """
+    if spec.legs:
+        return []
+    checks = [_stop_check(name, stop, spec, quote) for name, stop in _own_stops(spec)]
+    return checks + _exit_checks(spec, quote)
+
+
+def is_triggered(spec: OrderSpec, quote: Quoted | None) -> bool:
+    """Say whether a stop order's own trigger is reached by every price that is known."""
+    if spec.stop_price is None or quote is None or spec.legs:
+        return False
+    near = _near_prices(spec.side, quote)
+    return bool(near) and all(_is_reached(spec.side, spec.stop_price, each) for each in near)
+
+
+def price_warnings(spec: OrderSpec, quote: Quoted | None) -> dict[str, str]:
+    """Return what a person should know of an order's prices, by the name of each warning."""
+    found: dict[str, str] = {}
+    if spec.limit_price is None and spec.order_type in _ANY_PRICE:
+        found["price_bound"] = _ANY_PRICE[spec.order_type]
+    if spec.legs:
+        if quote is not None:
+            found["quote_fits"] = (
+                "the quote is the underlying's: it says nothing of the combination's own price"
+            )
+        return found
+    if quote is not None:
+        found |= _near_warnings(spec, quote)
+    return found | dict(_far_warnings(spec, quote)) | dict(_short_limits(spec))
+
+
+def change_warnings(old: OrderSpec, new: OrderSpec) -> dict[str, str]:
+    """Return which price a change moves by more than is warned of, by the name of the price."""
+    if old.legs:
+        return {}
+    bound = _bounds_of(old).short
+    moves = (
+        (name, before, after)
+        for name in ("limit_price", "stop_price", "trailing_amount", "trailing_percent")
+        if (before := getattr(old, name)) is not None and (after := getattr(new, name)) is not None
+    )
+    return {
+        name: f"{name} goes from {before:f} to {after:f}, {_ratio(after, before)} what it was"
+        for name, before, after in moves
+        if abs(after - before) > before * bound
+    }
+
+
+def _own_stops(spec: OrderSpec) -> Iterator[tuple[str, Decimal]]:
+    if spec.stop_price is not None:
+        yield "stop_price", spec.stop_price
+    if spec.or_stop is not None and spec.or_stop.stop_price is not None:
+        yield "or_stop_price", spec.or_stop.stop_price
+
+
+# What the stop waits for: a sale's until the price has fallen to it, a buy's until it has risen.
+def _is_reached(side: Side, stop: Decimal, price: Decimal) -> bool:
+    return price <= stop if side is Side.SELL else price >= stop
+
+
+# The prices that brokers trigger by: the last trade, or the side that the stop would trade with.
+def _near_prices(side: Side, quote: Quoted) -> list[Decimal]:
+    return [price for price in (quote.last, _market_side(side, quote)) if price]
+
+
+def _market_side(side: Side, quote: Quoted) -> Decimal | None:
+    return quote.ask if side is Side.BUY else quote.bid
+
+
+def _market(side: Side, quote: Quoted | None) -> Decimal | None:
+    if quote is None:
+        return None
+    return _market_side(side, quote) or quote.last or None
+
+
+def _stop_check(name: str, stop: Decimal, spec: OrderSpec, quote: Quoted | None) -> Check:
+    near = [] if quote is None else _near_prices(spec.side, quote)
+    if not near:
+        return _passed("stop_side", f"there is no price to hold {name} to")
+    is_sale = spec.side is Side.SELL
+    reached = [price for price in near if _is_reached(spec.side, stop, price)]
+    if len(reached) < len(near):
+        return _passed("stop_side", f"{name} {stop:f} is {'below' if is_sale else 'above'} market")
+    verb, away = ("sell", "rises") if is_sale else ("buy", "falls")
+    detail = (
+        f"{name} {stop:f} is reached already: the price is {reached[0]:f}, so it would {verb} AT "
+        f"ONCE. A stop that {verb}s later is {'below' if is_sale else 'above'} the market. To "
+        f"{verb} now, use market; to {verb} once it {away} to {stop:f}, use limit"
+    )
+    return Check(name="stop_side", passed=False, detail=detail)
+
+
+def _exit_checks(spec: OrderSpec, quote: Quoted | None) -> list[Check]:
+    entry = _entry(spec, quote)
+    if entry is None:
+        return []
+    is_buy = spec.side is Side.BUY
+    checks = []
+    for name, price in _exits(spec):
+        # A profit lies where the market is to go, a loss where it is not.
+        must_be_above = is_buy == (name == "take_profit_price")
+        is_right = price > entry if must_be_above else price < entry
+        side = "above" if must_be_above else "below"
+        detail = f"{name} {price:f} is {side} the order's own {entry:f}"
+        if not is_right:
+            detail = (
+                f"{name} {price:f} must be {side} the order's own {entry:f}, or it would "
+                f"{'sell' if is_buy else 'buy'} AT ONCE what has just been "
+                f"{'bought' if is_buy else 'sold'}"
+            )
+        checks.append(Check(name="exit_side", passed=is_right, detail=detail))
+    return checks
+
+
+# What hangs on an order alone needs one; a limit order is filled at its limit or better.
+def _entry(spec: OrderSpec, quote: Quoted | None) -> Decimal | None:
+    limit, market = spec.limit_price, _market(spec.side, quote)
+    if limit is None or market is None:
+        return limit
+    return min(limit, market) if spec.side is Side.BUY else max(limit, market)
+
+
+def _exits(spec: OrderSpec) -> Iterator[tuple[str, Decimal]]:
+    if spec.take_profit is not None:
+        yield "take_profit_price", spec.take_profit.limit_price
+    if spec.stop_loss is not None and spec.stop_loss.stop_price is not None:
+        yield "stop_loss_price", spec.stop_loss.stop_price
+
+
+def _near_warnings(spec: OrderSpec, quote: Quoted) -> dict[str, str]:
+    near = _near_prices(spec.side, quote)
+    for name, stop in _own_stops(spec):
+        reached = [price for price in near if _is_reached(spec.side, stop, price)]
+        if reached and len(reached) < len(near):
+            detail = f"{name} {stop:f} is inside the spread, at {reached[0]:f}: it may go at once"
+            return {"stop_near": detail}
+    return {}
+
+
+def _far_warnings(spec: OrderSpec, quote: Quoted | None) -> Iterator[tuple[str, str]]:
+    market, bounds = _market(spec.side, quote), _bounds_of(spec)
+    # Until it is triggered, the limit of a stop meets no market.
+    base = spec.stop_price if spec.order_type is OrderType.STOP_LIMIT else market
+    if spec.limit_price is not None and base is not None:
+        text = _far_limit(spec.side, spec.limit_price, base, bounds)
+        if text:
+            yield "price_far", text
+    for name, stop in _own_stops(spec):
+        if market is not None and abs(stop - market) > market * bounds.short:
+            yield "stop_far", f"{name} {stop:f} is {_from(stop, market)}: it may never trigger"
+    entry = _entry(spec, quote)
+    for name, price in _exits(spec):
+        if entry is not None and abs(price - entry) > entry * bounds.short:
+            yield f"{name}_far", f"{name} {price:f} is {_from(price, entry)}: it may never trade"
+    for percent in _trails(spec, market):
+        shown = _rounded(percent)
+        if percent < TRAIL_PERCENT_MIN:
+            yield "trail_near", f"it trails by {shown} % alone: it may trigger at once"
+        elif percent > bounds.short * 100:
+            yield "trail_far", f"it trails by {shown} %: it may never trigger"
+
+
+def _far_limit(side: Side, limit: Decimal, base: Decimal, bounds: _Bounds) -> str:
+    is_buy = side is Side.BUY
+    past = limit - base if is_buy else base - limit
+    said = f"limit_price {limit:f} is {_from(limit, base)}"
+    if past > base * bounds.past:
+        kept = f"more than {_rounded(bounds.past * 100)} % past the market"
+        return f"{said}, {kept}: it takes any price {'up' if is_buy else 'down'} to {limit:f}"
+    if -past > base * bounds.short:
+        return f"{said}, more than {_rounded(bounds.short * 100)} % short of it: it may never fill"
+    return ""
+
+
+def _trails(spec: OrderSpec, market: Decimal | None) -> Iterator[Decimal]:
+    if spec.trailing_percent is not None:
+        yield spec.trailing_percent
+    if spec.trailing_amount is not None and market is not None:
+        yield spec.trailing_amount / market * 100
+    if spec.stop_loss is not None and spec.stop_loss.trailing_percent is not None:
+        yield spec.stop_loss.trailing_percent
+
+
+# A limit behind its own trigger waits for the price to come back.
+def _short_limits(spec: OrderSpec) -> Iterator[tuple[str, str]]:
+    other = Side.SELL if spec.side is Side.BUY else Side.BUY
+    stops: list[tuple[Side, Decimal | None, Decimal | None]] = [
+        (spec.side, spec.stop_price, spec.limit_price)
+    ]
+    for side, stop in ((spec.side, spec.or_stop), (other, spec.stop_loss)):
+        if stop is not None:
+            stops.append((side, stop.stop_price, stop.limit_price))
+    for side, trigger, limit in stops:
+        if trigger is None or limit is None:
+            continue
+        if limit > trigger if side is Side.SELL else limit < trigger:
+            yield (
+                "stop_limit_short",
+                f"once triggered at {trigger:f} it waits at {limit:f}, where the price has come "
+                "from: it may never fill",
+            )
+
+
+def _bounds_of(spec: OrderSpec) -> _Bounds:
+    return _BOUNDS_OF_RIGHTS if spec.security in _RIGHTS else _BOUNDS
+
+
+def _from(price: Decimal, base: Decimal) -> str:
+    if price >= base * _TIMES_MIN:
+        return f"{_ratio(price, base)} {base:f}"
+    share = _rounded(abs(price - base) / base * 100)
+    return f"{share} % {'above' if price > base else 'below'} {base:f}"
+
+
+def _ratio(price: Decimal, base: Decimal) -> str:
+    if price >= base:
+        return f"{_rounded(price / base)} times"
+    return f"1/{_rounded(base / price)} of"
+
+
+def _rounded(value: Decimal) -> str:
+    return f"{value.quantize(Decimal('0.01'), rounding=ROUND_HALF_UP).normalize():f}"
+
+
+def _passed(name: str, detail: str) -> Check:
+    return Check(name=name, passed=True, detail=detail)
