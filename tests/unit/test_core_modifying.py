@@ -299,13 +299,12 @@ def test_answer_to_a_change_is_recorded_though_its_order_ended_before_it(
     ended: str, outcome: Outcome
 ) -> None:
     desk = desk_at(f"{ended}/started")
-    assert desk.state.begun_acts == (ORDER,)
+    assert list(desk.state.begun_acts) == [ORDER]
     assert not desk.state.orders[ORDER].is_doubtful
     assert desk.when(facts.modify_answered(outcome)) is not None
     order = desk.state.orders[ORDER]
-    assert not desk.state.begun_acts
-    assert order.wanted is None
-    assert not order.is_doubtful
+    assert list(desk.state.begun_acts) == []
+    assert (order.wanted, order.is_doubtful) == (None, False)
     assert order.modify not in PENDING_MODIFIES
 
 
