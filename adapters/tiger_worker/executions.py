@@ -16,7 +16,7 @@ from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.errors import CorruptRecordError
+from core.errors import BrokerError, CorruptRecordError
 from core.items import ExecutionSeen, FillsNotListed, Item, OrderSeen, RowKind
 
 _METHOD: Final = "order_transactions"
@@ -44,6 +44,13 @@ class _Asked(NamedTuple):
     again_at_s: float
 
 
+class _Failing(NamedTuple):
+    """How often in a row an order could not be asked for, and since when."""
+
+    times: int
+    since_s: float
+
+
 class Executions:
     """Asks for one account's executions; `tell` is given what cannot be read, or never comes."""
 
@@ -66,20 +73,47 @@ class Executions:
         self._spend = spend
         self._turn_page = turn_page
         self._asked: dict[str, _Asked] = {}
+        self._failing: dict[str, _Failing] = {}
 
     def of(self, seen: OrderSeen, row: Row) -> Found:
         """Return the executions of an order that filled more than is recorded.
 
         Raises:
-            BrokerError: it filled just now, and they cannot be asked for.
+            BrokerError: they cannot be asked for. Where that lasts they count as never listed, so
+                that one order keeps no round of all the others from its end.
         """
         before = self._asked.get(seen.tiger_order_id)
         has_grown = before is None or seen.filled_quantity > before.filled_quantity
         if before is not None and not has_grown and not self._may_ask_again(before):
             return Found(before.executions, is_news=False)
+        try:
+            found = self._asked_for(seen, row, before=before, has_grown=has_grown)
+        except BrokerError:
+            now_s = time.monotonic()
+            failing = self._failing.get(seen.tiger_order_id, _Failing(0, now_s))
+            failing = failing._replace(times=failing.times + 1)
+            self._failing[seen.tiger_order_id] = failing
+            if now_s - failing.since_s < NOT_LISTED_AFTER_S:
+                raise
+            known, again_at_s = self.known(seen.tiger_order_id), now_s + AGAIN_MAX_S
+            asked = _Asked(seen.filled_quantity, known, failing.times, failing.since_s, again_at_s)
+            self._asked[seen.tiger_order_id] = asked
+            self._tell_of_none(seen.tiger_order_id, asked)
+            return Found(known, is_news=False)
+        self._failing.pop(seen.tiger_order_id, None)
+        return found
+
+    def known(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
+        """Return the executions that an order was last listed with."""
+        asked = self._asked.get(tiger_order_id)
+        return () if asked is None else asked.executions
+
+    def _asked_for(
+        self, seen: OrderSeen, row: Row, *, before: _Asked | None, has_grown: bool
+    ) -> Found:
         if has_grown:
             self._spend(_METHOD)
-        known = () if before is None else before.executions
+        known = self.known(seen.tiger_order_id)
         executions = self._listed(seen, row, known)
         is_news = has_grown or not _ids(executions) <= _ids(known)
         now_s = time.monotonic()
@@ -96,10 +130,12 @@ class Executions:
     def forget(self, tiger_order_id: str) -> None:
         """Forget an order whose fills are all recorded."""
         self._asked.pop(tiger_order_id, None)
+        self._failing.pop(tiger_order_id, None)
 
     def keep_only(self, tiger_order_ids: Collection[str]) -> None:
         """Forget every order but the given ones."""
         self._asked = {id_: each for id_, each in self._asked.items() if id_ in tiger_order_ids}
+        self._failing = {id_: f for id_, f in self._failing.items() if id_ in tiger_order_ids}
 
     def _may_ask_again(self, asked: _Asked) -> bool:
         is_time = time.monotonic() >= asked.again_at_s

@@ -132,6 +132,8 @@ class Reconciler:
         self._stopping = threading.Event()
         # Each order's row as it was last told: most rows of most rounds say nothing new.
         self._told: dict[str, Row] = {}
+        # Why the executions of an order of this round could not be asked for.
+        self._unasked: BrokerError | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -249,7 +251,11 @@ class Reconciler:
         Returns whether news of fills is among it, also of such whose execution is not listed yet;
         and the symbols of which an order may stand in a row that cannot be read, "" among them for
         any. Where a person has looked at such a row and resumed, it hides nothing any more.
+
+        Raises:
+            BrokerError: all are told, but the executions of one could not be asked for.
         """
+        self._unasked = None
         has_news = False
         hidden: set[str] = set()
         for row in sorted(found.values(), key=_age):
@@ -268,6 +274,8 @@ class Reconciler:
             if seen is not None:
                 self._tell(seen)
                 self._told[seen.tiger_order_id] = row
+        if self._unasked is not None:
+            raise self._unasked
         return has_news, frozenset(hidden)
 
     def _seen(self, row: Row) -> tuple[OrderSeen | None, bool]:
@@ -285,7 +293,12 @@ class Reconciler:
         order = state.orders.get(order_id) if order_id is not None else None
         recorded = order.recorded_quantity if order is not None else 0
         if seen.filled_quantity > recorded:
-            executions, is_news = self._executions.of(seen, row)
+            try:
+                executions, is_news = self._executions.of(seen, row)
+            except BrokerError as error:
+                # The other orders are told all the same, and this one as far as it is known.
+                self._unasked = error
+                executions, is_news = self._executions.known(seen.tiger_order_id), True
             # Also where they were told before: this sighting may take the place of that one.
             seen = replace(seen, executions=executions)
         else:

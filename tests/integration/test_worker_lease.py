@@ -234,6 +234,9 @@ async def test_stopped_host_that_wakes_after_a_takeover_sends_nothing(
     first.signal(signal.SIGCONT)
     # Its deadline has passed as well; whichever it notices first.
     assert await first.ended() in (EXIT_FENCED, EXIT_STUCK)
+    # Its last word may have fenced the other, whose supervisor then starts it again.
+    await second.stop()
+    await hosts[1].reconciled(SHORT)
     await rig.fact(events.OrderNotFound, order_id=started.order_id)
     assert places(rig) == placed
     assert booked(rig, started.order_id) == []

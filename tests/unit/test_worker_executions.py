@@ -141,6 +141,40 @@ def test_cash_is_waited_for_no_longer_than_fills_may_be_late(
 # --- how often they are asked for ---------------------------------------------------------------
 
 
+def test_order_whose_executions_fail_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = reading_rig(monkeypatch, facts.previewed(), facts.started(), facts.unknown())
+    fund = stranger(**FUND, openTime=at_ms(-5))
+    rig.broker_side.book = [fund, order_row(openTime=at_ms(1))]
+    rig.broker_side.failing = {fund["id"]}
+    told = rig.after(2.0)
+    assert rig.order().phase is Phase.WORKING
+    # No verdict comes of such a round, until it is clear that there will be no answer.
+    assert of(told, items.RoundCompleted) == []
+    told = rig.after(1.0, rounds=int(NOT_LISTED_AFTER_S) + READINGS)
+    assert of(told, items.RoundCompleted)
+    assert (FILLS_NOT_LISTED, "FUNDX") in causes(rig)
+    # From then on it is asked for seldom, and fails no round.
+    before = len(rig.asked("order_transactions"))
+    told = rig.after(1.0, rounds=20)
+    assert len(of(told, items.RoundCompleted)) == 20
+    assert len(rig.asked("order_transactions")) <= before + 1
+
+
+def test_executions_that_come_after_they_failed_are_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = reading_rig(monkeypatch, *WORKING)
+    row = order_row(filledQuantity=40)
+    rig.broker_side.book, rig.broker_side.executions = [row], [EXECUTION]
+    rig.broker_side.failing = {row["id"]}
+    rig.after(1.0, rounds=2)
+    assert rig.order().recorded_quantity == 0
+    rig.broker_side.failing = set()
+    told = rig.after(1.0)
+    assert rig.order().recorded_quantity == 40
+    assert of(told, items.RoundCompleted)
+
+
 def test_executions_that_do_not_come_are_asked_for_ever_more_seldom(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

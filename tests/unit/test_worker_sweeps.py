@@ -38,7 +38,8 @@ EXECUTION: Final = {
 class BookClient(ScriptedClient):
     """A broker with a book: it lists what was opened since the moment that is asked for.
 
-    `is_late`: its listings do not show what they should; `active` are the orders it calls open.
+    `is_late`: its listings do not show what they should; `active` are the orders it calls open;
+    `failing` are the orders whose executions it does not list.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -49,6 +50,7 @@ class BookClient(ScriptedClient):
         self.positions: list[dict[str, Any]] = []
         self.cash = 0.0
         self.is_late = False
+        self.failing: set[int] = set()
 
     @property
     def active(self) -> list[dict[str, Any]]:
@@ -64,6 +66,8 @@ class BookClient(ScriptedClient):
         if method in listed:
             rows = [] if self.is_late and method.endswith("orders") else listed[method]
             self.answers[method] = deque([ok({"items": rows}, at=self._clock.now())])
+        if method == "order_transactions" and fields["order_id"] in self.failing:
+            self.answers[method] = deque([ok(None, at=self._clock.now()) | {"code": 1200}])
         if method == "prime_assets":
             assets = cash_row(self.cash) if self.cash else ASSETS
             self.answers[method] = deque([ok(assets, at=self._clock.now())])
