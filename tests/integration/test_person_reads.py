@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -134,6 +134,40 @@ async def on_terminal(home: Path, *words: str, until: str = "") -> str:
         os.close(terminal)
 
 
+async def answered(
+    world: World, account: str, *words: str, decide: Callable[[Envelope], events.Event]
+) -> tuple[Envelope, str]:
+    """Run a person's command; as the worker, hear it and store the fact that `decide` makes of it.
+
+    Returns what was asked and what the person was told. What an earlier command left behind, whose
+    terminal went away, is taken off unheard.
+    """
+    heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
+    queue = WorkQueue(
+        await world.client(worker_role("x")),
+        stream=CONTROL_STREAM,
+        consumer=work_consumer(account),
+        take=heard.put_nowait,
+    )
+    taking = asyncio.create_task(queue.run())
+    telling = asyncio.create_task(on_terminal(world.path, *words))
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while (held := await heard.get()).message.subject.endswith(".account.resume"):
+                held.acknowledge()
+        sealed = msgspec.json.decode(held.message.body, type=Sealed)
+        envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
+        fact = decide(envelope)
+        world.ledger.add(fact, account=account, correlation_id=envelope.correlation_id)
+        await world.store()
+        held.acknowledge()
+        return envelope, await telling
+    finally:
+        taking.cancel()
+        telling.cancel()
+        await asyncio.gather(taking, telling, return_exceptions=True)
+
+
 @pytest.mark.parametrize("words", [("resume", TROUBLED), ("status",)], ids=lambda words: words[0])
 async def test_what_a_model_wrote_cannot_steer_the_terminal(
     world: World, words: tuple[str, ...]
@@ -174,31 +208,14 @@ async def test_status_shows_what_needs_a_person(world: World) -> None:
 async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_read_only_now(
     world: World,
 ) -> None:
-    nc = await world.client(worker_role("x"))
-    heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
-    queue = WorkQueue(
-        nc, stream=CONTROL_STREAM, consumer=work_consumer(QUIET), take=heard.put_nowait
-    )
-    taking = asyncio.create_task(queue.run())
-    command = asyncio.create_task(on_terminal(world.path, "account", "remove", QUIET))
-    async with asyncio.timeout(WAIT_S):
-        held = await heard.get()
-    sealed = msgspec.json.decode(held.message.body, type=Sealed)
-    envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
-    # Between the two looks an order begins.
-    world.ledger.add(facts.started("ord-between"), account=QUIET)
-    world.ledger.add(
-        events.AccountModeSet(
-            command_id=envelope.command_id, person="operator", mode=Mode.READ_ONLY
-        ),
-        account=QUIET,
-        correlation_id=envelope.correlation_id,
-    )
-    await world.store()
-    held.acknowledge()
-    said = await command
-    taking.cancel()
-    await asyncio.gather(taking, return_exceptions=True)
+    def decide(asked: Envelope) -> events.Event:
+        # Between the two looks an order begins.
+        world.ledger.add(facts.started("ord-between"), account=QUIET)
+        return events.AccountModeSet(
+            command_id=asked.command_id, person="operator", mode=Mode.READ_ONLY
+        )
+
+    _, said = await answered(world, QUIET, "account", "remove", QUIET, decide=decide)
     assert "1 orders are open or in doubt, so it is not removed" in said
     assert f"It is now read_only; `tiger-mcp account mode {QUIET} auto` to go on" in said
     home = Home(world.path)
@@ -221,37 +238,22 @@ async def test_release_is_bound_to_what_was_shown_of_the_order(
         status = await on_terminal(world.path, "status")
     typed = re.search(rf"`tiger-mcp release {TROUBLED} ord-doubt --shown (\d+)`", status)
     assert typed is not None
-    nc = await world.client(worker_role("x"))
-    heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
-    queue = WorkQueue(
-        nc, stream=CONTROL_STREAM, consumer=work_consumer(TROUBLED), take=heard.put_nowait
-    )
-    taking = asyncio.create_task(queue.run())
-    command = asyncio.create_task(
-        on_terminal(world.path, "release", TROUBLED, "ord-doubt", *by_hand)
-    )
-    async with asyncio.timeout(WAIT_S):
-        held = await heard.get()
-    sealed = msgspec.json.decode(held.message.body, type=Sealed)
-    envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
-    shown_n = 3 if by_hand else int(typed[1])
-    asked = msgspec.json.decode(envelope.body, type=ReleaseOrder)
-    assert asked == ReleaseOrder(order_id="ord-doubt", shown_n=shown_n)
-    world.ledger.add(
-        events.OrderRefused(
-            command_id=envelope.command_id,
+
+    def decide(asked: Envelope) -> events.Event:
+        return events.OrderRefused(
+            command_id=asked.command_id,
             code=Refusal.SHOWN_OUTDATED,
             detail="more is known",
             order_id="ord-doubt",
             preview_id="",
-        ),
-        account=TROUBLED,
-        correlation_id=envelope.correlation_id,
+        )
+
+    asked, said = await answered(
+        world, TROUBLED, "release", TROUBLED, "ord-doubt", *by_hand, decide=decide
     )
-    await world.store()
-    held.acknowledge()
-    said = await command
-    taking.cancel()
-    await asyncio.gather(taking, return_exceptions=True)
+    shown_n = 3 if by_hand else int(typed[1])
+    assert msgspec.json.decode(asked.body, type=ReleaseOrder) == ReleaseOrder(
+        order_id="ord-doubt", shown_n=shown_n
+    )
     assert "ord-doubt: buy 10 AAPL is unknown, 0 filled: x\\u001b[2J" in said
     assert f"{TROUBLED}: refused, shown_outdated: more is known" in said
