@@ -229,6 +229,10 @@ async def test_b10_fill_told_by_a_listing_before_its_execution_is_counted_once(r
     fault(rig, faults.HttpStatus(status=503), "order_transactions", count=3)
     started = await rig.started(symbol="NVDA", quantity="6")
     await rig.fact(events.OrderFilled, order_id=started.order_id)
+    # The order's end may be known before its executions are.
+    await rig.fact(events.OrderFillRecorded, order_id=started.order_id)
+    listed = rig.sandbox.control.request_count("orders")
+    await asyncio.to_thread(rig.sandbox.control.wait_for, "orders", count=listed + 5, timeout_s=20)
     fills = rig.seen(events.OrderFillRecorded, order_id=started.order_id)
     assert sum(fill.quantity for fill in fills) == 6
     line = await rig.ledger()
