@@ -1,6 +1,5 @@
 """Changes, cancels by filter, halts, keys and powers: every end, in both eras of the protocol."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from core import events, views
 from core.claims import claim_of, claimed_command_id
 from core.commands import CancelOrders, HaltTrading, ModifyOrder, PreviewOrder, TermsSeen
 from core.errors import LinkError
-from core.events import Environment
 from core.events import Mode as AccountMode
 from core.orders import CancelPhase, Phase
 from core.refusals import NEXT_STEP, Refusal
@@ -33,20 +31,10 @@ from tests.support.gateway import (
     rows_of,
     told,
 )
+from tests.support.gateway_script import account_row, replying
 
 both_eras = pytest.mark.parametrize("mode", MODES)
 CHANGE = {"account": "sandbox", "order_id": ORDER_ID, "limit_price": "186", "reason": "because"}
-
-
-def work_of(world: World, *make: Callable[[str], events.Event]) -> Callable[[Published], None]:
-    """Return a worker that answers each command with these facts."""
-
-    def work(sent: Published) -> None:
-        for each in make:
-            command_id = sent.envelope.command_id
-            world.bus.emit(sent.account, each(command_id), caused_by=command_id)
-
-    return work
 
 
 def modify_started(command_id: str) -> events.OrderModifyStarted:
@@ -112,7 +100,7 @@ async def test_every_end_of_a_change_has_its_status_and_next_step(
     mode: Mode, end: events.Event, says: dict[str, Any], words: str
 ) -> None:
     world = World(QUICK)
-    world.bus.worker = work_of(world, modify_started, lambda _: end)
+    world.bus.worker = replying(world, modify_started, lambda _: end)
     async with world.client(mode) as client:
         answer = told(await client.call_tool("modify_order", CHANGE))
     (sent,) = world.bus.published
@@ -142,7 +130,7 @@ async def test_a_change_of_an_order_that_became_another_says_to_look_and_ask_aga
     world = World(QUICK)
     detail = "of order o quantity is 70, was 10"
     no = events.OrderRefused(command_id="c", code=Refusal.TERMS_CHANGED, detail=detail)
-    world.bus.worker = work_of(world, lambda _: no)
+    world.bus.worker = replying(world, lambda _: no)
     async with world.client("auto") as client:
         answer = told(await client.call_tool("modify_order", CHANGE))
     assert (answer["status"], answer["code"]) == ("refused", "terms_changed")
@@ -270,7 +258,7 @@ async def test_a_cancel_by_filter_tells_what_became_of_each_order(
     mode: Mode, arguments: dict[str, Any], sent: CancelOrders
 ) -> None:
     world = World()
-    world.bus.worker = work_of(world, asked)
+    world.bus.worker = replying(world, asked)
     # Asked first while two cancels have no answer; the next fact makes the gateway look again.
     early = (order_row("o1"), order_row("o2", cancel=CancelPhase.STARTED), order_row("o3"))
     late = (
@@ -304,7 +292,7 @@ async def test_a_cancel_by_filter_tells_what_became_of_each_order(
 @both_eras
 async def test_a_cancel_by_filter_that_finds_nothing_is_refused_and_says_so(mode: Mode) -> None:
     world = World()
-    world.bus.worker = work_of(
+    world.bus.worker = replying(
         world,
         lambda command_id: events.OrderRefused(
             command_id=command_id,
@@ -323,7 +311,7 @@ async def test_a_cancel_by_filter_that_finds_nothing_is_refused_and_says_so(mode
 
 async def test_a_cancel_by_filter_counts_as_asked_though_the_views_do_not_answer() -> None:
     world = World(QUICK)
-    world.bus.worker = work_of(world, asked)
+    world.bus.worker = replying(world, asked)
     async with world.client("auto") as client:
         answer = told(
             await client.call_tool("cancel_orders", {"account": "sandbox", "symbol": "AAPL"})
@@ -342,23 +330,15 @@ def halted(command_id: str) -> events.AccountHalted:
 @pytest.mark.parametrize("is_verified", [False, True])
 async def test_a_halt_says_its_scope_and_what_may_still_fill(mode: Mode, is_verified: bool) -> None:
     world = World()
-    world.bus.worker = work_of(world, halted)
+    world.bus.worker = replying(world, halted)
     rows = () if is_verified else (order_row("o1"),)
     world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
         as_of=AS_OF, orders=rows, cursor=None
     )
-    account = views.AccountRow(
-        alias="sandbox",
-        login="main",
-        environment=Environment.SANDBOX,
-        mode=AccountMode.AUTO,
+    account = account_row(
         state="halted",
-        detail="",
         halted_symbols=("AAPL",),
         unverified_halts=() if is_verified else ("AAPL",),
-        open_orders=0,
-        doubtful_orders=0,
-        as_of=AS_OF,
     )
     world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=(account,))
     arguments = {"account": "sandbox", "symbol": "AAPL", "reason": "because"}
@@ -374,7 +354,7 @@ async def test_a_halt_says_its_scope_and_what_may_still_fill(mode: Mode, is_veri
 
 async def test_a_halt_is_a_halt_though_the_views_do_not_answer() -> None:
     world = World(QUICK)
-    world.bus.worker = work_of(world, halted)
+    world.bus.worker = replying(world, halted)
     async with world.client("auto") as client:
         answer = told(
             await client.call_tool("halt_trading", {"account": "sandbox", "reason": "because"})

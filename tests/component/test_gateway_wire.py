@@ -148,10 +148,36 @@ async def test_messages_may_share_a_read_or_be_cut_by_it() -> None:
         peer.leave()
 
 
-async def test_what_is_no_message_is_passed_over_and_the_next_is_answered() -> None:
-    broken = (b"this is not JSON", b"", b"[]", b'{"jsonrpc":"2.0"}', b"\xff\xfe", b"[" * 9_000)
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"this is not JSON", (None, -32700)),
+        (b"{", (None, -32700)),
+        (b"\xff\xfe", (None, -32700)),
+        (b"[" * 9_000, (None, -32700)),
+        (b"[]", (None, -32600)),
+        (b'[{"jsonrpc":"2.0","id":8,"method":"ping"}]', (None, -32600)),
+        (b'{"jsonrpc":"2.0"}', (None, -32600)),
+        # An id without a method may be that of a request of ours.
+        (b'{"jsonrpc":"2.0","id":8}', (None, -32600)),
+        (b'{"jsonrpc":"1.0","id":8,"method":"ping"}', (8, -32600)),
+        (b'{"method":"ping","id":"eight"}', ("eight", -32600)),
+    ],
+)
+async def test_what_is_no_message_is_answered_as_such_and_then_the_next(
+    line: bytes, told: tuple[int | str | None, int]
+) -> None:
     async with served(World()) as (peer, _):
-        peer.send(b"".join(each + b"\n" for each in broken) + ping(1))
+        peer.send(line + b"\n" + ping(1))
+        refused = await peer.answer()
+        assert (refused["id"], refused["error"]["code"]) == told
+        assert await peer.answer() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        peer.leave()
+
+
+async def test_a_blank_line_is_nothing_at_all() -> None:
+    async with served(World()) as (peer, _):
+        peer.send(b"\n \t\r\n\n" + ping(1))
         assert await peer.answer() == {"jsonrpc": "2.0", "id": 1, "result": {}}
         peer.leave()
 

@@ -242,7 +242,7 @@ async def test_a_head_that_is_too_long_is_refused_though_it_comes_at_once(
 
 
 async def test_one_address_cannot_take_every_place(tmp_path: Path) -> None:
-    limits = ConnectionLimits(per_address_max=3)
+    limits = ConnectionLimits(per_address_max=3, unknown_s=PATIENCE_S)
     async with (
         http_gateway(tmp_path, connections=limits) as gateway,
         contextlib.AsyncExitStack() as held,

@@ -88,7 +88,7 @@ async def test_every_way_to_end_has_its_record(mode: Mode) -> None:
         ("get_positions", {"account": 7}, "access.system.get_positions", "invalid_argument"),
         ("get_positions", {"account": "nobody"}, "access.system.get_positions", "unknown_account"),
         ("get_balances", {"account": "sandbox"}, "access.sandbox.get_balances", "unavailable"),
-        ("no_such.tool\n>", {}, "access.system.unknown_tool", "error"),
+        ("no_such.tool\n>", {}, "access.system.unknown_tool", "invalid_argument"),
     ]
     async with world.client(mode) as client:
         for tool, arguments, _, _ in calls:

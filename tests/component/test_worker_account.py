@@ -33,7 +33,7 @@ from core import events
 from core.context import Timing
 from core.errors import BrokerUnavailableError, ConfigError
 from core.items import GapNoticed, HaltFileSeen, Outcome, PlaceAnswered, PushKicked
-from core.terms import ContractRef, OrderSpec
+from core.terms import OrderSpec
 from tests.support import core_facts as facts
 from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
 
@@ -150,10 +150,10 @@ class AccountRig:
             on_failure=self.failures.append,
         )
 
-    def make(self, alias: str = facts.ACCOUNT) -> AccountWorker:
+    def make(self, alias: str = facts.ACCOUNT, *, number: str = "1") -> AccountWorker:
         plan = AccountPlan(
             alias=alias,
-            number="1",
+            number=number,
             environment=events.Environment.SANDBOX,
             mode=events.Mode.AUTO,
             halt_file=self.halt_file,
@@ -457,7 +457,7 @@ def test_reading_of_a_lane_that_hangs_ends_the_process(
             account.lanes.read_for_preview(item, Work(item))
         case _:
             item = facts.modify_command()
-            account.lanes.read_for_modify(item, ContractRef(symbol="AAPL"), Work(item))
+            account.lanes.read_for_modify(item, facts.spec(), Work(item))
     assert has_begun.wait(WAIT_S)
     monotonic.now_s += ROUND_ENDS_AFTER * TIMING.deadline_s - 0.01
     account._reconciler._moved_at = monotonic.now_s
@@ -466,3 +466,47 @@ def test_reading_of_a_lane_that_hangs_ends_the_process(
     monotonic.now_s += 0.02
     account._look()
     assert exits.codes == [EXIT_STUCK]
+
+
+def test_number_edited_by_hand_goes_on_under_no_record(rig: AccountRig) -> None:
+    account = rig.make()
+    account.check_binding()
+    rig.begin(account)
+    rig.ledger.wait_for("account.worker_started")
+    assert rig.make().state.number_check == account.state.number_check != ""
+    kept = rig.halt_file.with_suffix(".bound")
+    # The watch over the halt file waits for no ledger, and is not even made.
+    brokers = len(rig.brokers)
+    with pytest.raises(ConfigError, match="another number"):
+        rig.make(number="2")
+    assert len(rig.brokers) == brokers
+    # On a machine that kept nothing the ledger says so.
+    kept.unlink()
+    with pytest.raises(ConfigError, match="another number"):
+        rig.make(number="2").check_binding()
+    rig.make().check_binding()
+
+
+def test_what_is_kept_of_another_ledger_binds_nothing(rig: AccountRig) -> None:
+    rig.halt_file.with_suffix(".bound").write_text("led-of-before:0000")
+    account = rig.make()
+    account.check_binding()
+    rig.begin(account)
+    rig.ledger.wait_for("account.worker_started")
+    rig.halt_file.with_suffix(".bound").unlink()
+    rig.make().check_binding()
+
+
+def test_record_of_before_is_bound_by_its_next_start_and_tells_no_number(rig: AccountRig) -> None:
+    number = "51230321"
+    assert rig.make().state.number_check == ""
+    account = rig.make(number=number)
+    account.check_binding()
+    rig.begin(account)
+    rig.ledger.wait_for("account.worker_started")
+    rig.make(number=number).check_binding()
+    with pytest.raises(ConfigError, match="another number"):
+        rig.make(number="51230322")
+    kept = rig.halt_file.with_suffix(".bound").read_bytes()
+    told = [kept, *(record.body for record in rig.ledger.records)]
+    assert [each for each in told if number.encode() in each] == []

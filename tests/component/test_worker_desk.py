@@ -153,6 +153,24 @@ def test_second_delivery_of_a_command_is_acknowledged_and_does_nothing() -> None
     assert rig.acts.slots == 3
 
 
+def test_cancel_eaten_by_a_crash_is_asked_by_the_next_process() -> None:
+    rig = resting_rig()
+    rig.take(facts.cancel(), name="first")
+    rig.restart()
+    rig.trace.clear()
+    rig.take(facts.cancel(), name="again")
+    assert rig.trace == [
+        ("stored", "order.cancel_started"),
+        ("cancel", ORDER),
+        ("not urgent", ORDER),
+    ]
+    rig.take(facts.cancel(), name="once more")
+    assert rig.trace.of("ack") == []
+    rig.take(facts.cancel_answered(Outcome.DONE))
+    assert rig.trace.of("cancel") == [ORDER]
+    assert rig.trace.of("ack") == ["again", "once more"]
+
+
 # What has to wait.
 
 
@@ -219,8 +237,8 @@ def test_halt_asks_again_though_no_round_completes() -> None:
     asked = [ORDER]
     assert rig.trace.of("cancel") == asked
     rig.take(facts.cancel_answered(Outcome.NOT_SENT))
-    for _ in range(2):
-        rig.clock.pass_s(ASK_EVERY_S)
+    for wait_s in (ASK_EVERY_S, 2 * ASK_EVERY_S):
+        rig.clock.pass_s(wait_s)
         rig.desk.retry_parked()
         asked.append(ORDER)
         assert rig.trace.of("cancel") == asked

@@ -69,9 +69,9 @@ def test_cancel_of_a_halt_that_came_to_nothing_is_asked_again(outcome: Outcome) 
     rig.take(facts.halt())
     for times in range(2, 5):
         rig.take(facts.cancel_answered(outcome))
-        # Not in a hot loop, and not by a clock that somebody sets.
+        # Not in a hot loop, and not by a clock that somebody sets; later each time.
         rig.clock.set_wall(3600)
-        rig.clock.boot += ASK_EVERY_S - 0.5
+        rig.clock.boot += ASK_EVERY_S * 2 ** (times - 2) - 0.5
         rig.take(facts.round_completed())
         assert rig.trace.of("cancel") == [ORDER] * (times - 1)
         rig.clock.boot += 0.5

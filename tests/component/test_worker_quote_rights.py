@@ -5,6 +5,7 @@ The real SDK against the sandbox, whose rights go to the device that grabbed the
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +24,9 @@ from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.asks import AskFault, AskReply
 from core.events import Environment
-from core.items import PreviewAnswered, QuoteFacts
+from core.items import ModifyPrepared, PreviewAnswered, QuoteFacts
 from core.market_asks import MarketTable
-from core.terms import OptionRight, SecurityType
+from core.terms import OptionRight, OrderSpec, SecurityType, StopLoss, TakeProfit
 from infra.clock import SystemClock
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
 from infra.sandbox.logins.switches import LoginSwitches
@@ -114,6 +115,15 @@ class Worker:
         assert answer.failed == ""
         return answer.quote
 
+    def prepared(self, spec: OrderSpec, **patch: Any) -> ModifyPrepared:
+        """Return what is read for a change of an order with these terms."""
+        item = facts.modify_command(**patch)
+        self._lanes.read_for_modify(item, spec, Work(item))
+        answer = self._desk.answer()
+        assert isinstance(answer, ModifyPrepared)
+        assert answer.failed == ""
+        return answer
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
@@ -174,6 +184,23 @@ def test_preview_without_the_rights_is_made_with_a_delayed_quote_that_says_so(
     assert (late.bid, late.ask) == (None, None)
     assert late.last is not None
     assert worker.asked(GRAB) == worker.grabs
+
+
+@pytest.mark.parametrize(
+    ("patch", "exits", "reads"),
+    [
+        ({"limit_price": "260"}, {"take_profit": TakeProfit(limit_price=Decimal(300))}, True),
+        ({"limit_price": "260"}, {"stop_loss": StopLoss(stop_price=Decimal(90))}, True),
+        ({"quantity": "5"}, {"stop_loss": StopLoss(stop_price=Decimal(90))}, False),
+        ({"limit_price": "260"}, {}, False),
+    ],
+)
+def test_change_of_a_limit_is_held_to_the_market_where_the_order_has_exits(
+    worker: Worker, patch: dict[str, Any], exits: dict[str, Any], reads: bool
+) -> None:
+    prepared = worker.prepared(msgspec.structs.replace(facts.spec(), **exits), **patch)
+    assert prepared.contract is not None
+    assert (prepared.quote is not None) is reads
 
 
 def test_preview_of_what_has_no_delayed_prices_goes_on_without_one(worker: Worker) -> None:

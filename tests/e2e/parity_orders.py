@@ -217,9 +217,14 @@ async def get_order(stage: Stage) -> None:
 async def get_transactions(stage: Stage) -> None:
     told = await stage.placed("TSLA", **MARKET, quantity="5")
     await stage.order(told["order_id"], "filled")
-    page = await stage.own("get_executions", order_id=told["order_id"])
     fills = [f for f in stage.book().fills if str(f.global_id) == told["tiger_order_id"]]
     assert fills
+    # The order's end may be known before its executions are.
+    page = await stage.until(
+        "get_executions",
+        lambda seen: len(seen["executions"]["rows"]) >= len(fills),
+        order_id=told["order_id"],
+    )
     assert {
         (row["execution_id"], Decimal(row["quantity"]), Decimal(row["price"]), row["currency"])
         for row in rows_of(page["executions"])

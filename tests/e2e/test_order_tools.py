@@ -317,10 +317,17 @@ async def test_an_order_by_amount_and_an_option_fill_and_show_as_positions(home:
             "right": "call",
             "quantity": "1",
         }
-        fills = await answer(client, "get_executions", account=ACCOUNT, since="today", limit=200)
+        ordered = {by_amount["order_id"], option["order_id"]}
+        # An order's end may be known before its executions are.
+        fills = await _until(
+            client,
+            "get_executions",
+            lambda told: ordered <= {row["order_id"] for row in rows_of(told["executions"])},
+            since="today",
+            limit=200,
+        )
         assert fills["period"]["since"]
         found = {row["order_id"]: row for row in rows_of(fills["executions"])}
-        assert {by_amount["order_id"], option["order_id"]} <= found.keys()
         assert found[option["order_id"]]["contract"] == "AAPL261218C220"
         balances = await answer(client, "get_balances", account=ACCOUNT)
         assert rows_of(balances["cash"])

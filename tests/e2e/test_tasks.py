@@ -12,7 +12,7 @@ from mcp.types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from projections.audit import is_audited
 from tests.e2e.tasks.running import run
-from tests.e2e.tasks.stage import PLACE, Stage, staged
+from tests.e2e.tasks.stage import PLACE, WAIT_S, Stage, staged
 from tests.e2e.tasks.table import documented, is_near
 from tests.e2e.tasks.task import Task
 from tests.e2e.tasks.tasks import TASKS
@@ -129,21 +129,37 @@ async def test_a_task_is_done_in_the_calls_and_bytes_that_the_page_says(
     assert is_near(now, written), f"{now} against {written}: run `just tasks`"
 
 
+async def audit_of(stage: Stage, alias: str) -> list[tuple[int, str]]:
+    """Return number and name of every fact that the audit shows, the newest first."""
+    address = f"tiger://accounts/{alias}/audit"
+    shown: list[tuple[int, str]] = []
+    secrets = [stage.numbers[alias], "private_key"]
+    while address:
+        (content,) = (await stage.client.read_resource(address)).contents
+        assert isinstance(content, TextResourceContents)
+        assert [secret for secret in secrets if secret in content.text] == []
+        page = json.loads(content.text)
+        shown += [(row["n"], row["what"]) for row in rows_of(page["facts"])]
+        address = page.get("next", "")
+    return shown
+
+
+def audited(stage: Stage, alias: str) -> list[tuple[int, str]]:
+    """Return the same of every fact in the ledger that an audit is to show."""
+    facts = stage.ledger.facts[alias]
+    return [(each.n, each.type) for each in reversed(facts) if is_audited(each.data)]
+
+
 async def test_the_audit_shows_what_the_ledger_has_page_by_page(stage: Stage) -> None:
     await stage.begin()
     for alias in stage.numbers:
-        address = f"tiger://accounts/{alias}/audit"
-        shown: list[tuple[int, str]] = []
-        secrets = [stage.numbers[alias], "private_key"]
-        while address:
-            (content,) = (await stage.client.read_resource(address)).contents
-            assert isinstance(content, TextResourceContents)
-            assert [secret for secret in secrets if secret in content.text] == []
-            page = json.loads(content.text)
-            shown += [(row["n"], row["what"]) for row in rows_of(page["facts"])]
-            address = page.get("next", "")
-        kept = [each for each in stage.ledger.facts[alias] if is_audited(each.data)]
-        assert shown == [(each.n, each.type) for each in reversed(kept)]
+        known_n = audited(stage, alias)[0][0]
+        async with asyncio.timeout(WAIT_S):
+            while (shown := await audit_of(stage, alias))[0][0] < known_n:
+                pass
+        # What was recorded since is shown as well.
+        await stage.ledger.read()
+        assert shown == [fact for fact in audited(stage, alias) if fact[0] <= shown[0][0]]
 
 
 async def test_the_brokers_books_and_the_ledgers_have_the_same_orders_and_fills(
@@ -153,5 +169,11 @@ async def test_the_brokers_books_and_the_ledgers_have_the_same_orders_and_fills(
     await stage.begin()
     for alias, number in stage.numbers.items():
         book = stage.control.book(number)
-        assert {str(order.global_id) for order in book.orders} == stage.ledger.orders(alias)
-        assert {str(fill.fill_id) for fill in book.fills} == stage.ledger.fills(alias)
+        orders = {str(order.global_id) for order in book.orders}
+        fills = {str(fill.fill_id) for fill in book.fills}
+        # What filled a moment ago is recorded as soon as it is listed.
+        async with asyncio.timeout(WAIT_S):
+            while not (orders <= stage.ledger.orders(alias) and fills <= stage.ledger.fills(alias)):
+                await stage.ledger.read()
+        assert stage.ledger.orders(alias) == orders
+        assert stage.ledger.fills(alias) == fills

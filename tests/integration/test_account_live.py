@@ -75,10 +75,11 @@ async def test_a_mode_lowered_while_no_worker_ran_is_taken_at_its_start(rig: Rig
     await rig.started(account=account, limit_price="1.00")
     await worker.stop()
     rig.home.save(with_mode(rig.home.load(), account, Mode.READ_ONLY))
+    before = len(rig.facts)
     await rig.ready_worker("alpha")
     lowered = await rig.fact(events.AccountModeSet, account=account)
     assert lowered.mode is Mode.READ_ONLY
-    await rig.fact(events.AccountReconciled, account=account)
+    await rig.fact(events.AccountReconciled, account=account, since=before)
     preview = await rig.preview(account=account)
     command_id = await rig.submit(preview, account=account)
     no = await rig.fact(events.OrderRefused, account=account, command_id=command_id)

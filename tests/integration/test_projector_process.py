@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import nats
+import nats.errors
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -102,6 +103,15 @@ class World:
     async def asked(self, subject: str, body: bytes) -> Msg:
         nc = await self.client(GATEWAY)
         return await nc.request(subject, body, timeout=ANSWER_WAIT_S)
+
+    async def asked_until_answered(self, subject: str, body: bytes) -> Msg:
+        """Ask as the gateway a projector that is on its way back."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                with contextlib.suppress(nats.errors.NoRespondersError):
+                    reply = await self.asked(subject, body)
+                    if not reply.headers:
+                        return reply
 
     async def refused(self, subject: str, body: bytes) -> AskFault:
         """Ask as the gateway what must be refused."""
@@ -333,10 +343,7 @@ async def test_killed_server_comes_back_and_the_views_go_on(tmp_path: Path) -> N
         world.ledger.add(facts.started("ord-after"))
         await world.store()
         n = world.ledger.tails["a1"].n
-        async with asyncio.timeout(WAIT_S):
-            reply = await world.asked("view.a1.orders", b'{"at_least_n": %d}' % n)
-            while reply.headers:
-                reply = await world.asked("view.a1.orders", b'{"at_least_n": %d}' % n)
+        reply = await world.asked_until_answered("view.a1.orders", b'{"at_least_n": %d}' % n)
         orders = msgspec.json.decode(reply.data, type=views.OrdersAnswer)
         assert (orders.orders[0].order_id, orders.as_of.n) == ("ord-after", n)
         assert process.returncode is None

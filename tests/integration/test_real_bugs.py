@@ -219,7 +219,7 @@ async def test_b9_execution_told_again_and_again_is_one_fill(rig: Rig) -> None:
     rig.sandbox.control.push.add_fault(DuplicateFrames(copies=3), count=None)
     rig.sandbox.control.push.add_fault(ReorderFrames(size=2), count=4)
     started = await rig.started(symbol="MSFT", quantity="5")
-    await rig.fact(events.OrderFilled, order_id=started.order_id)
+    await rig.filled(started.order_id)
     listed = rig.sandbox.control.request_count("orders")
     await asyncio.to_thread(rig.sandbox.control.wait_for, "orders", count=listed + 5, timeout_s=20)
     assert len(rig.seen(events.OrderFillRecorded, order_id=started.order_id)) == 1
@@ -228,9 +228,7 @@ async def test_b9_execution_told_again_and_again_is_one_fill(rig: Rig) -> None:
 async def test_b10_fill_told_by_a_listing_before_its_execution_is_counted_once(rig: Rig) -> None:
     fault(rig, faults.HttpStatus(status=503), "order_transactions", count=3)
     started = await rig.started(symbol="NVDA", quantity="6")
-    await rig.fact(events.OrderFilled, order_id=started.order_id)
-    # The order's end may be known before its executions are.
-    await rig.fact(events.OrderFillRecorded, order_id=started.order_id)
+    await rig.filled(started.order_id)
     listed = rig.sandbox.control.request_count("orders")
     await asyncio.to_thread(rig.sandbox.control.wait_for, "orders", count=listed + 5, timeout_s=20)
     fills = rig.seen(events.OrderFillRecorded, order_id=started.order_id)

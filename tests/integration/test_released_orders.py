@@ -58,4 +58,4 @@ async def test_released_order_is_reopened_by_late_lists_and_no_halt_is_verified_
         await rig.send(ACCOUNT, HaltAccount(symbol="", detail="stop"))
         await rig.fact(events.AccountHaltVerified, wait_s=30.0)
         assert {order.status for order in rig.broker_orders()} == {"Cancelled"}
-        assert rig.seen(events.OrderCancelled, order_id=order_id)
+        await rig.fact(events.OrderCancelled, order_id=order_id)

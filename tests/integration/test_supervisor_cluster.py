@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +15,10 @@ from adapters.tiger_worker.credentials import read_credentials
 from infra.config import Settings
 from infra.home import Home
 from infra.login_lock import login_locks, take_login_lock
-from infra.nats.monitor import wait_until
 from infra.supervisor.detached import _end_leftovers, ensure_up, stop
 from infra.supervisor.status import Phase, ProcessState, Status, live_status, supervisor_pid
+from tests.support.cluster import WAIT_S, wait_for
 
-ROOT: Final = Path(__file__).parents[2]
-WAIT_S: Final = 30.0
 NAMES: Final = {
     "nats-server",
     "warden",
@@ -31,21 +28,6 @@ NAMES: Final = {
     "worker-beta",
 }
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    # The processes of this tree, whether it is installed or not.
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    made = Settings(home=tmp_path / "home")
-    try:
-        yield made
-    finally:
-        stop(made)
-
-
-def wait_for(check: Callable[[], bool]) -> None:
-    assert wait_until(check, limit_s=WAIT_S), f"expected it within {WAIT_S} s"
 
 
 def pids_of(status: Status) -> dict[str, int]:
@@ -187,7 +169,7 @@ def test_login_that_an_ending_worker_still_holds_is_waited_for(settings: Setting
         start.start()
         wait_for(lambda: state_of(settings, "worker-alpha") is ProcessState.LOGIN_IN_USE)
         assert found == []
-    start.join(WAIT_S)
+    start.join(2 * WAIT_S)
     assert [status.phase for status in found] == [Phase.READY]
 
 

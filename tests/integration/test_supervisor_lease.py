@@ -1,41 +1,23 @@
 """A whole cluster whose login another machine's worker has: it says so, and waits."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
-import pytest
+from msgspec.structs import replace
 
-from core.lease import LeaseRecord, encode_lease
+from core.lease import encode_lease
 from core.subjects import lease_subject
 from infra.access import link_settings
 from infra.config import Settings
 from infra.home import Home
 from infra.nats.link import connect
-from infra.nats.monitor import wait_until
 from infra.nats.topology import PROVISIONER
-from infra.supervisor.detached import ensure_up, stop
+from infra.supervisor.detached import ensure_up
 from infra.supervisor.status import Phase, ProcessState, ProcessStatus, live_status
+from tests.support.cluster import wait_for
+from tests.support.leases import THEIRS
 
-ROOT: Final = Path(__file__).parents[2]
-WAIT_S: Final = 30.0
 LOGIN: Final = "alpha"
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    # The processes of this tree, whether it is installed or not.
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    made = Settings(home=tmp_path / "home")
-    try:
-        yield made
-    finally:
-        stop(made)
-
-
-def wait_for(check: Callable[[], bool]) -> None:
-    assert wait_until(check, limit_s=WAIT_S), f"expected it within {WAIT_S} s"
 
 
 def worker_of(settings: Settings) -> ProcessStatus:
@@ -52,15 +34,7 @@ def phase_of(settings: Settings) -> Phase:
 
 def put_lease(settings: Settings, *, is_released: bool) -> None:
     """Have another machine's worker hold the login's lease, or give it up."""
-    record = LeaseRecord(
-        holder="holder-theirs",
-        domain="domain-theirs",
-        host="elsewhere",
-        lease_s=10.0,
-        late_s=24.0,
-        renewals=1,
-        is_released=is_released,
-    )
+    record = replace(THEIRS, is_released=is_released)
 
     async def put() -> None:
         client = await connect(

@@ -3,19 +3,15 @@
 A host is a place of locks and a copy of the home of its own; the machine is the same.
 """
 
-import asyncio
-import itertools
-import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 from msgspec.structs import replace
 
 from adapters.tiger_worker.login import EXIT_FENCED, EXIT_STOPPED
@@ -29,7 +25,9 @@ from infra.home import Home
 from infra.nats.topology import PROVISIONER
 from infra.sandbox.wire import faults
 from tests.support import worker_main
-from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess, running_rig
+from tests.support.gate import open_gate
+from tests.support.leases import THEIRS
+from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MAIN = "tests.support.worker_parts"
@@ -42,40 +40,6 @@ SILENCE_S = SHORT.lease_s + late_s(SHORT)
 LONG = Timing(deadline_s=600.0)
 # A send at the gate is not too old for a long time, but its lease soon is.
 AT_THE_GATE = Timing(send_window_s=60.0, deadline_s=120.0, lease_s=1.0)
-SYMBOLS = itertools.cycle(("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "GOOG", "SPY"))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path_factory.mktemp("lease")) as rig:
-        yield rig
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def rig(running: Rig) -> AsyncIterator[Rig]:
-    """The rig without a worker, and with a lease that nobody holds."""
-    running.sandbox.control.clear_faults()
-    await running.give_up_lease()
-    yield running
-    running.sandbox.control.release()
-    for worker in running.workers:
-        if worker.process.returncode is None:
-            worker.process.kill()
-            await worker.process.wait()
-    running.workers.clear()
-
-
-@pytest.fixture
-def symbol() -> str:
-    """A symbol that the test before did not trade, so that no doubt is inherited."""
-    return next(SYMBOLS)
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    return path
 
 
 class Host:
@@ -123,14 +87,7 @@ async def lease(rig: Rig) -> tuple[LeaseRecord, datetime]:
 
 async def put_foreign_lease(rig: Rig) -> None:
     """Have a worker of a third machine hold the lease."""
-    record = LeaseRecord(
-        holder="holder-third",
-        domain="domain-third",
-        host="third",
-        lease_s=10.0,
-        late_s=600.0,
-        renewals=1,
-    )
+    record = replace(THEIRS, late_s=600.0)
     js = (await rig.nats.client(PROVISIONER)).jetstream()
     await js.publish(lease_subject(LOGIN), encode_lease(record))
 
@@ -155,11 +112,6 @@ def places(rig: Rig) -> int:
 
 def booked(rig: Rig, order_id: str) -> list[Any]:
     return [each for each in rig.broker_orders() if each.user_mark.endswith(f".{order_id}")]
-
-
-async def open_gate(gate: Path) -> None:
-    async with asyncio.timeout(START_S):
-        await asyncio.to_thread(gate.write_bytes, b"")
 
 
 async def test_second_host_waits_while_the_first_lives_and_follows_its_end_at_once(
@@ -204,6 +156,7 @@ async def test_killed_host_with_a_hanging_place_is_followed_after_its_silence(
     _, renewed_at = await lease(rig)
     before = len(rig.facts)
     await second.wait_ready()
+    await rig.fact(events.AccountWorkerStarted, since=before)
     begun = next(r for r in rig.facts[before:] if isinstance(r.data, events.AccountWorkerStarted))
     assert begun.recorded_at - renewed_at >= timedelta(seconds=SILENCE_S)
     # Even then absence resolves nothing: it is said of what can no longer arrive, and stays open.
@@ -221,7 +174,7 @@ async def test_killed_host_with_a_hanging_place_is_followed_after_its_silence(
 
 
 async def test_stopped_host_that_wakes_after_a_takeover_sends_nothing(
-    rig: Rig, hosts: tuple[Host, Host], symbol: str
+    rig: Rig, hosts: tuple[Host, Host], symbol: str, symbols: Iterator[str]
 ) -> None:
     pause = {"module": "tests.support.worker_main", "TEST_STEP": worker_main.PAUSE_BEFORE_GUARD}
     first = await hosts[0].reconciled(SHORT, **pause)
@@ -243,7 +196,7 @@ async def test_stopped_host_that_wakes_after_a_takeover_sends_nothing(
     holder, _ = await lease(rig)
     assert not holder.is_released
     # The one that took over still has the login.
-    after = await rig.started(symbol=next(SYMBOLS), limit_price=LOW)
+    after = await rig.started(symbol=next(symbols), limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=after.order_id)
 
 
@@ -290,7 +243,7 @@ async def test_host_that_finds_another_holder_records_and_sends_nothing_more(
     # Not even that the order was not sent, which its observation alone may tell at the new end.
     more = [recorded.type for recorded in (await rig.ledger())[len(line) :]]
     assert set(more) <= {"order.answer_observed"}
-    assert (await lease(rig))[0].holder == "holder-third"
+    assert (await lease(rig))[0].holder == THEIRS.holder
 
 
 async def test_killed_worker_is_followed_at_once_on_its_own_host(

@@ -23,19 +23,13 @@ from infra.sandbox.push.faults import (
 )
 from tests.support import worker_main
 from tests.support.push import PushCollector
-from tests.support.rig import ACCOUNT, Rig, WorkerProcess, running_rig
+from tests.support.rig import ACCOUNT, Rig, WorkerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TIMING: Final = msgspec.json.encode(worker_main.SHORT).decode()
 PAPER: Final = "sandbox-paper"
 LOW: Final = "1.00"
 PAUSES_S: Final = 20.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path_factory.mktemp("push")) as rig:
-        yield rig
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -81,8 +75,7 @@ def fill(rig: Rig, tiger_id: int, quantity: int) -> None:
 
 async def fills_of(rig: Rig, order_id: str) -> list[Decimal]:
     """Wait for the order's end; return its recorded fills, each once by its execution."""
-    await rig.fact(events.OrderFilled, order_id=order_id)
-    recorded = rig.seen(events.OrderFillRecorded, order_id=order_id)
+    recorded = await rig.filled(order_id)
     assert len({each.execution_id for each in recorded}) == len(recorded)
     # Those that one listing shows are recorded in its order.
     return sorted(each.quantity for each in recorded)

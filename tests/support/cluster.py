@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,11 +14,13 @@ from mcp_types import CallToolResult
 
 from infra.config import Settings, settings_from
 from infra.home import Home
+from infra.nats.monitor import wait_until
 from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.home import read_ports
 from infra.supervisor import detached
 
 ACCOUNT: Final = "sandbox"
+WAIT_S: Final = 30.0
 Era = Literal["auto", "legacy"]
 
 
@@ -61,6 +63,11 @@ async def cluster(home: Path) -> AsyncIterator[Settings]:
         yield settings
     finally:
         await asyncio.to_thread(detached.stop, settings)
+
+
+def wait_for(check: Callable[[], bool]) -> None:
+    """Wait until something holds of a cluster, as the test's process sees it."""
+    assert wait_until(check, limit_s=WAIT_S), f"expected it within {WAIT_S} s"
 
 
 def sandbox_of(home: Path) -> SandboxControl:

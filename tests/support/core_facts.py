@@ -507,13 +507,17 @@ def taken_back(
     is_over: bool = True,
     filled: str = "0",
     listings: int = TIMING.absence_listings_min,
+    gone: tuple[str, ...] = (),
+    lists: int = TIMING.absence_listings_min,
 ) -> items.FillsTakenBack:
-    """Return that listings in a row show an order with so much filled."""
+    """Return that listings in a row show an order with so much filled, and lists lack `gone`."""
     return items.FillsTakenBack(
         order_id=order_id_of(name),
         listings=listings,
         filled_quantity=Decimal(filled),
         is_over=is_over,
+        gone=gone,
+        lists=lists if gone else 0,
     )
 
 
@@ -622,6 +626,8 @@ def items_of_order(name: str) -> list[items.Item]:
         absent(seconds=9999, name=name),
         taken_back(name),
         taken_back(name, is_over=False),
+        taken_back(name, gone=(f"e1-{name}",)),
+        taken_back(name, is_over=False, filled="40", gone=(f"e1-{name}", f"e2-{name}")),
         seen(tiger=f"t-other-{name}", number=number, mark=mark),
         seen(tiger=tiger, number=number, mark=mark, quantity="250"),
         seen(tiger=tiger, number=number, mark=mark, limit_price="11.00"),

@@ -23,8 +23,10 @@ from mcp.types import Implementation
 from adapters.mcp.http_service import HttpSettings, app_of, config_of
 from adapters.mcp.limits import Limits
 from adapters.mcp.tokens import TokenRules
+from core import views
 from infra.clock import SystemClock
-from tests.support.gateway import TEST_LIMIT_S, Mode, World
+from tests.support.gateway import AS_OF, NOW, TEST_LIMIT_S, Mode, Published, World
+from tests.support.gateway_script import account_row
 
 ISSUER: Final = "https://issuer.example"
 KEY_ID: Final = "key-1"
@@ -113,6 +115,16 @@ class HttpGateway(NamedTuple):
         """Return the address without the path of MCP."""
         return self.url.removesuffix("/mcp")
 
+    @property
+    def commands(self) -> list[Published]:
+        """Return the commands that were sent."""
+        return self.world.bus.published
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the subjects that were asked."""
+        return [subject for subject, _ in self.world.bus.asked]
+
     @contextlib.asynccontextmanager
     async def client(self, token: str, mode: Mode = "auto") -> AsyncIterator[Client]:
         """Connect a real MCP client with a token."""
@@ -139,6 +151,20 @@ class HttpGateway(NamedTuple):
         assert reply.status_code == 200, (reply.status_code, reply.text)
         result: dict[str, Any] = reply.json()["result"]
         return result
+
+
+def two_accounts() -> World:
+    """Return a world for two: Ann has `sandbox`, Bob has `paper-1`."""
+    world = World()
+    nothing = views.PositionsAnswer(as_of=AS_OF, observed_at=NOW, positions=())
+    for account in world.accounts:
+        world.bus.answers[f"view.{account}.positions"] = nothing
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(
+        accounts=tuple(
+            account_row(alias=alias, environment=where) for alias, where in world.accounts.items()
+        )
+    )
+    return world
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ from core.commands import (
     signed_bytes,
     submit_command_id,
 )
-from core.lease import LeaseRecord, encode_lease
+from core.lease import encode_lease
 from core.ports import Clock, Ids
 from core.subjects import Kind, lease_subject, ledger_stream, subject
 from core.terms import OrderType, Side, TimeInForce
@@ -46,6 +46,7 @@ from infra.home import Home, Installation
 from infra.keyring import FileSigner
 from infra.nats.topology import GATEWAY, OPERATOR, PROVISIONER
 from infra.supervisor.installation import load_or_make, topology_of
+from tests.support.leases import THEIRS
 from tests.support.nats_server import RunningHome, running_home
 from tests.support.sandbox import ROOT, Sandbox, running_sandbox
 
@@ -280,6 +281,18 @@ class Rig:
             events.OrderSubmissionStarted, account=account, command_id=command_id
         )
 
+    async def filled(
+        self, order_id: str, *, account: str = ACCOUNT, wait_s: float = WAIT_S
+    ) -> list[events.OrderFillRecorded]:
+        """Wait until an order is filled and its executions are recorded, which may be later."""
+        end = await self.fact(events.OrderFilled, account=account, order_id=order_id, wait_s=wait_s)
+
+        def fills() -> list[events.OrderFillRecorded]:
+            found = self.seen(events.OrderFillRecorded, account=account, order_id=order_id)
+            return found if sum(f.quantity for f in found) >= end.filled_quantity else []
+
+        return await self.until(fills, wait_s=wait_s)
+
     async def ledger(self, account: str = ACCOUNT) -> list[Recorded]:
         """Return the account's whole stored line, its chain checked."""
         login = next(
@@ -306,17 +319,9 @@ class Rig:
     async def give_up_lease(self, login: str = "alpha") -> None:
         """Leave a login's lease as a worker does that ends in order; for one that was killed."""
         provisioner = await self.nats.client(PROVISIONER)
-        record = LeaseRecord(
-            holder="test",
-            domain="test",
-            host="test",
-            lease_s=0.0,
-            late_s=0.0,
-            renewals=1,
-            is_released=True,
-        )
+        record = encode_lease(msgspec.structs.replace(THEIRS, is_released=True))
         js = provisioner.jetstream()
-        await js.publish(lease_subject(login), encode_lease(record), timeout=WAIT_S)
+        await js.publish(lease_subject(login), record, timeout=WAIT_S)
 
     def number(self, account: str = ACCOUNT) -> str:
         """Return an account's number at the broker."""

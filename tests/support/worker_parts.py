@@ -32,7 +32,7 @@ from core.errors import VersionConflictError
 from core.items import ActAbandoned, CommandItem, Item, WorkerStarts
 from core.orders import CancelPhase, Phase
 from core.ports import Appended, CommandMessage, StoredRecord
-from core.terms import ContractRef, OrderSpec
+from core.terms import OrderSpec
 from infra.clock import SystemClock
 from infra.config import load_settings
 from infra.ledger.desk_ledger import DeskLedger
@@ -221,9 +221,9 @@ class MemoryActs:
         self.trace.append(("read", item.command_id))
         self.reads.append((item, work))
 
-    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
+    def read_for_modify(self, item: CommandItem, spec: OrderSpec, work: Work) -> None:
         """Note a change that wants its readings."""
-        self.trace.append(("read", ref.symbol))
+        self.trace.append(("read", spec.symbol))
         self.reads.append((item, work))
 
     def look_again(self) -> None:

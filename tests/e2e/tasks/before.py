@@ -34,9 +34,11 @@ def holds(alias: str, symbol: str, quantity: str, reason: str = "to have some") 
             reason=reason,
         )
         await stage.in_phase(alias, order_id, "filled")
+        held = stage.holdings(alias)[symbol]
+        # Where some were held before, that is told until the positions are read again.
         await stage.until(
             "get_positions",
-            lambda told: bool(rows_of(told["positions"])),
+            lambda told: held in [Decimal(row["quantity"]) for row in rows_of(told["positions"])],
             account=alias,
             symbol=symbol,
         )
@@ -128,9 +130,13 @@ def filled_outside(alias: str, symbol: str, quantity: str | None = None) -> Act:
             quantity=None if quantity is None else Decimal(quantity),
         )
         if quantity is not None:
+            # Its value comes with the executions, which may be listed later.
             await stage.until(
                 "get_orders",
-                lambda told: rows_of(told["orders"])[0]["filled_quantity"] == quantity,
+                lambda told: any(
+                    row["filled_quantity"] == quantity and row.get("filled_value")
+                    for row in rows_of(told["orders"])
+                ),
                 account=alias,
                 symbol=symbol,
                 status="open",
