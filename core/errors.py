@@ -48,3 +48,7 @@ class LinkError(ServiceError):
 
 class ConfigError(ServiceError):
     """A setting is missing or wrong; the process does not start."""
+
+
+class StoppedError(ConfigError):
+    """A person took the cluster down: it stays down until a person starts it."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from core import events, items
 from core.account_state import AccountState
+from core.cancelling import is_from_elsewhere
 from core.claims import claim_of
 from core.commands import ModifyOrder, TermsSeen
 from core.context import Context
@@ -22,7 +23,7 @@ from core.events import Event
 from core.money import is_multiple, parse_positive
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order, Phase
 from core.previewing import lot_of, tick_at
-from core.price_sense import price_checks
+from core.price_sense import exit_checks, price_checks
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
 from core.submitting import No, arrival_s, shut_gate
@@ -53,6 +54,9 @@ def objection_to(state: AccountState, command: ModifyOrder) -> No | None:
     order = state.orders.get(command.order_id)
     if order is None:
         return No(Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
+    if not is_from_elsewhere(state, order) and order.is_external:
+        detail = f"order {order.order_id} hangs on {order.parent_order_id}, which was placed here"
+        return No(Refusal.ORDER_ATTACHED, detail)
     if order.is_external:
         return No(Refusal.ORDER_NOT_OURS, f"order {order.order_id} was not placed here")
     if not order.is_open:
@@ -91,7 +95,7 @@ def decide_modify(
         spec = patched(order, command, prepared.contract)
     except (CommandError, ValueError) as error:
         return refused(item, Refusal.INVALID_TERMS, str(error), order_id=order.order_id)
-    if (senseless := _senseless(spec, command, prepared.quote)) is not None:
+    if (senseless := _senseless(spec, command, prepared.quote, context)) is not None:
         return refused(item, Refusal.INVALID_TERMS, senseless, order_id=order.order_id)
     larger = replace(spec, quantity=max(spec.quantity, order.spec.quantity))
     no = shut_gate(state, larger, context, instead_of=order)
@@ -184,11 +188,15 @@ def decide_not_shown(
     )
 
 
-def _senseless(spec: OrderSpec, command: ModifyOrder, quote: items.QuoteFacts | None) -> str | None:
+def _senseless(
+    spec: OrderSpec, command: ModifyOrder, quote: items.QuoteFacts | None, context: Context
+) -> str | None:
     """Return why prices that are asked for would trade at once; others are as they were."""
     if command.stop_price is None and command.limit_price is None:
         return None
-    checks = price_checks(spec, quote)
+    # A stop that stays may be triggered by now: then its limit alone is what works.
+    judge = exit_checks if command.stop_price is None else price_checks
+    checks = judge(spec, quote, now=context.now)
     return next((check.detail for check in checks if not check.passed), None)
 
 

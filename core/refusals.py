@@ -36,14 +36,17 @@ class Refusal(StrEnum):
     LOGIN_EXPIRED = "login_expired"
     SHOWN_OUTDATED = "shown_outdated"
     TERMS_CHANGED = "terms_changed"
+    ORDER_ATTACHED = "order_attached"
 
 
 NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.COMMAND_EXPIRED: "Nothing was sent. Preview again, then submit that preview.",
-    Refusal.COMMAND_UNREADABLE: "Nothing was sent. The client and the worker differ in version.",
+    Refusal.COMMAND_UNREADABLE: "Nothing was sent: gateway and worker differ in version. A person "
+    "should type `tiger-mcp down`, then `tiger-mcp up`; then ask again.",
     Refusal.SIGNATURE_INVALID: "Nothing was sent. A key of this home was changed; tell a person.",
     Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
-    Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits.",
+    Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits; an "
+    "option's day and strike with get_option_chain.",
     Refusal.BROKER_UNAVAILABLE: "Nothing was sent. Try again when the broker answers.",
     Refusal.PREVIEW_UNKNOWN: "If it may have been submitted, look at get_orders; else preview "
     "again. A preview is only for the caller that asked for it.",
@@ -61,6 +64,8 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.ORDER_NOT_IN_DOUBT: "Only an order that is unknown or not_found can be released.",
     Refusal.NO_CAPACITY: "Nothing was sent. Preview again in a minute.",
     Refusal.ORDER_NOT_OURS: "Cancel it, or change it where it was placed.",
+    Refusal.ORDER_ATTACHED: "Cancel it alone by its order_id; for other terms, preview a new order "
+    "in its place, which nothing ties to the rest. In the Tiger app a person can change it.",
     Refusal.ORDER_IN_DOUBT: "Only a cancel passes; see get_orders, then ask again.",
     Refusal.POSITION_BROKEN: "A person must compare it and type `tiger-mcp adopt`.",
     Refusal.LOGIN_EXPIRED: "A person must put a new token into the login's token file.",

@@ -114,7 +114,10 @@ class ExecutionsQuery(Query, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One fill; `contract` is what was traded as one word, of a stock its symbol."""
+    """One fill; `contract` is what was traded as one word, of a stock its symbol.
+
+    `taken_back_at`: the broker took it back, as was recorded then, and it counts for nothing.
+    """
 
     execution_id: str
     order_id: str
@@ -125,6 +128,7 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     executed_at: datetime
     contract: str
     market: str
+    taken_back_at: datetime | None = None
 
 
 class ExecutionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,6 +273,10 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     detail: str
     recorded_at: datetime
+
+    def is_past(self, now: datetime) -> bool:
+        """Say whether its end is past: what was recorded grows old where nobody renews it."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core import events
+from core.codec import Recorded
 from core.orders import Order
 from core.terms import SecurityType
 from core.views import CashBreakRow, ExecutionRow, OrderRow, PositionBreakRow, TokenRow
@@ -22,6 +23,9 @@ _STEP: Final = Decimal("0.000001")
 _EXACT: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 # What one unit of these stands for must be known to value it.
 _BY_MULTIPLIER: Final = frozenset({SecurityType.OPTION, SecurityType.FUTURE})
+
+
+FillEvent = events.OrderFillRecorded | events.OrderFillTakenBack
 
 
 class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -40,15 +44,20 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     priced_quantity: Decimal = Decimal(0)
     priced_sum: Decimal = Decimal(0)
 
-    def with_fill(self, fill: events.OrderFillRecorded) -> "OrderEntry":
-        """Return the entry with the price of one more fill, where that is a price of the order."""
+    def with_fill(self, fill: FillEvent) -> "OrderEntry":
+        """Return the entry with the price of one more fill, where that is a price of the order.
+
+        Of one that was taken back: without it.
+        """
         is_own = not fill.contract and fill.price.currency == self.order.spec.currency
         if not is_own:
             return self
+        is_taken_back = isinstance(fill, events.OrderFillTakenBack)
+        quantity = -fill.quantity if is_taken_back else fill.quantity
         return replace(
             self,
-            priced_quantity=self.priced_quantity + fill.quantity,
-            priced_sum=_EXACT.fma(fill.quantity, fill.price.amount, self.priced_sum),
+            priced_quantity=self.priced_quantity + quantity,
+            priced_sum=_EXACT.fma(quantity, fill.price.amount, self.priced_sum),
         )
 
     @property
@@ -112,6 +121,23 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def _plain(value: Decimal) -> Decimal:
     rounded = value.quantize(_STEP, context=_EXACT)
     return Decimal(f"{rounded.normalize(_EXACT):f}")
+
+
+def execution_of(event: FillEvent, order: Order, recorded: Recorded) -> ExecutionRow:
+    """Return a fill as questions show it: one that was taken back is shown as that."""
+    is_taken_back = isinstance(event, events.OrderFillTakenBack)
+    return ExecutionRow(
+        execution_id=event.execution_id,
+        order_id=event.order_id,
+        symbol=event.symbol,
+        side=event.side,
+        quantity=event.quantity,
+        price=event.price,
+        executed_at=event.executed_at,
+        contract=event.contract or order.spec.contract,
+        market=order.spec.market,
+        taken_back_at=recorded.recorded_at if is_taken_back else None,
+    )
 
 
 class FrozenSymbol(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,6 @@ from core.keyed import Keyed
 from core.order_folds import CancelEvent, ModifyEvent, order_after
 from core.orders import Order
 from core.subjects import SYSTEM
-from core.views import ExecutionRow
 from projections.account_folds import (
     frozen_symbols,
     with_breaks,
@@ -27,7 +26,7 @@ from projections.account_folds import (
     with_token,
     with_verified,
 )
-from projections.entries import AccountEntry, Change, OrderEntry
+from projections.entries import AccountEntry, Change, OrderEntry, execution_of
 
 _V = TypeVar("_V")
 
@@ -68,6 +67,7 @@ _BLANK: Final = AccountState(
     by_tiger_id=_Forgotten(),
     by_mark=_Forgotten(),
     executions=_Forgotten(),
+    fills=_Forgotten(),
     numbers=_Forgotten(),
     handled=_Forgotten(),
     positions=_Forgotten(),
@@ -89,6 +89,7 @@ _PhaseEvent = (
     | events.OrderExpired
     | events.OrderRejected
     | events.OrderAnswerObserved
+    | events.OrderWasOurs
 )
 _SystemEvent = events.AccountAdded | events.AccountRemoved
 _LaterOrderEvent = (
@@ -96,6 +97,7 @@ _LaterOrderEvent = (
     | CancelEvent
     | ModifyEvent
     | events.OrderFillRecorded
+    | events.OrderFillTakenBack
     | events.OrderTermsObserved
     | events.OrderChargesObserved
     | events.OrderCancelImported
@@ -153,9 +155,9 @@ def fold(
             return Change(account=with_cash_break(account, event, recorded))
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
             return Change(order=_began(event, recorded))
-        case events.OrderFillRecorded():
+        case events.OrderFillRecorded() | events.OrderFillTakenBack():
             moved = _moved(order, event, recorded).with_fill(event)
-            return Change(order=moved, execution=_execution(event, moved.order))
+            return Change(order=moved, execution=execution_of(event, moved.order, recorded))
         case (
             events.OrderTermsObserved()
             | events.OrderChargesObserved()
@@ -176,6 +178,7 @@ def fold(
             | events.OrderCancelled()
             | events.OrderExpired()
             | events.OrderRejected()
+            | events.OrderWasOurs()
         ):
             moved = _moved(order, event, recorded)
             return Change(order=replace(moved, cause=_cause(event)))
@@ -259,20 +262,6 @@ def _moved(
     return replace(entry, order=order, updated_at=recorded.recorded_at)
 
 
-def _execution(event: events.OrderFillRecorded, order: Order) -> ExecutionRow:
-    return ExecutionRow(
-        execution_id=event.execution_id,
-        order_id=event.order_id,
-        symbol=event.symbol,
-        side=event.side,
-        quantity=event.quantity,
-        price=event.price,
-        executed_at=event.executed_at,
-        contract=event.contract or order.spec.contract,
-        market=order.spec.market,
-    )
-
-
 def _cause(event: _PhaseEvent) -> str:
     match event:
         case events.OrderNotSent() | events.OrderOutcomeUnknown():
@@ -281,6 +270,8 @@ def _cause(event: _PhaseEvent) -> str:
             return f"{event.listings} complete listings do not show it"
         case events.OrderReleased():
             return f"released by {event.person}"
+        case events.OrderWasOurs():
+            return f"it was ours: {event.owner_order_id}"
         case events.OrderRejected():
             return event.detail
         case events.OrderAnswerObserved(tiger_order_id=""):
@@ -355,8 +346,9 @@ def _account(
         ),
         recorded,
     )
-    if isinstance(event, events.AccountHalted) and not event.is_repeated:
-        entry = with_halt(entry, event.symbol)
+    if isinstance(event, events.AccountHalted):
+        is_new = not event.is_repeated and event.symbol not in event.spares
+        entry = with_halt(entry, event.symbol) if is_new else entry
     elif isinstance(event, events.AccountResumed):
         entry = with_verified(entry, event.symbol)
     elif isinstance(event, events.AccountReconciled):

@@ -29,6 +29,8 @@ from projections.paging import (
     question_of,
     within,
 )
+from projections.parents import with_parent
+from projections.symbols import add_functions, is_of, of_symbol
 
 _PREVIEW_PREFIX: Final = "prv-"
 ORDER_IDS_MAX: Final = views.ROWS_MAX
@@ -87,6 +89,7 @@ class Queries:
         self._connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
         )
+        add_functions(self._connection)
 
     def close(self) -> None:
         """Close the reading connection."""
@@ -109,9 +112,7 @@ class Queries:
                 where.append("is_open = 0")
             case views.OrderStatus.ALL:
                 pass
-        if query.symbol is not None:
-            where.append("symbol = ?")
-            values.append(query.symbol)
+        of_symbol(where, values, query.symbol)
         if query.order_ids:
             where.append(f"order_id IN ({', '.join('?' * len(query.order_ids))})")
             values.extend(query.order_ids)
@@ -119,7 +120,8 @@ class Queries:
         with self._moment():
             as_of = self._as_of(account)
             page = self._page(account, query, "orders", "started_us", where, values)
-        return _encode(_OrdersAnswer(as_of=as_of, orders=page.rows, cursor=page.cursor))
+            rows = tuple(msgspec.Raw(self._told(account, bytes(row))) for row in page.rows)
+        return _encode(_OrdersAnswer(as_of=as_of, orders=rows, cursor=page.cursor))
 
     def executions(self, account: str, query: views.ExecutionsQuery) -> bytes:
         """Return a page of fills, newest first, as `views.ExecutionsAnswer`.
@@ -129,9 +131,7 @@ class Queries:
         """
         where: list[str] = ["account = ?"]
         values: list[str | int] = [account]
-        if query.symbol is not None:
-            where.append("symbol = ?")
-            values.append(query.symbol)
+        of_symbol(where, values, query.symbol, is_execution=True)
         if query.order_id is not None:
             where.append("order_id = ?")
             values.append(query.order_id)
@@ -220,10 +220,8 @@ class Queries:
             order_id, preview_id = derived_id("ord", account, query.about), query.about
         with self._moment():
             as_of = self._as_of(account)
-            found = self._connection.execute(
-                "SELECT row FROM orders WHERE account = ? AND order_id = ?", (account, order_id)
-            ).fetchone()
-            order = None if found is None else _order_decoder.decode(found[0])
+            found = self._order(account, order_id)
+            order = None if found is None else _order_decoder.decode(self._told(account, found))
             if order is not None and not preview_id:
                 preview_id = order.preview_id
             rows = self._connection.execute(
@@ -291,6 +289,15 @@ class Queries:
             )
         return _moment_of(*row)
 
+    def _order(self, account: str, order_id: str) -> bytes | None:
+        found = self._connection.execute(
+            "SELECT row FROM orders WHERE account = ? AND order_id = ?", (account, order_id)
+        ).fetchone()
+        return None if found is None else found[0]
+
+    def _told(self, account: str, row: bytes) -> bytes:
+        return with_parent(row, lambda order_id: self._order(account, order_id))
+
     def _body(self, table: str, account: str) -> bytes | None:
         row = self._connection.execute(
             f"SELECT body FROM {table} WHERE account = ?",  # noqa: S608  # our own name
@@ -324,7 +331,7 @@ class Queries:
 
 def _fits(figure: events.PositionFigure, query: views.PositionsQuery) -> bool:
     return (
-        query.symbol in (None, figure.symbol)
+        is_of(figure, query.symbol)
         and query.market in (None, figure.market)
         and query.security in (None, figure.security)
     )

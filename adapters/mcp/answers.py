@@ -28,13 +28,14 @@ _AWAY: Final = (
     "on. Ask again in a few seconds; if it stays so, a person should type `tiger-mcp status`."
 )
 _NEXT_STEP: Final = {
-    "active": "It takes orders, but for the symbols that are halted or frozen.",
+    "active": "It takes orders.",
     "halted": _HALTED,
     "frozen": "Openings stop until a person has looked and typed `tiger-mcp resume`.",
     "stale": "It is being compared with the broker; ask again in a few seconds.",
     "starting": "Its worker is starting; ask again in a few seconds, else `tiger-mcp status`.",
     "unavailable": _AWAY,
 }
+_BUT_SYMBOLS: Final = "It takes orders, but for the symbols that are halted or frozen."
 _READ_ONLY: Final = "It is read-only: only a person can change that, typed on their machine."
 _SIGNS_WITH_KEY: Final = (
     "none is recorded: the login signs each request with a key that does not expire"
@@ -297,9 +298,13 @@ def _breaks(rows: tuple[views.PositionBreakRow, ...]) -> Table:
 def _account_step(row: views.AccountRow, *, now: datetime) -> str:
     if row.state == "unavailable":
         return _AWAY
-    if row.token is not None and (row.token.state in _DEAD or _is_past(row.token, now=now)):
+    if row.token is not None and (row.token.state in _DEAD or row.token.is_past(now)):
         return _token_step(row.token, now=now)
-    return _READ_ONLY if row.mode is Mode.READ_ONLY else _NEXT_STEP.get(row.state, "")
+    if row.mode is Mode.READ_ONLY:
+        return _READ_ONLY
+    if row.state == "active" and (row.halted_symbols or row.frozen_symbols):
+        return _BUT_SYMBOLS
+    return _NEXT_STEP.get(row.state, "")
 
 
 def _token(row: views.TokenRow | None, *, now: datetime) -> TokenPart:
@@ -317,12 +322,8 @@ def _token(row: views.TokenRow | None, *, now: datetime) -> TokenPart:
     )
 
 
-# What was recorded of a token grows old where nobody renews it: the clock goes before the record.
+# The clock goes before the record.
 def _token_step(row: views.TokenRow, *, now: datetime) -> str:
-    if _is_past(row, now=now) and row.state not in _DEAD:
+    if row.is_past(now) and row.state not in _DEAD:
         return _PAST_ITS_END
     return _TOKEN_STEP[TokenFact(row.state)]
-
-
-def _is_past(row: views.TokenRow, *, now: datetime) -> bool:
-    return row.expires_at is not None and row.expires_at <= now

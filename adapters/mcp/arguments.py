@@ -33,6 +33,14 @@ Symbol = Annotated[
         {"type": "string", "pattern": r"^[A-Z0-9.-]+$", "description": "AAPL, 00700 (HK)."}
     ),
 ]
+# Whatever orders and positions are told by, an option's own words too.
+Traded = Annotated[
+    str,
+    Field(pattern=r"^[A-Z0-9][A-Z0-9. \-]{0,30}$"),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[\w. -]+$", "description": "AAPL, 00700 (HK)."}
+    ),
+]
 Underlying = Annotated[
     str,
     Field(

@@ -111,6 +111,8 @@ def _outcome(data: events.Event) -> str:
             return mode
         case events.OrderFillRecorded(side=side, quantity=quantity, price=price):
             return f"{side} {quantity:f} at {price.amount:f} {price.currency}"
+        case events.OrderFillTakenBack(side=side, quantity=quantity, price=price):
+            return f"taken back: {side} {quantity:f} at {price.amount:f} {price.currency}"
         case events.AccountCancelsAsked(order_ids=order_ids):
             return f"{len(order_ids)} orders"
         case events.OrderPreviewed(checks=checks):

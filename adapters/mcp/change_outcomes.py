@@ -7,12 +7,14 @@ from msgspec.structs import replace
 from adapters.mcp.answers import broker_text, one_line
 from adapters.mcp.asking import NotAgreed
 from adapters.mcp.facts import Fact
+from adapters.mcp.names import brokers_note, is_brokers
 from adapters.mcp.order_answers import CancelStatus, HaltAnswer, ModifyAnswer
 from adapters.mcp.orders_flow import Outcome
 from adapters.mcp.outcomes import NO_BRANCH, Asked, as_of, detail_of, last_fact, refused_next
 from adapters.mcp.words import order_in_words
 from core import events, views
 from core.orders import FINAL_PHASES, CancelPhase, Phase
+from core.refusals import Refusal
 
 _REPLACED: Final = (
     "The broker's listing shows the order on its new terms. It may have filled by now: get_orders "
@@ -77,6 +79,16 @@ CANCEL_STEPS: Final[dict[CancelStatus, str]] = {
         "get_orders."
     ),
 }
+# Where what helps a new order does not help a change of one.
+_CHANGE_STEPS: Final = {
+    Refusal.COMMAND_EXPIRED: "Nothing was sent; the order stands as it was. Ask again.",
+    Refusal.INVALID_TERMS: "Nothing was sent; the order stands as it was. Mend the named field "
+    "and ask for the change again.",
+    Refusal.ORDER_NOT_OPEN: "The order is done; there is nothing to change.",
+    Refusal.ACCOUNT_STALE: "It is being compared with the broker; ask again in a few seconds.",
+    Refusal.SYMBOL_IN_DOUBT: "See get_orders; once it is resolved, ask for the change again.",
+    Refusal.NO_CAPACITY: "Nothing was sent. Ask for the change again in a minute.",
+}
 NOT_CONFIRMED: Final = "the service did not confirm that it has it"
 
 
@@ -121,9 +133,9 @@ def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAns
             return replace(
                 base,
                 status="refused",
-                next_step=refused_next(no, asked),
+                next_step=refused_next(no, asked, steps=_CHANGE_STEPS),
                 code=no.code,
-                detail=detail_of(no),
+                detail=_why(no, order_id),
             )
         case _:
             raise AssertionError(NO_BRANCH)
@@ -160,7 +172,7 @@ def cancel_cells(outcome: Outcome, *, order_id: str, command_id: str) -> dict[st
         case events.OrderCancelUnknown(cause=cause):
             return base | {"status": "unknown", "broker_text": broker_text(cause)}
         case events.OrderRefused() as no:
-            return base | {"status": "refused", "code": no.code, "detail": detail_of(no)}
+            return base | {"status": "refused", "code": no.code, "detail": _why(no, order_id)}
         case _:
             raise AssertionError(NO_BRANCH)
 
@@ -230,6 +242,11 @@ def halt_looked_at(
 def _resumed_by(account: str, symbol: str) -> str:
     scope = f" --symbol {symbol}" if symbol else ""
     return f"Only a person can resume, with `tiger-mcp resume {account}{scope}`."
+
+
+def _why(no: events.OrderRefused, order_id: str) -> str:
+    is_mistaken = no.code is Refusal.ORDER_UNKNOWN and is_brokers(order_id)
+    return brokers_note((order_id,)) if is_mistaken else detail_of(no)
 
 
 def _started(outcome: Outcome) -> events.OrderModifyStarted | None:

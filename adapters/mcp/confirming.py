@@ -15,7 +15,8 @@ from adapters.mcp.facts import Fact, fact_of
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.holdings import holdings_for
-from adapters.mcp.outcomes import warnings_of
+from adapters.mcp.orders_flow import Outcome
+from adapters.mcp.outcomes import FAILED_CHECKS, warnings_of
 from adapters.mcp.principals import owner_of_previews
 from core import events, views
 from core.commands import ModifyOrder, TermsSeen, submit_command_id
@@ -103,6 +104,17 @@ class Confirming:
 
         return await self._ask(ctx, wording), seen
 
+    async def failed_checks(self, account: str, preview_id: str, outcome: Outcome) -> str:
+        """Return which checks a submit was refused for, "" if for none or if nobody knows them."""
+        no = outcome.end.data if outcome.end else None
+        if not isinstance(no, events.OrderRefused) or no.code is not Refusal.CHECK_FAILED:
+            return ""
+        try:
+            return ", ".join(_failed(await self._explained(account, preview_id)))
+        except ToolError:
+            # It is refused all the same, and an error would sound as if it were not.
+            return ""
+
     def _asks(self, ctx: Context[Any, Any]) -> bool:
         return self._gateway.parts.asks and asking.can_ask(ctx)
 
@@ -129,11 +141,8 @@ class Confirming:
         return again
 
     async def _of_order(self, environment: Environment, account: str, preview_id: str) -> Wording:
-        query = views.ExplainQuery(
-            at_least_n=self._gateway.facts.highest(account), about=preview_id
-        )
-        found = await self._gateway.view(account, "explain", query, views.ExplainAnswer)
-        facts = [fact for fact in map(fact_of, found.events) if fact is not None]
+        found = await self._explained(account, preview_id)
+        facts = _facts_of(found)
         owner = owner_of_previews()
         shown = next((f for f in facts if isinstance(f.data, events.OrderPreviewed)), None)
         # Of another's preview nothing is known, as of none.
@@ -151,12 +160,18 @@ class Confirming:
         about = (account, preview_id)
         return Question(text, about, "the person said no to this preview", _ORDER_OVER)
 
+    async def _explained(self, account: str, preview_id: str) -> views.ExplainAnswer:
+        query = views.ExplainQuery(
+            at_least_n=self._gateway.facts.highest(account), about=preview_id
+        )
+        return await self._gateway.view(account, "explain", query, views.ExplainAnswer)
+
     async def _of_preview(self, account: str, fact: Fact, *, where: str) -> str | NotAgreed:
         shown = fact.data
         assert isinstance(shown, events.OrderPreviewed)
         failed = [check.name for check in shown.checks if not check.passed]
         if failed:
-            detail = f"did not pass in the preview: {', '.join(failed)}"
+            detail = FAILED_CHECKS.format(", ".join(failed))
             return _unfit(Refusal.CHECK_FAILED, detail)
         if shown.expires_at < self._gateway.parts.clock.now():
             detail = f"the preview expired at {shown.expires_at.isoformat()}"
@@ -210,6 +225,16 @@ def _of_change(
 # Terms that no listing shows yet are those that a later change is laid over.
 def _terms_of(row: views.OrderRow | None) -> TermsSeen | None:
     return None if row is None else TermsSeen.of(row.wanted or row.spec)
+
+
+def _facts_of(found: views.ExplainAnswer) -> list[Fact]:
+    return [fact for fact in map(fact_of, found.events) if fact is not None]
+
+
+def _failed(found: views.ExplainAnswer) -> list[str]:
+    shown = (fact.data for fact in _facts_of(found))
+    checks = (each.checks for each in shown if isinstance(each, events.OrderPreviewed))
+    return [check.name for each in checks for check in each if not check.passed]
 
 
 def _is_for(fact: Fact, owner: str) -> bool:

@@ -31,6 +31,7 @@ _FILL_COLUMNS: Final = (
     "currency",
     "contract",
     "execution_id",
+    "taken_back_at",
 )
 _CHANGE_COLUMNS: Final = ("at", "by", "terms", "reason", "outcome", "broker_text")
 
@@ -210,20 +211,31 @@ def _changes(told: Sequence[_Told]) -> Table | None:
 
 
 def _fills(told: Sequence[_Told], market: str) -> Table | None:
-    rows: list[Mapping[str, Cell]] = [
-        {
-            "executed_at": fill.executed_at,
-            "exchange_time": exchange_time(fill.executed_at, market),
-            "quantity": fill.quantity,
-            "price": fill.price.amount,
-            "currency": fill.price.currency,
-            "contract": broker_text(fill.contract),
-            "execution_id": broker_text(fill.execution_id),
-        }
-        for one in told
-        if isinstance(fill := one.fact.data, events.OrderFillRecorded)
-    ]
+    rows: list[dict[str, Cell]] = []
+    # By the broker's execution id: one that was taken back may be listed, and recorded, again.
+    last: dict[str, dict[str, Cell]] = {}
+    for one in told:
+        match one.fact.data:
+            case events.OrderFillRecorded() as fill:
+                last[fill.execution_id] = _fill_cells(fill, market)
+                rows.append(last[fill.execution_id])
+            case events.OrderFillTakenBack(execution_id=execution_id) if execution_id in last:
+                last[execution_id]["taken_back_at"] = one.fact.recorded_at
+            case _:
+                pass
     return table(_FILL_COLUMNS, rows) if rows else None
+
+
+def _fill_cells(fill: events.OrderFillRecorded, market: str) -> dict[str, Cell]:
+    return {
+        "executed_at": fill.executed_at,
+        "exchange_time": exchange_time(fill.executed_at, market),
+        "quantity": fill.quantity,
+        "price": fill.price.amount,
+        "currency": fill.price.currency,
+        "contract": broker_text(fill.contract),
+        "execution_id": broker_text(fill.execution_id),
+    }
 
 
 def _fact_cells(one: _Told) -> Mapping[str, Cell]:

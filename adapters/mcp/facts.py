@@ -5,21 +5,24 @@ what it wrote.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
 from core import codec
 from core.errors import CorruptRecordError
-from core.events import Event
+from core.events import CommandUnreadable, Event, OrderRefused
 from core.ports import EventMessage
 from core.views import EventRow
 
 _log = structlog.get_logger()
+# Commands of this process that a worker could not read, kept for a call that repeats one.
+_UNREAD_MAX: Final = 1_000
 
 
 class Fact(NamedTuple):
@@ -70,6 +73,9 @@ class Facts:
         self._waiters: dict[str, list[Waiter]] = {}
         self._highest: dict[str, int] = {}
         self._grown: dict[str, asyncio.Event] = {}
+        # A worker names a message that it cannot read by its digest: it has read no command's id.
+        self._digests: dict[str, str] = {}
+        self._unread: OrderedDict[str, Fact] = OrderedDict()
 
     def hear(self, message: EventMessage) -> None:
         """Take one republished fact."""
@@ -81,7 +87,14 @@ class Facts:
             return
         self.saw(recorded.account, recorded.n)
         fact = Fact(recorded.type, recorded.n, recorded.recorded_at, recorded.data)
-        for waiter in self._waiters.get(recorded.causation_id, ()):
+        command_id = recorded.causation_id
+        if isinstance(recorded.data, CommandUnreadable):
+            command_id = self._digests.get(recorded.data.body_digest, "")
+            fact = _refusal(fact, recorded.data, command_id)
+            self._keep_unread(command_id, fact)
+        else:
+            self._unread.pop(command_id, None)
+        for waiter in self._waiters.get(command_id, ()):
             waiter.add(fact)
 
     def saw(self, account: str, n: int) -> None:
@@ -106,18 +119,54 @@ class Facts:
             return False
         return True
 
+    def tell_unread(self, command_id: str, waiter: Waiter) -> None:
+        """Add the refusal of a command that was set aside unread, where nothing else is known.
+
+        The stream that has it takes it no second time.
+        """
+        found = self._unread.get(command_id)
+        if found is not None and not waiter.facts:
+            waiter.add(found)
+
+    def unread(self, command_id: str) -> Fact | None:
+        """Return the refusal of a command that was set aside unread, if one is remembered."""
+        return self._unread.get(command_id)
+
+    def forget_unread(self, command_id: str, fact: Fact) -> None:
+        """Forget that refusal, but no newer one: the command was stored anew."""
+        if self._unread.get(command_id) is fact:
+            del self._unread[command_id]
+
     @contextmanager
-    def waiting(self, command_id: str) -> Iterator[Waiter]:
-        """Gather a command's facts while the block runs; several may wait for the same."""
+    def waiting(self, command_id: str, digest: str) -> Iterator[Waiter]:
+        """Gather a command's facts while the block runs; several may wait for the same.
+
+        `digest` is the SHA-256, in hex, of the message that carries it.
+        """
         waiter = Waiter()
         waiters = self._waiters.setdefault(command_id, [])
         waiters.append(waiter)
+        self._digests[digest] = command_id
         try:
             yield waiter
         finally:
             waiters.remove(waiter)
             if not waiters:
                 del self._waiters[command_id]
+            self._digests.pop(digest, None)
+
+    def _keep_unread(self, command_id: str, fact: Fact) -> None:
+        if not command_id:
+            return
+        self._unread[command_id] = fact
+        if len(self._unread) > _UNREAD_MAX:
+            self._unread.popitem(last=False)
+
+
+# What was set aside unread was not carried out: a refusal to whoever waits for it.
+def _refusal(fact: Fact, unreadable: CommandUnreadable, command_id: str) -> Fact:
+    no = OrderRefused(command_id=command_id, code=unreadable.code, detail=unreadable.detail)
+    return fact._replace(type=codec.type_name(no), data=no)
 
 
 def fact_of(row: EventRow) -> Fact | None:

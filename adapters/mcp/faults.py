@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from core.errors import CommandError
 
 _SHOWN_LENGTH_MAX: Final = 40
+_SHOWN_NUMBER_MAX: Final = 10**15
 _SHOWN_FAULTS_MAX: Final = 5
 _DETAIL_LENGTH_MAX: Final = 300
 
@@ -37,11 +38,13 @@ class GatewayError(ToolError):
 
     Attributes:
         code: of the closed list.
+        text: what is told behind it.
     """
 
     def __init__(self, code: Fault, text: str) -> None:
         super().__init__(f"{code}: {text}")
         self.code = code
+        self.text = text
 
 
 INTERNAL_TEXT: Final = (
@@ -111,7 +114,9 @@ def shown(value: object) -> str:
         case None:
             return "null"
         case bool():
-            return "true or false"
+            return "true" if value else "false"
+        case int() | float() if abs(value) < _SHOWN_NUMBER_MAX:
+            return f"{value:g}" if isinstance(value, float) else str(value)
         case int() | float():
             return "a number"
         case str():
@@ -134,6 +139,8 @@ def _wrong(found: Any) -> str:
     match found["type"]:
         case "missing":
             return "is needed"
+        case "string_type" if found["input"] is None:
+            return f"expected text, or leave it out, {was}"
         case "string_type":
             return f'expected text in quotes, such as "10.50" for an amount, {was}'
         case "string_pattern_mismatch":
@@ -151,11 +158,13 @@ def _wrong(found: Any) -> str:
         case "enum" | "literal_error":
             return f"expected {limits['expected']}, {was}"
         case "list_type" | "tuple_type":
-            return f"expected a list of texts, {was}"
+            return f'expected a list of texts, such as ["AAPL"], {was}'
         case "greater_than_equal":
             return f"expected at least {limits['ge']}, {was}"
         case "less_than_equal":
             return f"expected at most {limits['le']}, {was}"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return f"expected a whole number, {was}"
         case "bool_parsing" | "bool_type":
             return f"expected true or false, {was}"
         case _:

@@ -17,7 +17,7 @@ from adapters.mcp.facts import Facts
 from adapters.mcp.faults import Fault, fault, no_answer, told_fault
 from adapters.mcp.parts import Connected, Parts
 from core.asks import AskReply
-from core.errors import CommandError, ConfigError, CorruptRecordError, LinkError
+from core.errors import CommandError, ConfigError, CorruptRecordError, LinkError, StoppedError
 from core.events import Environment, Mode
 from core.ports import Bus, EventMessage
 from core.subjects import SYSTEM, Kind, subject
@@ -39,7 +39,9 @@ class Gateway:
         self.parts = parts
         self.facts = Facts()
         self._connected: Connected | None = None
-        self._ready = asyncio.Event()
+        # Set while there is a link, or while none will come before a person acts.
+        self._settled = asyncio.Event()
+        self._stopped = ""
         self._why_not = _STARTING_TEXT
         self._heard: set[str] = set()
         self._environments: dict[str, Environment] = {}
@@ -76,7 +78,7 @@ class Gateway:
         return self._connected is not None
 
     async def link(self) -> Connected:
-        """Return the link, as this caller may use it; waits a bounded time for the first one.
+        """Return the link, as this caller may use it; waits a bounded time while one is made.
 
         Raises:
             ToolError: there is none yet, with the cause.
@@ -85,7 +87,12 @@ class Gateway:
         if self._connected is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.parts.waits.ready_s):
-                    await self._ready.wait()
+                    await self._settled.wait()
+        if self._connected is None and self._stopped:
+            raise fault(
+                Fault.UNAVAILABLE,
+                f"{self._stopped}; nothing was sent, and no tool can start it. Tell the person.",
+            )
         if self._connected is None:
             # The cause names files and addresses of this machine.
             why_not = self._why_not if caller.is_local else _STARTING_TEXT
@@ -222,8 +229,9 @@ class Gateway:
     async def _keep_connected(self) -> None:
         while True:
             try:
-                connected = await self.parts.connect()
+                connected = await self._connect()
             except (LinkError, ConfigError, OSError) as error:
+                self._unsettle(stopped=str(error) if isinstance(error, StoppedError) else "")
                 self._why_not = f"the service cannot be reached: {str(error)[:300]}"
                 _log.warning("link.failed", cause=str(error))
                 await asyncio.sleep(self.parts.waits.reconnect_s)
@@ -232,12 +240,28 @@ class Gateway:
                 await self._serve(connected)
             finally:
                 self._connected = None
-                self._ready.clear()
+                self._unsettle()
                 with suppress(OSError):
                     # The other end may be gone already, which is why this one is closed.
                     await connected.close()
             self._why_not = "the link to the service was lost and is being made anew"
             _log.warning("link.lost")
+
+    # A cluster that was taken down says so at once: what takes longer is a start.
+    async def _connect(self) -> Connected:
+        loop = asyncio.get_running_loop()
+        starts = loop.call_later(self.parts.waits.stopped_s, self._unsettle)
+        try:
+            return await self.parts.connect()
+        finally:
+            starts.cancel()
+
+    def _unsettle(self, *, stopped: str = "") -> None:
+        self._stopped = stopped
+        if stopped:
+            self._settled.set()
+        else:
+            self._settled.clear()
 
     async def _serve(self, connected: Connected) -> None:
         self._heard.clear()
@@ -245,7 +269,7 @@ class Gateway:
         for account in self._environments:
             await self._hear(connected, account)
         self._connected = connected
-        self._ready.set()
+        self._settled.set()
         _log.info("link.ready", accounts=len(self._environments))
         await connected.lost.wait()
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import h11
 import msgspec
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from adapters.mcp.limits import HEADER_BYTES_MAX, PER_ADDRESS_MAX
+from adapters.mcp.limits import HEADER_BYTES_MAX, PER_ADDRESS_MAX, UNKNOWN_PER_ADDRESS_MAX
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,9 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     head; `body_s` from there to the end of its body, of which the service's own limit for a body
     is a part; `idle_s` between two requests; `unread_s` while what was sent is not taken;
     `linger_s` from the refusal of a slow client until its connection is gone. One address has at
-    most `per_address_max` connections at a time, of those that the whole service may have.
+    most `per_address_max` connections at a time, of those that the whole service may have, and
+    `unknown_per_address_max` that have shown no good token for `unknown_s`: one more ends the
+    oldest of them.
     """
 
     head_s: float = 10.0
@@ -32,6 +35,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     unread_s: float = 15.0
     linger_s: float = 2.0
     per_address_max: int = PER_ADDRESS_MAX
+    unknown_per_address_max: int = UNKNOWN_PER_ADDRESS_MAX
+    unknown_s: float = 1.0
 
 
 class _Phase(Enum):
@@ -75,6 +80,8 @@ class BoundedConnection(H11Protocol):
     _is_refused = False
     _alarm: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _has_shown_token = False
+    _made_s = 0.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -83,7 +90,8 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head, unless the client's address has its share already."""
         super().connection_made(transport)
-        if self._is_one_too_many():
+        self._made_s = self.loop.time()
+        if not self._has_place():
             # Nothing is said: an answer would cost us more than the client its asking.
             transport.abort()
             return
@@ -105,6 +113,7 @@ class BoundedConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Take the end of an answer, after which the client may take its time, to a limit."""
+        self._has_shown_token = self.is_known
         super().on_response_complete()
         self._watch()
 
@@ -120,11 +129,36 @@ class BoundedConnection(H11Protocol):
             self._unread = None
         super().resume_writing()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a good token came with one of its requests."""
+        # Whoever checks tokens writes the user into the scope that this connection made.
+        user = None if self.scope is None else self.scope.get("user")
+        return self._has_shown_token or isinstance(user, AuthenticatedUser)
+
     # Every connection is counted, this one too; a client without an address is on this machine.
-    def _is_one_too_many(self) -> bool:
+    def _has_place(self) -> bool:
         own = _host_of(self)
-        count = sum(_host_of(each) == own for each in self.connections)
-        return count > self.limits.per_address_max
+        same = [each for each in self.connections if _host_of(each) == own]
+        unknown = [each for each in same if isinstance(each, BoundedConnection)]
+        unknown = [each for each in unknown if each is not self and not each.is_known]
+        is_over = len(same) > self.limits.per_address_max
+        if is_over or len(unknown) >= self.limits.unknown_per_address_max:
+            return self._end_oldest(unknown) or not is_over
+        return True
+
+    # A client that has a token shows it within moments; one that only holds a place does not.
+    def _end_oldest(self, unknown: list["BoundedConnection"]) -> bool:
+        made_before_s = self.loop.time() - self.limits.unknown_s
+        old = [each for each in unknown if each._made_s <= made_before_s and each._is_waited_for]
+        if not old:
+            return False
+        min(old, key=lambda each: each._made_s).transport.abort()
+        return True
+
+    @property
+    def _is_waited_for(self) -> bool:
+        return self._found() not in (_Phase.ANSWER, _Phase.CLOSING)
 
     # Each phase of each request has one alarm, from its beginning.
     def _watch(self) -> None:

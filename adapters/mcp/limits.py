@@ -18,6 +18,9 @@ HEADER_BYTES_MAX: Final = 32 * 1024
 OPEN_MAX: Final = 512
 # Connections of one address: a proxy's are all one, and still others have places beside it.
 PER_ADDRESS_MAX: Final = 256
+# Of these, such as have shown no good token: behind a proxy, or on one machine, all clients are one
+# address, and one that only holds places must not shut out those who are known.
+UNKNOWN_PER_ADDRESS_MAX: Final = 64
 _PRINCIPALS_MAX: Final = 10_000
 _MINUTE_S: Final = 60.0
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 from mcp.server import MCPServer
-from mcp.types import Resource, Tool
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult, InputRequiredResult, Resource, Tool
 
+from adapters.mcp.faults import Fault, fault, shown
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.resources import Resources, seen_tools
 from adapters.mcp.tool_shape import GatewayTool
@@ -31,6 +33,19 @@ class GatewayServer(MCPServer[None]):
             for tool in await super().list_tools()
             if tool.name in seen or tool.name not in self._reads
         ]
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool by name.
+
+        Raises:
+            ToolError: there is none of this name, or it gave no result.
+        """
+        if name not in {tool.name for tool in await super().list_tools()}:
+            told = f"name: there is no tool {shown(name)}; tools/list has those there are."
+            raise fault(Fault.INVALID_ARGUMENT, told)
+        return await super().call_tool(name, arguments, context)
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources and those of the caller's accounts."""

@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.mcp.faults import Fault, GatewayError, fault
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.worker_health import WorkerHealth
 from core.events import Environment
 from core.market_asks import MarketTable, Question
 
@@ -37,6 +38,7 @@ class MarketRoute:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._health = WorkerHealth(gateway)
         # When an account last refused a kind of question, by the boot clock.
         self._refused: dict[tuple[str, str], float] = {}
 
@@ -55,12 +57,16 @@ class MarketRoute:
             return await self._through(named, what, question)
         names = await self._candidates(what)
         for name in names[:-1]:
+            # One that hangs is not waited for as long as for an answer.
+            if await self._health.is_away(name):
+                self._avoid(name, what)
+                continue
             try:
                 return await self._through(name, what, question)
             except GatewayError as error:
                 if error.code not in _NEXT_MAY:
                     raise
-                self._refused[name, what] = self._gateway.parts.clock.boot_s()
+                self._avoid(name, what)
         return await self._through(names[-1], what, question)
 
     async def _through(self, account: str, what: str, question: Question) -> Told:
@@ -81,6 +87,9 @@ class MarketRoute:
                 "account: there is none yet. A person should type `tiger-mcp account add`.",
             )
         return sorted(names, key=lambda name: self._is_avoided(name, what))[:_TRIES_MAX]
+
+    def _avoid(self, name: str, what: str) -> None:
+        self._refused[name, what] = self._gateway.parts.clock.boot_s()
 
     def _is_avoided(self, name: str, what: str) -> bool:
         refused_at = self._refused.get((name, what))

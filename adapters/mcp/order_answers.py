@@ -54,6 +54,7 @@ _EXECUTION_COLUMNS: Final = (
     "price",
     "currency",
     "execution_id",
+    "taken_back_at",
 )
 
 
@@ -88,6 +89,7 @@ class PreviewAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     order: dict[str, Any] | None = None
     checks: Table | None = None
     quote: QuoteUsedPart | None = None
+    underlying_quote: QuoteUsedPart | None = None
     estimate: EstimatePart | None = None
     expires_at: datetime | None = None
     code: Refusal | None = None
@@ -180,6 +182,7 @@ class ExecutionsAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     executions: Table
     cursor: str | None = None
     period: Period | None = None
+    note: str = ""
 
 
 def orders_table(rows: tuple[views.OrderRow, ...]) -> Table:
@@ -233,6 +236,7 @@ def executions_table(rows: tuple[views.ExecutionRow, ...]) -> Table:
                 "price": row.price.amount,
                 "currency": row.price.currency,
                 "execution_id": broker_text(row.execution_id),
+                "taken_back_at": row.taken_back_at,
             }
             for row in rows
         ),

@@ -5,6 +5,7 @@ again by the same command id, never an error that sounds like "not sent".
 """
 
 import asyncio
+import hashlib
 from collections.abc import Set
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -86,11 +87,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(NamedTuple):
-    """What became of a command so far; `end` is None while that is not known."""
+    """What became of a command so far; `end` is None while that is not known.
+
+    `is_repeat`: it was over before this call, by this machine's clock.
+    """
 
     facts: tuple[Fact, ...]
     end: Fact | None
     is_stored: bool
+    is_repeat: bool = False
 
 
 def seal(asked: Asked, *, signer: Signer, now: datetime) -> tuple[str, bytes]:
@@ -125,22 +130,28 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
     ends = ENDS[asked.name]
     halfway = HALFWAY.get(asked.name, frozenset())
     answers = ends | halfway
-    where, body = seal(asked, signer=connected.signer, now=gateway.parts.clock.now())
+    issued_at = gateway.parts.clock.now()
+    where, body = seal(asked, signer=connected.signer, now=issued_at)
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + asked.wait_s
     waits = gateway.parts.waits
     is_stored = False
-    with gateway.facts.waiting(asked.command_id) as waiter:
+    digest = hashlib.sha256(body).hexdigest()
+    with gateway.facts.waiting(asked.command_id, digest) as waiter:
         while not waiter.has_end(answers) and (left_s := give_up_at - loop.time()) > 0:
             is_new = False
             if not is_stored:
                 # The same bytes under the same id: the stream and the worker take them once.
                 limit_s = min(waits.publish_s, left_s)
+                unread = gateway.facts.unread(asked.command_id)
                 known = await _store(connected, asked, where, body, limit_s=limit_s)
                 is_stored = known is not None
                 is_new = known is False
+                if is_new and unread is not None:
+                    gateway.facts.forget_unread(asked.command_id, unread)
             if not is_new:
                 await _look_up(gateway, connected, asked, waiter, limit_s=min(waits.view_s, left_s))
+                gateway.facts.tell_unread(asked.command_id, waiter)
             left_s = give_up_at - loop.time()
             await waiter.until_end(answers, limit_s=min(waits.event_s, max(left_s, 0.0)))
         if waiter.has_end(halfway):
@@ -149,7 +160,8 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
     end = next((fact for fact in reversed(facts) if fact.type in answers), None)
     # The caller goes on without another turn of the loop, so its answer leaves before this line.
     loop.call_soon(_log_end, asked, end, loop.time() - give_up_at + asked.wait_s)
-    return Outcome(facts, end, is_stored or bool(facts))
+    is_repeat = end is not None and end.recorded_at < issued_at
+    return Outcome(facts, end, is_stored or bool(facts), is_repeat)
 
 
 def _log_end(asked: Asked, end: Fact | None, elapsed_s: float) -> None:

@@ -32,6 +32,10 @@ _ACCEPTED: Final = (
     "The broker has the order. It is NOT done: follow it with get_orders until its phase is "
     "filled, cancelled, expired or rejected."
 )
+_ACCEPTED_BEFORE: Final = (
+    "The broker took this one order at an earlier call, and nothing was sent now. get_orders says "
+    "what it is by now: live, filled or ended otherwise."
+)
 _REJECTED: Final = "The broker refused it and nothing is live. Change the terms and preview again."
 _NOT_SENT: Final = "Surely nothing was sent. To try again, call preview_order for a new preview."
 _UNKNOWN: Final = (
@@ -67,6 +71,9 @@ _KEY_IS_USED: Final = " The key is used up: take a new one."
 _EXPIRED: Final = (
     "This preview has expired. Call preview_order again (with a new key, if with any)."
 )
+# Another worker may yet take the very same command.
+_NOT_LOOKED_AT: Final = frozenset({Refusal.COMMAND_UNREADABLE, Refusal.SIGNATURE_INVALID})
+FAILED_CHECKS: Final = "did not pass in the preview: {}"
 _HELD_NOT_KNOWN: Final = "what the account holds is not known: it may be sold short"
 # An older quote is worth a word to the person.
 QUOTE_AGE_MAX_S: Final = 60.0
@@ -116,8 +123,10 @@ def preview_answer(
             raise AssertionError(NO_BRANCH)
 
 
-def submit_answer(outcome: Outcome, asked: Asked, *, preview_id: str) -> SubmitAnswer:
-    """Return what became of a submit."""
+def submit_answer(
+    outcome: Outcome, asked: Asked, *, preview_id: str, failed: str = ""
+) -> SubmitAnswer:
+    """Return what became of a submit; `failed` names the checks that it was refused for."""
     started = next(
         (
             f.data.order_id
@@ -144,7 +153,7 @@ def submit_answer(outcome: Outcome, asked: Asked, *, preview_id: str) -> SubmitA
             return replace(
                 base,
                 status="accepted",
-                next_step=_ACCEPTED,
+                next_step=_ACCEPTED_BEFORE if outcome.is_repeat else _ACCEPTED,
                 order_id=order_id,
                 tiger_order_id=broker_text(tiger_order_id),
             )
@@ -176,9 +185,10 @@ def submit_answer(outcome: Outcome, asked: Asked, *, preview_id: str) -> SubmitA
             return replace(
                 base,
                 status="refused",
-                next_step=NEXT_STEP[no.code] + _ALWAYS_THE_SAME,
+                next_step=NEXT_STEP[no.code]
+                + ("" if no.code in _NOT_LOOKED_AT else _ALWAYS_THE_SAME),
                 code=no.code,
-                detail=detail_of(no),
+                detail=FAILED_CHECKS.format(failed) if failed else detail_of(no),
             )
         case _:
             raise AssertionError(NO_BRANCH)
@@ -212,10 +222,15 @@ def as_of(newest: Fact | None, highest_n: int) -> answers.AsOf:
     return answers.AsOf(n=newest.n, at=newest.recorded_at)
 
 
-def refused_next(no: events.OrderRefused, asked: Asked) -> str:
-    """Return what to do about a refusal; a key that came with it is spent on it."""
-    is_spent = asked.has_key and no.code is not Refusal.KEY_CONFLICT
-    return NEXT_STEP[no.code] + (_KEY_IS_USED if is_spent else "")
+def refused_next(
+    no: events.OrderRefused, asked: Asked, *, steps: Mapping[Refusal, str] = NEXT_STEP
+) -> str:
+    """Return what to do about a refusal; a key that came with it is spent on it.
+
+    `steps` go before what is said of every command.
+    """
+    is_spent = asked.has_key and no.code not in {Refusal.KEY_CONFLICT, *_NOT_LOOKED_AT}
+    return steps.get(no.code, NEXT_STEP[no.code]) + (_KEY_IS_USED if is_spent else "")
 
 
 def detail_of(no: events.OrderRefused) -> str:
@@ -242,7 +257,9 @@ def _previewed(
         costs=costs_in_words(shown.estimate),
         order=_terms(shown),
         checks=checks_table(shown.checks, warnings),
-        quote=quote_part(shown.quote),
+        # Of a combination the broker quotes the underlying alone.
+        quote=None if spec.legs else quote_part(shown.quote),
+        underlying_quote=quote_part(shown.quote) if spec.legs else None,
         estimate=estimate_part(shown.estimate),
         expires_at=shown.expires_at,
     )
@@ -253,6 +270,9 @@ def _terms(shown: events.OrderPreviewed) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(shown.spec)
     cleaned = {name: broker_text(told[name]) for name in ("symbol", "market", "currency")}
     terms: dict[str, Any] = _without_nulls(told | cleaned)
+    if shown.spec.cash_amount is not None:
+        # How many that makes, the broker says once it trades.
+        terms.pop("quantity", None)
     return terms
 
 
@@ -290,7 +310,7 @@ def warnings_of(
         found["quote_age"] = f"the quote was {age_s:.0f} s old"
     if shown.quote is not None and shown.quote.is_delayed:
         found["quote_delayed"] = "a quote right is missing here now: the price is a delayed one"
-    found |= price_warnings(shown.spec, shown.quote)
+    found |= price_warnings(shown.spec, shown.quote, now=shown_at)
     if shown.estimate is not None and shown.estimate.commission is None:
         found["commission_known"] = "the broker did not say what it charges"
     return found | _short_sale(shown, held)

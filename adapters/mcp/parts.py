@@ -17,8 +17,9 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
 
     # A tool called before the cluster is ready.
     ready_s: float = 20.0
-    # Between two tries to reach the cluster.
+    # Between two tries to reach the cluster, and until one that goes on is a start of it.
     reconnect_s: float = 1.0
+    stopped_s: float = 1.0
     # Until a command may still be carried out.
     preview_life_s: float = 60.0
     order_life_s: float = 30.0
@@ -55,9 +56,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the gateway needs from outside.
 
     `connect` may take its time (it may start the cluster first) and raises LinkError or ConfigError
-    to be called again. `accounts` says which aliases there are, and each one's world; `modes` what
-    a person allows on each, as far as it is known here. `to_local` turns a time into the person's
-    zone. `asks`: whether a submit, or a change that does not only take risk away, asks the person.
+    to be called again, StoppedError while a person keeps the cluster down. `accounts` says which
+    aliases there are, and each one's world; `modes` what a person allows on each, as far as it is
+    known here. `to_local` turns a time into the person's zone. `asks`: whether a submit, or a
+    change that does not only take risk away, asks the person.
     """
 
     connect: Callable[[], Awaitable[Connected]]

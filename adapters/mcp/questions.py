@@ -62,15 +62,15 @@ def unknown_order_question(preview_id: str, *, where: str) -> str:
 def change_question(row: views.OrderRow | None, command: ModifyOrder, *, where: str) -> str | None:
     """Return the question for a change, None if none is needed.
 
-    None is needed where the worker refuses it for good (the order ended, or is not ours), and
-    where the order only becomes less risky.
+    None is needed where the worker refuses it for good (the order ended, is not ours, or was made
+    of another by the broker), and where the order only becomes less risky.
 
     Raises:
         CommandError: naming the term that the order has not, or that does not fit it.
     """
     if row is None:
         return _unknown_change(command, where=where)
-    if row.is_external or row.phase in FINAL_PHASES:
+    if row.is_external or row.parent_order_id or row.phase in FINAL_PHASES:
         return None
     # Terms that no listing shows yet are those that a later change is laid over.
     present = row.wanted or row.spec

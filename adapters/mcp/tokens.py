@@ -152,7 +152,8 @@ class TokenChecker:
         token_id, principal = claims["jti"], claims["sub"]
         # Source: RFC 9068 §2.2 and RFC 8693 §4.3: `client_id` is whom the token was issued to.
         client = claims.get("client_id", "")
-        if not (_is_name(token_id) and _is_name(principal) and isinstance(client, str)):
+        is_whole = isinstance(claims["exp"], int | float) and isinstance(client, str)
+        if not (is_whole and _is_name(token_id) and _is_name(principal)):
             raise RefusedTokenError("malformed")
         if is_revoked(self._rules.revoked, token_id):
             raise RefusedTokenError("revoked")

@@ -4,18 +4,19 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from adapters.mcp import answers
-from adapters.mcp.arguments import Account, Cursor, Limit, Market, Symbol
+from adapters.mcp.arguments import Account, Cursor, Limit, Market, Traded
 from adapters.mcp.callers import current
 from adapters.mcp.faults import Fault, fault
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.market_arguments import Currency, Next, When, terse
 from adapters.mcp.market_balances import BalancesView, LiveBalances, only_live
+from adapters.mcp.names import in_record
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from adapters.mcp.worker_health import WorkerHealth
 from core import views
 from core.events import Environment
 from core.market_asks import PositionsAsk, PositionsTold
-from core.terms import SecurityType
+from core.terms import SecurityType, symbol_of
 
 PositionsView = Literal["recorded", "now"]
 _NOT_READ_YET = "The broker's figures were not read yet; this is not the same as having none."
@@ -76,7 +77,7 @@ class AccountTools:
         self,
         account: Account,
         view: PositionsView = "recorded",
-        symbol: Symbol | None = None,
+        symbol: Traded | None = None,
         market: Market | None = None,
         security: SecurityType | None = None,
         limit: Limit = views.ROWS_MAX,
@@ -87,18 +88,19 @@ class AccountTools:
         Negative quantity: short. recorded: as last written, when a holding changed. now: asks.
         """
         environment = await self._gateway.environment(account)
+        word = in_record(symbol)
         if view == "now":
             asked = PositionsAsk(
-                symbol=symbol or "",
+                symbol=symbol_of(word or ""),
                 market=market or "",
                 security=security,
                 limit=limit,
                 cursor=cursor or "",
             )
-            return await self._positions_now(environment, account, asked)
+            return await self._positions_now(environment, account, asked, word or "")
         query = views.PositionsQuery(
             at_least_n=self._gateway.facts.highest(account),
-            symbol=symbol,
+            symbol=word,
             market=market,
             security=security,
             limit=limit,
@@ -116,15 +118,17 @@ class AccountTools:
         )
 
     async def _positions_now(
-        self, environment: Environment, account: str, asked: PositionsAsk
+        self, environment: Environment, account: str, asked: PositionsAsk, word: str
     ) -> answers.PositionsAnswer:
         found = await self._gateway.ask(account, "positions", asked, PositionsTold)
+        # The worker knows the underlying's symbol; of it a word may mean one option.
+        shown = tuple(f for f in found.positions if asked.symbol == word or f.contract == word)
         return answers.PositionsAnswer(
             environment=environment,
             account=account,
             as_of=answers.AsOf(n=self._gateway.facts.highest(account), at=found.at),
             observed_at=found.at,
-            positions=answers.positions_table(found.positions),
+            positions=answers.positions_table(shown),
             cursor=found.cursor or None,
             note=_UNREADABLE.format(count=found.unreadable) if found.unreadable else "",
         )

@@ -6,8 +6,11 @@ closed lists of words say the rest, and refusals say how.
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from adapters.mcp import spans
 from adapters.mcp.arguments import Account
+from adapters.mcp.faults import Fault, GatewayError
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.market_answers import TABLE_SCHEMA, MarketAnswer, market_answer
 from adapters.mcp.market_arguments import (
@@ -24,6 +27,7 @@ from adapters.mcp.market_arguments import (
     terse,
 )
 from adapters.mcp.market_route import MarketRoute
+from adapters.mcp.names import hong_kong_note, in_market
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import market_asks
 from core.market_asks import (
@@ -83,8 +87,9 @@ class MarketTools:
         Like AAPL, 00700, "AAPL  261218C00230000" (option), CL2701 or CLmain (future). `quality`
         says if a price is delayed, `at` how old it is.
         """
+        named, security = in_market(symbols, security)
         asked = market_asks.QuotesAsk(
-            symbols=tuple(symbols), security=security, session=session, limit=limit, cursor=cursor
+            symbols=named, security=security, session=session, limit=limit, cursor=cursor
         )
         return await self._answer(account, "quotes", asked)
 
@@ -106,8 +111,9 @@ class MarketTools:
         begin and end: 2026-01-31, a time with zone, "5d", "3mo", "ytd", "last month".
         """
         span = self._span(begin, end)
+        (named,), security = in_market((symbol,), security)
         asked = market_asks.BarsAsk(
-            symbol=symbol,
+            symbol=named,
             security=security,
             period=period,
             begin=span.begin,
@@ -133,8 +139,9 @@ class MarketTools:
     ) -> MarketAnswer:
         """Order book of a contract, brokers in it (Hong Kong), or where money flowed."""
         span = self._span(begin, end)
+        (named,), security = in_market((symbol,), security)
         asked = market_asks.DepthAsk(
-            symbol=symbol,
+            symbol=named,
             security=security,
             view=view,
             period=period,
@@ -186,8 +193,9 @@ class MarketTools:
         query: part of a name or ticker; for futures a product (CL) or exchange (CME); for warrants
         the stock (00700). Options without query: Hong Kong's underlyings.
         """
+        named, security = in_market(symbols, security)
         asked = market_asks.ContractsAsk(
-            symbols=tuple(symbols),
+            symbols=named,
             query=query,
             security=security,
             market=market,
@@ -272,14 +280,32 @@ class MarketTools:
         return await self._answer(account, "scan", asked)
 
     async def _answer(self, account: str | None, what: str, asked: Question) -> MarketAnswer:
-        told = await self._route.ask(account, what, asked)
-        return market_answer(
+        try:
+            told = await self._route.ask(account, what, asked)
+        except GatewayError as error:
+            note = hong_kong_note(_symbols_of(asked))
+            if not note or error.code is not Fault.INVALID_ARGUMENT:
+                raise
+            raise GatewayError(error.code, f"{error.text} {note}") from None
+        answer = market_answer(
             told.table,
             account=told.account,
             environment=told.environment,
             zone=self._gateway.parts.zone,
         )
+        note = hong_kong_note(told.table.unknown)
+        return replace(answer, note=" ".join(each for each in (answer.note, note) if each))
 
     def _span(self, begin: str, end: str) -> spans.Span:
         parts = self._gateway.parts
         return spans.span(begin, end, now=parts.clock.now(), zone=parts.zone)
+
+
+def _symbols_of(asked: Question) -> tuple[str, ...]:
+    match asked:
+        case market_asks.BarsAsk(symbol=symbol) | market_asks.DepthAsk(symbol=symbol):
+            return (symbol,)
+        case market_asks.QuotesAsk(symbols=symbols) | market_asks.ContractsAsk(symbols=symbols):
+            return symbols
+        case _:
+            return ()

@@ -20,6 +20,7 @@ from adapters.mcp.confirming import Confirming
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.holdings import Holdings, holdings_for
+from adapters.mcp.names import check_underlying
 from adapters.mcp.order_arguments import ChangeArguments, OrderArguments
 from adapters.mcp.orders_flow import (
     CANCEL,
@@ -140,8 +141,9 @@ class OrderTools:
             correlation_id=preview_id,
             wait_s=self._gateway.parts.waits.submit_s,
         )
+        failed = await self._confirming.failed_checks(account, preview_id, outcome)
         asked = self._asked(environment, account, command_id)
-        return outcomes.submit_answer(outcome, asked, preview_id=preview_id)
+        return outcomes.submit_answer(outcome, asked, preview_id=preview_id, failed=failed)
 
     async def modify_order(
         self,
@@ -205,6 +207,7 @@ class OrderTools:
                 "expected either order_ids, or symbol and/or side, or all_open", field="order_ids"
             )
             raise refused_argument(error)
+        check_underlying(symbol)
         if order_ids is not None:
             return await self._cancel_each(ctx, environment, account, order_ids)
         return await self._cancel_fitting(ctx, environment, account, symbol, side)

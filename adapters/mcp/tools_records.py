@@ -8,11 +8,12 @@ from pydantic import Field
 
 from adapters.mcp import answers
 from adapters.mcp import order_answers as told
-from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Symbol, Until
+from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Traded, Until
 from adapters.mcp.explaining import ExplainAnswer, explained
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.market_arguments import terse
+from adapters.mcp.names import NEVER_SEEN, brokers_note, in_record
 from adapters.mcp.spans import span
 from adapters.mcp.times import edge_of, is_moment
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
@@ -49,10 +50,11 @@ class RecordTools:
         self,
         account: Account,
         status: views.OrderStatus = views.OrderStatus.ALL,
-        symbol: Symbol | None = None,
+        symbol: Traded | None = None,
         since: Since | None = None,
         until: Until | None = None,
-        order_ids: Annotated[list[OrderId], Field(max_length=views.ROWS_MAX)] | None = None,
+        order_ids: Annotated[list[OrderId], Field(min_length=1, max_length=views.ROWS_MAX)]
+        | None = None,
         limit: Limit = views.ROWS_DEFAULT,
         cursor: Cursor | None = None,
     ) -> told.OrdersAnswer:
@@ -67,7 +69,7 @@ class RecordTools:
         query = views.OrdersQuery(
             at_least_n=self._gateway.facts.highest(account),
             status=status,
-            symbol=symbol,
+            symbol=in_record(symbol),
             order_ids=asked,
             since=period.since,
             until=period.until,
@@ -82,13 +84,13 @@ class RecordTools:
             orders=told.orders_table(found.orders),
             cursor=found.cursor,
             period=period if since or until else None,
-            note=_NOT_LISTED if len(found.orders) < len(asked) else "",
+            note=await self._orders_note(account, query, found),
         )
 
     async def get_executions(
         self,
         account: Account,
-        symbol: Symbol | None = None,
+        symbol: Traded | None = None,
         order_id: OrderId | None = None,
         since: Since | None = None,
         until: Until | None = None,
@@ -100,7 +102,7 @@ class RecordTools:
         period = self._period(since, until)
         query = views.ExecutionsQuery(
             at_least_n=self._gateway.facts.highest(account),
-            symbol=symbol,
+            symbol=in_record(symbol),
             order_id=order_id,
             since=period.since,
             until=period.until,
@@ -115,6 +117,7 @@ class RecordTools:
             executions=told.executions_table(found.executions),
             cursor=found.cursor,
             period=period if since or until else None,
+            note="" if found.executions else await self._nothing_note(account, query),
         )
 
     async def explain_order(
@@ -135,12 +138,34 @@ class RecordTools:
             account=account,
             as_of=answers.as_of(found.as_of),
             facts=told.orders_table(()),
-            note="" if found.events or found.order else _NOTHING_KNOWN,
+            note="" if found.events or found.order else _nothing_known(order_id),
         )
         told_now = explained(found, base)
         if found.more_after is None:
             return told_now
         return replace(told_now, cursor=_cursor(account, order_id, found.more_after))
+
+    async def _orders_note(
+        self, account: str, query: views.OrdersQuery, found: views.OrdersAnswer
+    ) -> str:
+        missing = set(query.order_ids) - {row.order_id for row in found.orders}
+        notes = [_NOT_LISTED] if missing else []
+        notes.append(brokers_note(each for each in query.order_ids if each in missing))
+        if not found.orders:
+            notes.append(await self._symbol_note(account, query.symbol))
+        return " ".join(note for note in notes if note)
+
+    async def _nothing_note(self, account: str, query: views.ExecutionsQuery) -> str:
+        of_id = brokers_note((query.order_id,) if query.order_id else ())
+        return of_id or await self._symbol_note(account, query.symbol)
+
+    # Of a symbol that is written otherwise there is nothing, which sounds like an answer.
+    async def _symbol_note(self, account: str, symbol: str | None) -> str:
+        if symbol is None:
+            return ""
+        query = views.OrdersQuery(symbol=symbol, limit=1)
+        known = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
+        return "" if known.orders else NEVER_SEEN
 
     def _period(self, since: str | None, until: str | None) -> told.Period:
         to_local = self._gateway.parts.to_local
@@ -165,6 +190,10 @@ class RecordTools:
             names=("since", "until"),
         )
         return days.begin or since, until if is_moment(until) else days.end
+
+
+def _nothing_known(order_id: str) -> str:
+    return " ".join(note for note in (_NOTHING_KNOWN, brokers_note((order_id,))) if note)
 
 
 # A cursor names the order whose facts it goes on with, so that it fits no other.

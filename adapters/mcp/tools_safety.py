@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from adapters.mcp import change_outcomes, order_answers, outcomes
 from adapters.mcp.arguments import Account, Reason, Symbol
 from adapters.mcp.gateway import Gateway
+from adapters.mcp.names import check_underlying
 from adapters.mcp.orders_flow import HALT, Asked, carry_out
 from adapters.mcp.principals import principal_of
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
@@ -44,6 +45,7 @@ class SafetyTools:
 
         Harmless to repeat. `still_open` may fill until `is_verified`.
         """
+        check_underlying(symbol)
         environment = await self._gateway.writable(account)
         command_id = self._gateway.parts.ids.new("cmd")
         waits = self._gateway.parts.waits

@@ -3,7 +3,9 @@
 The SDK's own transport crosses to a worker thread three times per call; this one reads and writes
 the pipes from the event loop. Both ends keep these rules:
 
-- One message is one line of UTF-8. A line that is no message goes on as the error it gave.
+- One message is one line of UTF-8. A line that is no message is answered with an error, as JSON-RPC
+  2.0 has it (section 5.1): by its id where it surely asks something, else by none. A blank line is
+  nothing at all.
 - Nothing is read while nobody asks for the next message, and nothing is written while the rest of
   the last message waits for the client: the pipes hold the rest, and no memory grows.
 - What was begun is written to its end, so that a cancelled call never tears a line.
@@ -25,7 +27,13 @@ from typing import Final, NamedTuple, Self
 import anyio
 import msgspec
 from mcp.shared.message import SessionMessage
-from mcp.types import INVALID_REQUEST, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from mcp.types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    jsonrpc_message_adapter,
+)
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 _READ_BYTES_MAX: Final = 64 * 1024
@@ -180,7 +188,7 @@ class LineReader(_Closing):
             raise StopAsyncIteration from None
 
     async def receive(self) -> SessionMessage | Exception:
-        """Return the next message, or why a line was none.
+        """Return the next message; what is none is answered here.
 
         Raises:
             EndOfStream: the client closed its end.
@@ -189,10 +197,10 @@ class LineReader(_Closing):
             line = self._lines.next()
             if isinstance(line, bytes):
                 message = _message(line)
-                found = _id_in(line, line) if isinstance(message, Exception) else None
-                if found is None:
+                if message is not None:
                     return message
-                await self._answer(_no_message(found, "expected a JSON-RPC message of valid text"))
+                if line.strip():
+                    await self._answer(_fault_of(line))
                 continue
             if line is not None:
                 await self._answer(_refusal(line))
@@ -330,12 +338,26 @@ def _are_pipes_of_their_own() -> bool:
     return all(stat.S_ISFIFO(each.st_mode) or stat.S_ISSOCK(each.st_mode) for each in found[:2])
 
 
-def _message(line: bytes) -> SessionMessage | Exception:
+def _message(line: bytes) -> SessionMessage | None:
     try:
         text = line.decode(errors="replace")
         return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
-    except ValueError as error:
-        return error
+    except ValueError:
+        return None
+
+
+def _fault_of(line: bytes) -> SessionMessage:
+    try:
+        found = msgspec.json.decode(line.decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
+        # Half of a surrogate pair is JSON and no text; whoever asked would wait for ever.
+        request_id = _id_in(line, line)
+        code = PARSE_ERROR if request_id is None else INVALID_REQUEST
+        return _no_message(request_id, "expected a JSON-RPC message of valid text", code=code)
+    # Without a method it asks nothing, and its id may be one of ours.
+    told = found.get("id") if isinstance(found, dict) and "method" in found else None
+    is_id = isinstance(told, int | str) and not isinstance(told, bool)
+    return _no_message(told if is_id else None, "expected one message of JSON-RPC 2.0")
 
 
 def _refusal(line: TooLong) -> SessionMessage:
@@ -350,6 +372,8 @@ def _id_in(start: bytes, end: bytes) -> int | str | None:
     return msgspec.json.decode(found[1], type=int | str) if found else None
 
 
-def _no_message(request_id: int | str | None, why: str) -> SessionMessage:
-    error = ErrorData(code=INVALID_REQUEST, message=f"{why}; nothing was done")
+def _no_message(
+    request_id: int | str | None, why: str, *, code: int = INVALID_REQUEST
+) -> SessionMessage:
+    error = ErrorData(code=code, message=f"{why}; nothing was done")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))

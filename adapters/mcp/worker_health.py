@@ -39,11 +39,16 @@ class WorkerHealth:
         """
         rows = tuple(rows)
         asked = [row.alias for row in rows if row.state != _NOT_THERE_YET]
-        are_away = await asyncio.gather(*(self._is_away(account) for account in asked))
+        are_away = await asyncio.gather(*(self.is_away(account) for account in asked))
         away = {account for account, is_away in zip(asked, are_away, strict=True) if is_away}
         return tuple(_unavailable(row) if row.alias in away else row for row in rows)
 
-    async def _is_away(self, account: str) -> bool:
+    async def is_away(self, account: str) -> bool:
+        """Say whether an account's worker does not answer now, or did not a moment ago.
+
+        Raises:
+            ToolError: there is no link to ask over.
+        """
         parts = self._gateway.parts
         seen = self._seen.get(account)
         if seen is not None and parts.clock.boot_s() - seen[0] < parts.waits.health_kept_s:

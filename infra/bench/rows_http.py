@@ -145,9 +145,9 @@ def _tokens(settings: Settings) -> list[str]:
                 scopes=(SERVICE_SCOPE, f"{SCOPE_PREFIX}{ACCOUNT}:{Role.VIEWER}"),
                 issued_at=now,
                 expires_at=now + _TOKEN_LIFE,
+                audience=url_of(settings),
             ),
             issuer=issuer_of(settings),
-            audience=url_of(settings),
         )
         for number in range(CLIENTS)
     ]

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from core.balances import doubts_of
 from core.errors import LinkError
 from core.items import TokenFact
 from core.orders import DOUBTFUL_PHASES
-from core.views import AccountRow, OrderRow
+from core.views import AccountRow, OrderRow, TokenRow
 from infra.cli.account_views import SEEN_LIMIT_S, account_rows, balances, open_orders
 from infra.cli.person import operator_link
 from infra.cli.terminal import shown
@@ -18,9 +19,11 @@ _TOKEN_NEEDS: Final = frozenset(
     {TokenFact.REFRESH_FAILED, TokenFact.EXPIRING, TokenFact.EXPIRED, TokenFact.REVOKED}
 )
 
+_TOKEN_DEAD: Final = frozenset({TokenFact.EXPIRED, TokenFact.REVOKED})
 
-async def needs(settings: Settings) -> tuple[str, ...]:
-    """Return a line for each thing that needs a person, by account; none if nothing does.
+
+async def needs(settings: Settings, *, now: datetime) -> tuple[str, ...]:
+    """Return a line for each thing that needs a person now, by account; none if nothing does.
 
     Raises:
         ServiceError: the views do not answer within the limit.
@@ -40,14 +43,15 @@ async def needs(settings: Settings) -> tuple[str, ...]:
         f"{row.alias}: {line}"
         for row, seen in zip(rows, figures, strict=True)
         for line in (
-            *_of_account(row),
+            *account_needs(row, now=now),
             *_of_orders(row, doubtful.get(row.alias, ())),
             *map(shown, doubts_of(seen.cash, seen.unread)),
         )
     )
 
 
-def _of_account(row: AccountRow) -> Iterator[str]:
+def account_needs(row: AccountRow, *, now: datetime) -> Iterator[str]:
+    """Return a line for each thing of an account, its orders and figures aside."""
     resume = f"`tiger-mcp resume {row.alias}"
     # A start ends by itself, and the table of the processes shows one that does not.
     if row.state != "starting" and (row.state != "active" or row.detail):
@@ -64,8 +68,20 @@ def _of_account(row: AccountRow) -> Iterator[str]:
         )
     for scope in row.unverified_halts:
         yield f"what is open after the halt of {shown(scope) or 'the account'} is not known yet"
-    if row.token is not None and row.token.state in _TOKEN_NEEDS:
-        yield f"its login's token is {row.token.state}: {shown(row.token.detail)}".rstrip(": ")
+    yield from _of_token(row.token, now=now)
+
+
+# The clock goes before the record, as get_account tells it too.
+def _of_token(token: TokenRow | None, *, now: datetime) -> Iterator[str]:
+    if token is None:
+        return
+    if token.state in _TOKEN_NEEDS:
+        yield f"its login's token is {token.state}: {shown(token.detail)}".rstrip(": ")
+    if token.is_past(now) and token.state not in _TOKEN_DEAD:
+        yield (
+            f"its login's token ended at {token.expires_at:%Y-%m-%d %H:%M} UTC and no newer one is "
+            "recorded; put a new one into the login's token file"
+        )
 
 
 def _of_orders(row: AccountRow, orders: tuple[OrderRow, ...]) -> Iterator[str]:

@@ -74,7 +74,7 @@ def _tell_needs(settings: Settings, live: Status) -> None:
     if live.phase not in (Phase.READY, Phase.DEGRADED):
         return
     try:
-        found = asyncio.run(needs(settings))
+        found = asyncio.run(needs(settings, now=datetime.now(UTC)))
     except ServiceError as error:
         click.echo(f"whether an account needs a person is not known: {shown(str(error))}")
         return

@@ -8,7 +8,7 @@ The cluster is started, or joined, by the gateway's first try to connect, in a t
 import click
 
 from adapters.mcp.__main__ import run, run_http
-from core.errors import ConfigError
+from core.errors import ConfigError, StoppedError
 from infra.cli.context import with_settings
 from infra.config import Settings, StdioEra
 from infra.home import Home
@@ -36,7 +36,10 @@ def serve(settings: Settings, is_http: bool, era: StdioEra | None) -> None:
 
 
 class Prepare:
-    """Brings the cluster up before each try to connect, unless a person took it down meanwhile."""
+    """Brings the cluster up before each try to connect, unless a person took it down meanwhile.
+
+    Raises StoppedError then, and ConfigError where it does not come up.
+    """
 
     def __init__(self, settings: Settings, *, was_up: bool = False) -> None:
         self._settings = settings
@@ -47,9 +50,8 @@ class Prepare:
         from infra.supervisor.status import Phase, live_status, read_status
 
         home = Home(self._settings.home)
-        if self._was_up and live_status(home) is None:
-            last = read_status(home)
-            if last is not None and last.phase is Phase.STOPPED:
-                raise ConfigError("the cluster was stopped; a person starts it with `tiger-mcp up`")
+        last = live_status(home) or read_status(home)
+        if self._was_up and last is not None and last.phase in (Phase.STOPPING, Phase.STOPPED):
+            raise StoppedError("the cluster was stopped; a person starts it with `tiger-mcp up`")
         ensure_up(self._settings)
         self._was_up = True

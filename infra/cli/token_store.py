@@ -36,13 +36,14 @@ _KEY_ID_LENGTH: Final = 16
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a token that was issued."""
+    """What is kept of a token that was issued; `audience` is "" of one by an older version."""
 
     token_id: str
     principal: str
     scopes: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
+    audience: str = ""
 
 
 class TokenStore:
@@ -68,7 +69,7 @@ class TokenStore:
         if not self.keys_file.exists() or self.keys_file.read_bytes() != public:
             write_private(self.keys_file, public)
 
-    def issue(self, issued: IssuedToken, *, issuer: str, audience: str) -> str:
+    def issue(self, issued: IssuedToken, *, issuer: str) -> str:
         """Return a signed token, and keep all but the token.
 
         Raises:
@@ -78,7 +79,7 @@ class TokenStore:
         key = self._key()
         claims: Mapping[str, Any] = {
             "iss": issuer,
-            "aud": audience,
+            "aud": issued.audience,
             "sub": issued.principal,
             "jti": issued.token_id,
             "scope": " ".join(issued.scopes),

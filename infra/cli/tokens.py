@@ -37,7 +37,11 @@ def token() -> None:
 @click.option("--days", default=_DAYS, show_default=True, type=click.IntRange(1, _DAYS_MAX))
 @with_settings
 def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int) -> None:
-    """Make a token for PRINCIPAL and print it, this once."""
+    """Make a token for PRINCIPAL and print it, this once.
+
+    It is bound to the address of the service as it is set now (TIGER_MCP_HTTP_URL, or host and
+    port): after a change of that it is refused.
+    """
     if settings.token_issuer is not None:
         raise ConfigError(f"the tokens of this home come from {settings.token_issuer}")
     _check_principal(principal)
@@ -48,11 +52,11 @@ def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int
         scopes=(SERVICE_SCOPE, *_scopes(settings, grants)),
         issued_at=now,
         expires_at=now + timedelta(days=days),
+        audience=url_of(settings),
     )
-    text = TokenStore(settings.home).issue(
-        issued, issuer=issuer_of(settings), audience=url_of(settings)
-    )
-    click.echo(f"{issued.token_id} for {principal}, until {_shown(issued.expires_at)}:", err=True)
+    text = TokenStore(settings.home).issue(issued, issuer=issuer_of(settings))
+    told = f"{principal} at {issued.audience}, until {_shown(issued.expires_at)}"
+    click.echo(f"{issued.token_id} for {told}:", err=True)
     click.echo(text)
 
 
@@ -63,10 +67,8 @@ def list_(settings: Settings) -> None:
     store = TokenStore(settings.home)
     now = datetime.now(UTC)
     for each in store.issued():
-        if store.is_revoked(each.token_id):
-            state = "revoked"
-        else:
-            state = "expired" if each.expires_at <= now else "good"
+        is_revoked = store.is_revoked(each.token_id)
+        state = "revoked" if is_revoked else _state(each, now=now, audience=url_of(settings))
         click.echo(
             f"{each.token_id}  {each.principal}  issued {_shown(each.issued_at)}  "
             f"until {_shown(each.expires_at)}  {state}"
@@ -85,6 +87,14 @@ def revoke(settings: Settings, token_id: str) -> None:
         raise ConfigError("expected the id of a token; see `tiger-mcp token list`")
     store.revoke(token_id)
     click.echo("revoked")
+
+
+def _state(issued: IssuedToken, *, now: datetime, audience: str) -> str:
+    if issued.expires_at <= now:
+        return "expired"
+    if issued.audience not in ("", audience):
+        return f"of another address ({issued.audience}): refused"
+    return "good"
 
 
 def _check_principal(principal: str) -> None:

@@ -59,15 +59,12 @@ class StatusBoard:
             since=before.since if before is not None and is_same else began_at,
             detail=detail,
         )
-        phase = self._status.phase
-        if phase in (Phase.READY, Phase.DEGRADED):
-            phase = Phase.DEGRADED if self.not_ready() else Phase.READY
-        self._write(phase=phase)
+        self._write(**self._health())
 
     def forget_process(self, name: str) -> None:
         """Say no more of a process that is not part of the cluster any longer."""
         self._processes.pop(name, None)
-        self._write()
+        self._write(**self._health())
 
     def set_accounts(self, accounts: AccountsTaken) -> None:
         """Say which list of accounts the cluster took, or why it did not."""
@@ -80,6 +77,16 @@ class StatusBoard:
             for process in self._processes.values()
             if process.state is not ProcessState.READY
         )
+
+    # Once started, the phase and its message follow the processes.
+    def _health(self) -> dict[str, object]:
+        if self._status.phase not in (Phase.READY, Phase.DEGRADED):
+            return {}
+        late = ", ".join(self.not_ready())
+        return {
+            "phase": Phase.DEGRADED if late else Phase.READY,
+            "message": f"not ready: {late}" if late else "",
+        }
 
     def _write(self, **changes: object) -> None:
         self._status = msgspec.structs.replace(

@@ -230,6 +230,20 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
     events.TokenRevoked(cause="the token file holds no token"),
     events.AccountModeSet(command_id="cmd-11", person="ann", mode=events.Mode.READ_ONLY),
     events.AccountRemoved(alias="sandbox", login="login-1", left_open=(_ORDER,)),
+    events.OrderWasOurs(
+        order_id=_EXTERNAL, tiger_order_id="40130857465156609", owner_order_id=_ORDER
+    ),
+    events.OrderFillTakenBack(
+        order_id=_ORDER,
+        execution_id="x-1",
+        side=Side.BUY,
+        symbol="AAPL",
+        quantity=Decimal("40.5"),
+        price=_usd("185.4999"),
+        executed_at=_at(50),
+        filled_quantity=Decimal(0),
+        listings=3,
+    ),
 )
 _SYSTEM_FACTS: Final = (events.AccountAdded, events.AccountRemoved)
 

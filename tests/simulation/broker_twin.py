@@ -1,6 +1,7 @@
 """The broker: the sandbox's own engine and methods on the virtual clock."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from infra.sandbox.broker.records import (
     AttachedTerms,
     CashEntry,
     CashPaid,
+    Fill,
     Order,
     OrderRequest,
     OrderTraded,
@@ -25,6 +27,7 @@ from infra.sandbox.methods import table
 from infra.sandbox.methods.calls import Call
 from infra.sandbox.settings import Settings
 from infra.sandbox.wire.envelope import GatewayError, to_ms
+from tests.simulation import busts
 from tests.simulation.machine import BEGIN
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.weather import Weather
@@ -46,7 +49,9 @@ class BrokerTwin:
         self._weather = weather
         self.offset_s = (rng.random() * 6 - 3) if weather.broker_skew else 0.0
         self._seed = rng.randrange(1 << 30)
-        self._records: list[Record] = []
+        self._records: list[Record | busts.FillGone] = []
+        # Words that orders of which executions were taken back had before.
+        self.words_before: dict[int, set[str]] = defaultdict(set)
         # What is to happen to the next place, whatever the weather.
         self.next_place = ""
         # Orders that some listing has shown.
@@ -60,6 +65,8 @@ class BrokerTwin:
         self.away = ""
         self.are_next_fills_away = False
         self._fills_away: set[int] = set()
+        # Called when a listing has a row that lacks something.
+        self.on_half_row: Callable[[], None] = lambda: None
         # Told the method and the account of each reading, and that an account's order changed.
         self.on_reading: Callable[[str, str], None] = lambda *_: None
         self.on_change: Callable[[str], None] = lambda _: None
@@ -185,6 +192,19 @@ class BrokerTwin:
         )
         self.engine.keep(CashPaid(entry=entry))
 
+    def take_back(self, fill: Fill) -> None:
+        """Take an execution back."""
+        self.words_before[fill.global_id].add(self.engine.book.orders[fill.global_id].status)
+        busts.take_back(self.engine, fill, self.now())
+        gone = busts.FillGone(fill.fill_id)
+        self._records.append(gone)
+        gone.apply(self.engine.book)
+
+    def execute_again(self, gone: Fill) -> None:
+        """Have another execution follow one that was taken back."""
+        self.words_before[gone.global_id].add(self.engine.book.orders[gone.global_id].status)
+        busts.follow(self.engine, gone, self.now())
+
     def execute(self, method: str, business: str, *, fault: str = "") -> dict[str, Any]:
         """Do one request and return the reply's document."""
         reply: dict[str, Any] = {"timestamp": to_ms(self.now()), "success": True}
@@ -204,6 +224,7 @@ class BrokerTwin:
         for row in listing["items"]:
             if row["id"] not in self._listed and rng.random() < self._weather.rows_half:
                 row[rng.choice(HALF_WRITTEN)] = None
+                self.on_half_row()
             self._listed.add(row["id"])
         return json.dumps(listing)
 
@@ -231,7 +252,10 @@ class BrokerTwin:
     def _past(self, count: int) -> Engine:
         past = Engine(seed=self._seed, save=lambda _: None)
         for record in self._records[:count]:
-            past.restore(record)
+            if isinstance(record, busts.FillGone):
+                record.apply(past.book)
+            else:
+                past.restore(record)
         return past
 
 

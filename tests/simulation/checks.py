@@ -15,12 +15,14 @@ from core.codec import Recorded
 from core.commands import TermsSeen
 from core.errors import CorruptRecordError
 from core.evolving import evolve
-from core.lease import LeaseRecord, late_s
 from core.orders import CancelPhase, Order, Phase
 from core.ports import StoredRecord
+from infra.sandbox.broker.records import Fill
 from tests.simulation.asked import Asked
 from tests.simulation.broker_twin import BrokerTwin
+from tests.simulation.bust_checks import CASH, BustChecks
 from tests.simulation.gate_checks import WORKER, GateChecks, Opening
+from tests.simulation.lease_checks import SLACK_S, LeaseChecks
 from tests.simulation.line import Line
 from tests.simulation.machine import Machine, Process
 from tests.simulation.scheduler import Scheduler
@@ -29,8 +31,6 @@ from tests.simulation.watch import Watch
 from tests.simulation.wire_twin import DEADLINE_S
 from tests.simulation.worker_process import LEDGER_ID, TIMING, HaltFile, LoginLock
 
-# What a step of the scheduler may add to an exact limit.
-SLACK_S: Final = 0.001
 _ANSWERS: Final = (events.OrderPreviewed, events.OrderRefused, events.OrderSubmissionStarted)
 _ENDS: Final = {
     events.OrderFilled: "Filled",
@@ -57,9 +57,6 @@ class Checks:
         self._scheduler = scheduler
         self._broker = broker
         self._locks = locks
-        # The lease as it is stored, since when, and whose; and who sent each order.
-        self._lease: tuple[LeaseRecord, float, Process] | None = None
-        self._senders: dict[str, Process] = {}
         self._halt_files = halt_files
         self._violate = violate
         self._note = note
@@ -84,6 +81,7 @@ class Checks:
         self._sent: Counter[str] = Counter()
         self._sent_at: dict[str, float] = {}
         self.in_flight: dict[str, tuple[str, str, str, Decimal]] = {}
+        self.leases = LeaseChecks(scheduler, self.in_flight, violate=violate, note=note)
         self.watch = Watch(scheduler, broker, self.lines.values(), halt_files, violate=violate)
         self._gates = {
             alias: GateChecks(
@@ -95,6 +93,9 @@ class Checks:
                 violate=violate,
             )
             for alias, line in self.lines.items()
+        }
+        self.busts = {
+            alias: BustChecks(broker, line, violate=violate) for alias, line in self.lines.items()
         }
         # Positions and cash that something else than a fill moved, and of which no break tells.
         self.unexplained: set[tuple[str, str]] = set()
@@ -135,22 +136,6 @@ class Checks:
                 self._agreed[command_id] = TermsSeen.of(order.wanted or order.spec)
         return self._agreed.get(command_id)
 
-    def lease_stored(self, lease: LeaseRecord, process: Process) -> None:
-        """Look at a lease at the moment in which the server stores it."""
-        before, self._lease = self._lease, (lease, self._scheduler.now_s, process)
-        if before is None or before[2] is process:
-            return
-        self._note(f"{process.name} takes the lease of {before[2].name}")
-        if before[0].domain == lease.domain:
-            if not before[2].is_dead:
-                self._violate(f"{process.name} took the lease of a living process for a dead one's")
-            return
-        silence_s = TIMING.lease_s + late_s(TIMING)
-        if not before[0].is_released and self._scheduler.now_s - before[1] < silence_s:
-            self._violate(f"{process.name} took a lease that was renewed a moment ago")
-        if any(self._senders.get(mark) is before[2] for mark in self.in_flight):
-            self._violate(f"{process.name} took a lease under which a place was on the way")
-
     def acknowledged(self, account: str, command_id: str) -> None:
         """Look at an acknowledgement: its outcome must be stored."""
         if command_id not in self.lines[account].command_ids:
@@ -179,7 +164,7 @@ class Checks:
         alias = self._by_number[fields["account"]]
         self._sent[mark] += 1
         self._sent_at[mark] = self._scheduler.now_s
-        self._senders[mark] = process
+        self.leases.sent(mark, process)
         if self._sent[mark] > 1:
             self._violate(f"{mark} was sent {self._sent[mark]} times")
         order_id = self.lines[alias].state.by_mark.get(mark)
@@ -242,9 +227,7 @@ class Checks:
             self._violate(f"{name} was sent past the halt file")
         if self._locks[process.machine].holder is not process:
             self._violate(f"{name} was sent without the login's lock")
-        assert self._lease is not None
-        lease, renewed_s, holder = self._lease
-        if holder is not process or self._scheduler.now_s - renewed_s > lease.lease_s + SLACK_S:
+        if not self.leases.is_held_by(process):
             self._violate(f"{name} was sent without the login's lease")
 
     def _event(self, line: Line, before: AccountState, event: events.Event) -> None:
@@ -260,6 +243,8 @@ class Checks:
                 if event.execution_id in line.executions:
                     self._violate(f"execution {event.execution_id} was recorded twice")
                 line.executions.add(event.execution_id)
+            case events.OrderFillTakenBack():
+                self.busts[line.account].taken_back(event)
             case events.OrderNotFound():
                 order = before.orders[event.order_id]
                 if self._broker.now() <= order.arrives_by:
@@ -275,6 +260,11 @@ class Checks:
                     process.halts_heard.discard((line.account, event.symbol))
             case events.AccountPositionBreak() | events.AccountCashBreak():
                 self._break(line, event)
+            case events.AccountPositionAdopted(symbol=symbol):
+                position = self._broker.engine.book.accounts[line.number].positions.get(symbol)
+                if position is not None and position.quantity == event.quantity:
+                    # A break that was open before may say by chance what is so since.
+                    self.unexplained.discard((line.account, symbol))
             case events.OrderFilled() | events.OrderCancelled() | events.OrderExpired():
                 self._end(line, event.order_id, _ENDS[type(event)])
             case events.OrderRejected(code=None):
@@ -288,6 +278,25 @@ class Checks:
         """Note that the broker told of an account what is old or not there."""
         self._deceived.add(number)
         self._deceived_at[number] = self._broker.now()
+
+    def took_back(self, account: str, fill: Fill) -> None:
+        """Note that the broker takes an execution back."""
+        self.busts[account].took_back(fill)
+        self._gates[account].moved.add(fill.symbol)
+        if self._broker.engine.book.orders[fill.global_id].is_open:
+            # What it may fill again is not known before the next listing.
+            self.touch(account, fill.symbol)
+
+    def executions_listed(self, number: str, tiger_order_id: str, *, is_lie: bool) -> None:
+        """Note that the executions of an order were listed, and whether as they are."""
+        self.busts[self._by_number[number]].listed(tiger_order_id, is_lie=is_lie)
+
+    def nothing_is_left(self) -> None:
+        """Look for breaks that outlived their cause, before a person adopts what is left."""
+        for alias, line in self.lines.items():
+            if line.number not in self._deceived:
+                moved = {thing for account, thing in self._moved if account == alias}
+                self.busts[alias].nothing_is_left(moved=moved)
 
     def _halt_verified(self, line: Line, scope: str) -> None:
         halted_at = self._halted_at[line.number, scope]
@@ -320,6 +329,7 @@ class Checks:
     def moved(self, account: str, thing: str, amount: int) -> None:
         """Note that no fill explains a position, by its symbol, or cash, by its currency."""
         self._moved[account, thing] += amount
+        self._gates[account].moved.add(thing)
         self.unexplained.add((account, thing))
         if not self._moved[account, thing]:
             # There and back again.
@@ -335,11 +345,11 @@ class Checks:
         else:
             thing = event.symbol
         self.unexplained.discard((line.account, thing))
-        if (line.account, thing) in self._moved:
-            return
         hidden = line.state.hidden_symbols
-        if thing in hidden or "" in hidden or (hidden and thing == "USD"):
-            # A row that cannot be read may tell of a fill; that it is there was told.
+        # A row that cannot be read may tell of a fill; that it is there was told.
+        is_hidden = thing in hidden or "" in hidden or (thing == CASH and len(hidden) > 0)
+        is_explained = self.busts[line.account].explains(thing, is_hidden=is_hidden)
+        if is_explained or (line.account, thing) in self._moved:
             return
         if line.number not in self._deceived:
             self._violate(f"a break without a cause: {event.expected} or {event.observed}")
@@ -353,6 +363,9 @@ class Checks:
     def _end(self, line: Line, order_id: str, word: str) -> None:
         tiger_order_id = line.state.orders[order_id].tiger_order_id
         order = self._broker.engine.book.orders.get(int(tiger_order_id or 0))
+        if order is not None and word in self._broker.words_before[order.global_id]:
+            # What it was called before an execution of it was taken back.
+            return
         if order is None or order.status != word:
             has = "nothing" if order is None else order.status
             self._violate(f"{order_id} was called {word}, the broker has {has}")

@@ -27,6 +27,8 @@ class Endings(Scenes):
         now_s = self.scheduler.now_s
         if self._checks.unexplained:
             return False
+        if not all(each.is_settled for each in self._checks.busts.values()):
+            return False
         is_quiet = not self._queue.open_commands() and not any(
             process.is_frozen or process.hanging
             for machine in self._machines

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -109,16 +109,19 @@ class FinalChecks:
             (str(fill.fill_id), fill.quantity, fill.price, fill.filled_at.replace(microsecond=0))
             for fill in self._broker.engine.book.fills_of(self._line.number)
         }
-        recorded = {
-            (
-                event.execution_id,
-                event.quantity,
-                event.price.amount,
-                event.executed_at.replace(microsecond=0),
-            )
-            for event in (fact.data for fact in self._line.facts)
-            if isinstance(event, events.OrderFillRecorded)
-        }
+        by_id: dict[str, tuple[str, Decimal, Decimal, datetime]] = {}
+        for event in (fact.data for fact in self._line.facts):
+            if isinstance(event, events.OrderFillTakenBack):
+                by_id.pop(event.execution_id)
+            elif isinstance(event, events.OrderFillRecorded):
+                at = event.executed_at.replace(microsecond=0)
+                by_id[event.execution_id] = (
+                    event.execution_id,
+                    event.quantity,
+                    event.price.amount,
+                    at,
+                )
+        recorded = set(by_id.values())
         if booked != recorded:
             self._violate(f"fills differ: book {booked - recorded}, ledger {recorded - booked}")
 

@@ -70,6 +70,8 @@ class GateChecks:
         self._told_n: dict[str, int] = {}
         # Symbols of which somebody else moves orders too: then nobody knows what reduces.
         self.touched: set[str] = set()
+        # Symbols whose position was moved by no fill, and of which no figures tell yet.
+        self.moved: set[str] = set()
 
     def look(self, before: AccountState, recorded: Recorded) -> None:
         """Look at an event, given what was true before it."""
@@ -94,8 +96,16 @@ class GateChecks:
                 self._resumed(event)
             case events.OrderReleased() as event:
                 self._released(event)
+            case events.AccountPositionsObserved() as event:
+                self._observed(event)
             case _:
                 pass
+
+    def _observed(self, event: events.AccountPositionsObserved) -> None:
+        positions = self._broker.engine.book.accounts[self._line.number].positions
+        booked = {key: position.quantity for key, position in positions.items()}
+        told = {figure.symbol: figure.quantity for figure in event.positions}
+        self.moved = {one for one in self.moved if told.get(one, 0) != booked.get(one, 0)}
 
     def _preview(self, event: events.OrderPreviewed) -> None:
         wish = self._asked.preview(self._line.account, event.command_id)
@@ -140,7 +150,7 @@ class GateChecks:
         self, before: AccountState, event: Opening, event_id: str, order: Order | None
     ) -> None:
         why = self._shut_gate(before, event, event_id, order)
-        if not why or event.spec.symbol in self.touched:
+        if not why or event.spec.symbol in self.touched | self.moved:
             return
         if self._worst_held(event.spec, order) < self._most(event.spec, order):
             self._violate(f"{_name(event)} opens {event.spec.symbol} while {why}")

@@ -116,20 +116,19 @@ def act_on_expired_commands() -> AbstractContextManager[Any]:
 
 def resume_whatever_was_shown() -> AbstractContextManager[Any]:
     """A resume lifts also what came after it was shown."""
-
-    def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.CommandItem) and isinstance(item.command, ResumeAccount):
-            item = replace(item, command=replace(item.command, shown_n=10**9))
-        return decide(state, item, context)
-
-    return decides(mutate)
+    return _shown_without_end(ResumeAccount)
 
 
 def release_whatever_was_shown() -> AbstractContextManager[Any]:
     """A release counts whatever more was told of the order since it was shown."""
+    return _shown_without_end(ReleaseOrder)
 
+
+def _shown_without_end(
+    kind: type[ResumeAccount] | type[ReleaseOrder],
+) -> AbstractContextManager[Any]:
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.CommandItem) and isinstance(item.command, ReleaseOrder):
+        if isinstance(item, items.CommandItem) and isinstance(item.command, kind):
             item = replace(item, command=replace(item.command, shown_n=10**9))
         return decide(state, item, context)
 

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 from unittest.mock import patch
 
 from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.reconcile import Reconciler
 from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows
 from core import items
@@ -103,8 +105,40 @@ def forget_what_was_released() -> AbstractContextManager[Any]:
 
 
 def take_a_half_written_row_at_its_word() -> AbstractContextManager[Any]:
-    """One row that names an order of ours by half makes it a stranger's."""
-    return patch("core.sightings.half_named", lambda *_: None)
+    """One row that names an order of ours by half makes it a stranger's, whatever comes later."""
+    return both(
+        patch("core.sightings.half_named", lambda *_: None),
+        patch("core.desk.decide_recognized", lambda *_: None),
+    )
+
+
+def ignore_what_is_taken_back() -> AbstractContextManager[Any]:
+    """An execution that the broker takes back stays as it was recorded."""
+    return patch("core.desk.decide_taken_back", lambda *_: None)
+
+
+def take_back_at_first_sight() -> AbstractContextManager[Any]:
+    """One list that lacks an execution, which may be behind, is enough to take it back."""
+    listed = Executions._listed
+
+    def at_once(self: Executions, seen: items.OrderSeen, *more: Any) -> Any:
+        found, state = listed(self, seen, *more), self._state_now()
+        order_id = state.by_tiger_id.get(seen.tiger_order_id)
+        ids = {each.execution_id for each in found}
+        gone = tuple(o for o, of in state.executions.items() if of == order_id and o not in ids)
+        if order_id is not None and gone:
+            told = items.FillsTakenBack(
+                order_id=order_id,
+                listings=99,
+                filled_quantity=Decimal(0),
+                is_over=False,
+                gone=gone,
+                lists=99,
+            )
+            self._tell(told)
+        return found
+
+    return patch.object(Executions, "_listed", at_once)
 
 
 READINGS: Final[tuple[Mutant, ...]] = (
@@ -116,4 +150,6 @@ READINGS: Final[tuple[Mutant, ...]] = (
     read_times_as_local,
     forget_what_was_released,
     take_a_half_written_row_at_its_word,
+    ignore_what_is_taken_back,
+    take_back_at_first_sight,
 )

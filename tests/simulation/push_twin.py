@@ -60,12 +60,16 @@ class ConnectionTwin:
         self.lose()
         if self._receiver is not None:
             self._receiver.join(CLOSE_S)
+            return int(self._receiver.is_alive())
         return 0
 
     def lose(self, *, sign: Sign | None = None) -> None:
         """End from outside, with a word before it or without one."""
         if not self._is_open:
             return
+        if not self._is_mute:
+            # Its heart beat up to now.
+            self._heard_at = self.process.machine.monotonic_s()
         if sign is not None:
             self._tell(sign)
         self._tell(Sign.ENDED)

@@ -63,6 +63,11 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         mutant="take_a_half_written_row_at_its_word",
         faults={"rows_half": 0.6, "post_reply_lost": 0.4, "push_away": 1.0},
     ),
+    "fill_taken_back": Scenario(
+        bug="an execution that the broker took back stayed recorded for ever",
+        mutant="ignore_what_is_taken_back",
+        faults={"busts": 1.0},
+    ),
     "lock_removed": Scenario(
         bug="a worker that had lost its login's lock stayed, and refused everything",
         mutant="stay_without_the_lock",

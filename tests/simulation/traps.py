@@ -91,6 +91,11 @@ class Traps(Troubles):
         self.scheduler.after(CANCELLED_AFTER_S, lambda: self._nothing_rests(account))
 
     def _nothing_rests(self, account: str) -> None:
+        since_s = self.scheduler.now_s - CANCELLED_AFTER_S
+        if any(process.frozen_until > since_s for process in self._machines[0].processes):
+            # Nobody cancels in his sleep.
+            self.scheduler.after(CANCELLED_AFTER_S, lambda: self._nothing_rests(account))
+            return
         watch = self._checks.watch
         resting = [
             one

@@ -9,6 +9,7 @@ from core.commands import HaltAccount, ReleaseOrder, ResumeAccount
 from core.orders import DOUBTFUL_PHASES
 from core.terms import Side
 from infra.sandbox.broker.checks import OrderRefusedError
+from infra.sandbox.broker.records import Fill
 from tests.simulation.broker_twin import BrokerTwin
 from tests.simulation.checks import Checks
 from tests.simulation.gate_checks import Opening
@@ -27,6 +28,9 @@ AIMED: Final = 0.3
 # Longer than a listing looks back, and than it takes until what it lacks is called absent.
 BEHIND_S: Final = (70.0, 130.0)
 HOUR_S: Final = 3600.0
+# How often another execution follows one that was taken back, and how much later.
+FOLLOWED: Final = 0.5
+FOLLOWS_S: Final = (0.0, 3.0, 25.0, 90.0)
 
 
 class Troubles:
@@ -94,6 +98,8 @@ class Troubles:
             for _ in range(rng.randrange(1, 3)):
                 self._at(rng.random() * end_s, self._jump)
         self._plan_push(end_s)
+        if weather.busts:
+            self._plan_busts(end_s)
         if weather.broker_down_for_hours:
             down_s = HOUR_S * (1 + rng.random())
             self._outage_of_broker(end_s * rng.random(), down_s)
@@ -136,6 +142,33 @@ class Troubles:
             self._at(rng.random() * end_s, self._push.fall_mute)
         if weather.push_kicked:
             self._at(rng.random() * end_s, self._push.kick)
+
+    def _plan_busts(self, end_s: float) -> None:
+        rng = Random(f"busts until {end_s}")
+        for _ in range(rng.randrange(1, 3)):
+            at_s = end_s * (0.4 + 0.6 * rng.random())
+            self._at(at_s, lambda: self._take_back(rng))
+
+    def _take_back(self, rng: Random) -> None:
+        """Have the broker take an execution back; another one may follow."""
+        account = rng.choice(list(self._numbers))
+        fills = self._broker.engine.book.fills_of(self._numbers[account])
+        if not fills or self._is_healed:
+            return
+        fill = rng.choice(fills)
+        self.note(f"the broker takes execution {fill.fill_id} back: {fill.side} {fill.quantity}")
+        self._checks.took_back(account, fill)
+        self._broker.take_back(fill)
+        if rng.random() < FOLLOWED:
+            self._checks.busts[account].follows_due += 1
+            after_s = rng.choice(FOLLOWS_S)
+            self.scheduler.after(after_s, lambda: self._execute_again(account, fill))
+
+    def _execute_again(self, account: str, gone: Fill) -> None:
+        self.note(f"another execution follows {gone.fill_id}")
+        self._checks.busts[account].follows_due -= 1
+        self._checks.watch.followed.add(str(gone.global_id))
+        self._broker.execute_again(gone)
 
     def _at(self, at_s: float, function: Callable[[], None]) -> None:
         self.scheduler.after(max(0.0, at_s - self.scheduler.now_s), function)

@@ -67,6 +67,8 @@ class Watch:
         self._filled_s: dict[str, tuple[Any, float]] = {}
         self._asked_s: dict[str, float] = {}
         self._is_told: set[str] = set()
+        # Orders of which an execution followed another that was taken back.
+        self.followed: set[str] = set()
         # When each process called each method lately.
         self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
@@ -82,6 +84,10 @@ class Watch:
             self._lied_s = now_s
         if is_listing:
             self._lists_s = max(self._lists_s, now_s + SWEPT_S * is_lie)
+
+    def row_was_half(self) -> None:
+        """Note that a row lacked something: what is done is read again by a sweep."""
+        self._lists_s = max(self._lists_s, self._scheduler.now_s + SWEPT_S)
 
     def called(self, process: str, method: str) -> None:
         """Count a call to the broker against what it allows in a minute."""
@@ -158,6 +164,8 @@ class Watch:
             self._filled_s[tiger_order_id] = (filled, self._scheduler.now_s)
         if line.state.orders[order_id].recorded_quantity < filled:
             since_s = max(self._filled_s[tiger_order_id][1], self._desks_s, self._ledger_s)
+            # What follows in the place of an execution comes after the end, for a sweep to find.
+            within_s += SWEPT_S * (tiger_order_id in self.followed)
             what = "has a fill out of view while"
             self._lasts(tiger_order_id, max(since_s, self._reads_s), within_s, what)
 

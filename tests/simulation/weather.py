@@ -12,6 +12,8 @@ from typing import Final
 ON: Final = 0.3
 # What may be away for long while all else is answered.
 AWAY: Final = ("positions", "prime_assets", "active_orders", "order_transactions")
+# Whether a run has these is drawn apart, so that the other runs stay as they are.
+DRAWN_APART: Final = frozenset({"busts"})
 # The same where a trap is set, which much else would spring too early.
 ON_BESIDE_A_TRAP: Final = 0.06
 
@@ -88,6 +90,7 @@ class Weather:
     slow_cancels: float = 0.0  # per run
     broker_skew: float = 0.0  # per run
     transfers: float = 0.0  # per run: shares and cash come and go without a fill
+    busts: float = 0.0  # per run: executions are taken back
 
 
 _CHANCES: Final[dict[str, tuple[float, float]]] = {
@@ -138,6 +141,8 @@ def weather_of(rng: Random, *, share: float = ON) -> Weather:
     """Draw the faults of a run; each is on with this share."""
     made = Weather()
     for field in fields(Weather):
+        if field.name in DRAWN_APART:
+            continue
         low, high = _CHANCES.get(field.name, (1.0, 1.0))
         is_on = rng.random() < share
         chance = low + (high - low) * rng.random()

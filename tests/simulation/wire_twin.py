@@ -15,7 +15,7 @@ from tigeropen.tiger_open_client import TigerOpenClient
 from tigeropen.trade.trade_client import TradeClient
 
 from infra.sandbox.wire.envelope import to_ms
-from tests.simulation.broker_twin import ORDER_LISTINGS, BrokerTwin
+from tests.simulation.broker_twin import BrokerTwin
 from tests.simulation.machine import Process
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.weather import Weather
@@ -27,7 +27,7 @@ WRITES: Final = frozenset({"place_order", "cancel_order", "modify_order"})
 LISTINGS: Final = frozenset({"orders", "active_orders", "order_transactions", "positions"})
 LIES: Final = frozenset({"stale", "empty", "behind"})
 # Where one of these fails, a round tells of no order; any that is slow only makes it later.
-HOLD_UP: Final = ORDER_LISTINGS | {"order_transactions"}
+HOLD_UP: Final = frozenset({"orders", "order_transactions"})
 
 
 class ReadingsWatch(Protocol):
@@ -51,6 +51,9 @@ class RequestChecks(Protocol):
 
     def deceived(self, number: str) -> None:
         """A reading of this account is not the truth."""
+
+    def executions_listed(self, number: str, tiger_order_id: str, *, is_lie: bool) -> None:
+        """The executions of an order are listed, as they are or otherwise."""
 
 
 class _Box:
@@ -213,8 +216,14 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
                 self._note(f"broker does {method} for {_named(business)}: {code}")
             if fault == "empty":
                 reply["data"] = _emptied(reply.get("data"))
-            if fault in LIES and self._broker.execute(method, business)["data"] != reply["data"]:
+            is_lie = (
+                fault in LIES and self._broker.execute(method, business)["data"] != reply["data"]
+            )
+            if is_lie:
                 self._checks.deceived(fields["account"])
+            if method == "order_transactions":
+                tiger_order_id = str(fields["order_id"])
+                self._checks.executions_listed(fields["account"], tiger_order_id, is_lie=is_lie)
 
             def come_back() -> None:
                 box.reply = reply

@@ -63,12 +63,14 @@ class HaltFile:
 
     st_ino = 1
     st_mtime_ns = 1
+    st_ctime_ns = 1
 
 
 class JournalLines(list[CancelJournaled]):
-    """What the journal of an account holds on the disk, and the note beside it."""
+    """What the journal of an account holds on the disk, and what lies beside it."""
 
     note: HaltNote | None = None
+    bound: str = ""
 
 
 class JournalTwin:
@@ -84,6 +86,14 @@ class JournalTwin:
     def keep_note(self, note: HaltNote | None) -> None:
         """Put this note in the place of the one before."""
         self._lines.note = note
+
+    def bound(self) -> str:
+        """Return what the account is bound to."""
+        return self._lines.bound
+
+    def bind(self, bound: str) -> None:
+        """Keep what the account is bound to."""
+        self._lines.bound = bound
 
     def write(self, entry: CancelJournaled) -> None:
         """Keep one answer to a cancel."""

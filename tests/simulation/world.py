@@ -60,6 +60,8 @@ ASLEEP_S: Final = 10.0
 TRAPPED: Final = 0.2
 # Share of the others that have a scene.
 STAGED: Final = 0.2
+# Share of all in which the broker takes executions back.
+BUSTED: Final = 0.1
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Simulation(Endings):
         if self._trap is None and staging.random() < STAGED:
             self._scene = staging.choice(list(Scene))
             self.weather = weather_of(staging, share=ON_BESIDE_A_TRAP)
+        self.weather.busts = float(Random(f"busts {seed}").random() < BUSTED)
         if scenario is not None:
             self._trap, self._scene = scenario.trap, scenario.scene
             self.weather = Weather(**scenario.faults)
@@ -144,6 +147,7 @@ class Simulation(Endings):
         )
         self._broker.on_change = self._push.changed
         self._broker.on_reading = self._trap_at_reading
+        self._broker.on_half_row = self._checks.watch.row_was_half
         self._gateway = Gateway(self.scheduler, self._queue, self.weather, asked, self.note)
         self._gateway.prices_of = self._prices_of
         self._gateway.terms_of = self._checks.agree
@@ -225,6 +229,7 @@ class Simulation(Endings):
         for account, line in self._checks.lines.items():
             for scope in unverified(line.state):
                 self.violate(f"the halt of {scope or account} was never verified")
+        self._checks.nothing_is_left()
         self._release_and_resume()
         # What went wrong may have used up the broker's ration, and a verdict then waits for it.
         ration_s = RATION_S * (self._around.budgets is TIGER_BUDGETS)
@@ -317,7 +322,7 @@ class Simulation(Endings):
 
     def _lease_stored(self, record: StoredRecord) -> None:
         lease = decode_lease(record.body)
-        self._checks.lease_stored(lease, self._holders[lease.holder])
+        self._checks.leases.stored(lease, self._holders[lease.holder])
 
     def _make_session(self, process: Process) -> SessionTwin:
         client = ClientTwin(

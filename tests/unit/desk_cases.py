@@ -128,10 +128,10 @@ not_found_id/none       -          no.used    no.doubt  c-start   rel
 not_found_id/wanted     -          no.used    no.doubt  c-start   rel
 not_found_id/started    -          no.used    no.doubt  wait      rel
 not_found_id/requested  -          no.used    no.doubt  c-start   rel
-released_id/none        -          no.used    other     c-want    no.sure
-released_id/wanted      -          no.used    other     c-want    no.sure
-released_id/started     -          no.used    other     c-want    no.sure
-released_id/requested   -          no.used    other     c-want    no.sure
+released_id/none        -          no.used    other     c-start   no.sure
+released_id/wanted      -          no.used    other     c-start   no.sure
+released_id/started     -          no.used    other     wait      no.sure
+released_id/requested   -          no.used    other     c-start   no.sure
 """
 
 # How the one call to place ended (p-), how a call to cancel ended (c-), and at start: an act of

@@ -81,14 +81,14 @@ not_found_id/refused        no.mod  no.mod  c-start c-start asked no.doubt rel  
 not_found_id/not_sent       no.mod  no.mod  c-start c-start asked no.doubt rel     -
 not_found_id/not_applied    no.mod  no.mod  c-start c-start asked no.doubt rel     -
 not_found_id/replaced       no.mod  no.mod  c-start c-start asked no.doubt rel     -
-released_id/none            no.done no.done c-want  no.done       other    no.rel  -
-released_id/started         no.done no.done c-want  no.done       other    no.rel  m-unkn
-released_id/requested       no.done no.done c-want  no.done       other    no.rel  -
-released_id/unknown         no.done no.done c-want  no.done       other    no.rel  -
-released_id/refused         no.done no.done c-want  no.done       other    no.rel  -
-released_id/not_sent        no.done no.done c-want  no.done       other    no.rel  -
-released_id/not_applied     no.done no.done c-want  no.done       other    no.rel  -
-released_id/replaced        no.done no.done c-want  no.done       other    no.rel  -
+released_id/none            no.done no.done c-start no.done       other    no.rel  -
+released_id/started         no.done no.done c-start no.done       other    no.rel  m-unkn
+released_id/requested       no.done no.done c-start no.done       other    no.rel  -
+released_id/unknown         no.done no.done c-start no.done       other    no.rel  -
+released_id/refused         no.done no.done c-start no.done       other    no.rel  -
+released_id/not_sent        no.done no.done c-start no.done       other    no.rel  -
+released_id/not_applied     no.done no.done c-start no.done       other    no.rel  -
+released_id/replaced        no.done no.done c-start no.done       other    no.rel  -
 filled/none                 no.done no.done no.done no.done       other    no.rel  -
 filled/started              no.done no.done no.done no.done       other    no.rel  m-unkn
 filled/refused              no.done no.done no.done no.done       other    no.rel  -

@@ -3,6 +3,7 @@
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from core import events, items
 from core.cancelling import is_halt_carried, must_not_rest
@@ -116,6 +117,42 @@ def test_cancel_of_all_asks_again_what_a_crash_ate() -> None:
     found = settle(successor, many())
     assert sorted(asked_of(found)) == sorted(facts.order_id_of(name) for name in "123")
     assert settle(successor, many()) == []
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.REFUSED])
+def test_cancel_that_came_to_nothing_is_asked_again_by_its_next_delivery(
+    outcome: Outcome | None,
+) -> None:
+    desk = desk_at("working/none")
+    first = desk.when(facts.cancel())
+    lost = items.ActAbandoned(order_id=ORDER)
+    desk.when(lost if outcome is None else facts.cancel_answered(outcome))
+    assert desk.when(facts.cancel()) == first
+    desk.when(facts.cancel_answered(Outcome.DONE))
+    assert desk.when(facts.cancel()) is None
+
+
+def test_cancel_that_is_asked_is_waited_for_by_its_next_delivery() -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.cancel())
+    assert waits(desk.state, facts.cancel())
+    assert desk.when(facts.cancel()) is None
+
+
+def test_late_delivery_asks_nothing_again() -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.cancel())
+    desk.when(items.ActAbandoned(order_id=ORDER))
+    late = replace(facts.cancel(), expires_at=facts.at(-1))
+    assert desk.when(late) is None
+
+
+def test_cancel_of_an_order_that_is_over_is_asked_no_more() -> None:
+    desk = desk_at("working/none")
+    desk.when(facts.cancel())
+    desk.when(items.ActAbandoned(order_id=ORDER))
+    desk.settle(facts.seen(SeenPhase.CANCELLED))
+    assert desk.when(facts.cancel()) is None
 
 
 # --- a halt --------------------------------------------------------------------------------
@@ -259,6 +296,31 @@ def test_line_about_an_order_that_no_listing_has_shown_waits_for_it() -> None:
     desk.settle(facts.external(tiger="t-9"))
     imported = desk.when(journaled("t-9"))
     assert isinstance(imported, events.OrderCancelImported)
+
+
+def test_line_about_an_order_that_no_listing_will_show_is_recorded_by_its_id_once() -> None:
+    desk = desk_at("working/none")
+    line = replace(journaled("t-9", Outcome.REFUSED), is_unlisted=True, detail="too late")
+    assert desk.when(line) == events.AccountCancelsAsked(
+        command_id=line.key,
+        symbol=None,
+        side=None,
+        order_ids=(),
+        unread="t-9",
+        outcome="refused",
+        detail="too late",
+    )
+    assert desk.when(line) is None
+    assert facts.TestDesk(*desk.line).when(line) is None
+    # It may be listed after all: what was recorded of it stays recorded once.
+    desk.settle(facts.external(tiger="t-9"))
+    assert desk.when(journaled("t-9", Outcome.REFUSED)) is None
+
+
+def test_line_about_an_order_that_came_meanwhile_is_that_orders() -> None:
+    desk = desk_at("working/none")
+    line = replace(journaled(), is_unlisted=True)
+    assert isinstance(desk.when(line), events.OrderCancelImported)
 
 
 def test_cancel_that_was_made_while_the_order_was_in_doubt_is_imported_at_its_sighting() -> None:

@@ -112,3 +112,17 @@ def test_replay_counts_the_legs_the_same() -> None:
     desk = working(SPREAD)
     listed(desk, SPREAD, executed("e1", BOUGHT, Side.BUY))
     assert facts.snapshot(facts.fold(desk.line)) == facts.snapshot(desk.state)
+
+
+def test_leg_that_is_taken_back_leaves_the_other_and_is_recorded_when_it_trades_again() -> None:
+    desk = working(SPREAD)
+    bought, sold = executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL)
+    listed(desk, SPREAD, bought, sold)
+    desk.settle(facts.taken_back(is_over=False, gone=("e1",)))
+    order = listed(desk, SPREAD, sold, filled="0", phase=SeenPhase.LIVE)
+    assert (order.phase, order.recorded_quantity) == (Phase.WORKING, Decimal(0))
+    assert dict(order.recorded_legs) == {BOUGHT: 0, SOLD: 1}
+    assert desk.state.expected.get(f"{BOUGHT}@US") == 0
+    assert desk.state.expected.get(f"{SOLD}@US") == -1
+    order = listed(desk, SPREAD, sold, executed("e3", BOUGHT, Side.BUY))
+    assert (order.phase, order.recorded_quantity) == (Phase.FILLED, Decimal(1))

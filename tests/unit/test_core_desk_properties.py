@@ -66,6 +66,7 @@ _LISTING_EVENTS: Final = (
     events.OrderCancelled,
     events.OrderExpired,
     events.OrderRejected,
+    events.OrderWasOurs,
 )
 
 
@@ -125,14 +126,26 @@ def _check_state(desk: facts.TestDesk) -> None:
     assert state.watched_orders == {o.order_id for o in orders if o.is_watched}
     owners = Counter(o.tiger_order_id for o in orders if o.tiger_order_id)
     assert all(count == 1 for count in owners.values())
+    moved = {
+        event.moved_from: event.order_id
+        for event in desk.line
+        if isinstance(event, events.OrderAccepted) and event.moved_from
+    }
     for order in orders:
-        fills = [
-            event
-            for event in desk.line
-            if isinstance(event, events.OrderFillRecorded) and event.order_id == order.order_id
-        ]
-        assert len({one.execution_id for one in fills}) == len(fills)
-        assert order.recorded_quantity == sum((f.quantity for f in fills), start=Decimal(0))
+        fills: dict[str, Decimal] = {}
+        for event in desk.line:
+            if not isinstance(event, events.OrderFillRecorded | events.OrderFillTakenBack):
+                continue
+            if moved.get(event.order_id, event.order_id) != order.order_id:
+                continue
+            if isinstance(event, events.OrderFillTakenBack):
+                assert fills.pop(event.execution_id) == event.quantity
+            else:
+                assert event.execution_id not in fills
+                fills[event.execution_id] = event.quantity
+        assert order.recorded_quantity == sum(fills.values(), start=Decimal(0))
+        known = {one for one, owner in state.executions.items() if owner == order.order_id}
+        assert known == fills.keys()
     starts = Counter(
         event.order_id for event in desk.line if isinstance(event, events.OrderSubmissionStarted)
     )

@@ -1,4 +1,6 @@
-"""Fills that the broker takes back: recorded for good, and a finding with a person's way out."""
+"""Fills that the broker takes back: a finding, what was taken back by name, and an honest end."""
+
+from decimal import Decimal
 
 import pytest
 
@@ -113,3 +115,148 @@ def test_live_order_may_fill_again_what_was_taken_back() -> None:
     (grown,) = desk.settle(sold)
     assert isinstance(grown, events.OrderWorking)
     assert grown.filled_quantity == 40
+
+
+# --- executions that the lists lack -------------------------------------------------------------
+
+
+def e1_back(filled: str = "0") -> events.OrderFillTakenBack:
+    return events.OrderFillTakenBack(
+        order_id=ORDER,
+        execution_id="e1",
+        side=Side.BUY,
+        symbol="AAPL",
+        quantity=Decimal(40),
+        price=facts.execution().price,
+        executed_at=facts.execution().executed_at,
+        filled_quantity=Decimal(filled),
+        listings=ENOUGH,
+    )
+
+
+def test_execution_that_the_lists_lack_is_taken_back_and_the_order_comes_to_its_end() -> None:
+    desk = filled_40()
+    frozen, back = desk.settle(facts.taken_back(gone=("e1",)))
+    assert isinstance(frozen, events.AccountFrozen)
+    assert (frozen.cause, frozen.symbol) == (FILLS_TAKEN_BACK, "AAPL")
+    assert back == e1_back()
+    order = desk.state.orders[ORDER]
+    assert order.recorded_quantity == order.filled_quantity == 0
+    assert "e1" not in desk.state.executions
+    assert "e1" not in desk.state.fills
+    assert desk.state.expected.get("AAPL@US") == 0
+    assert desk.state.cash_expected.get("USD") == 0
+    assert desk.settle(facts.taken_back(gone=("e1",))) == []
+    (end,) = desk.settle(facts.seen(SeenPhase.CANCELLED, filled="0"))
+    assert isinstance(end, events.OrderCancelled)
+    assert desk.state.watched_orders == frozenset()
+
+
+def test_order_that_fills_again_comes_to_its_end() -> None:
+    desk = filled_40()
+    desk.settle(facts.taken_back(is_over=False, gone=("e1",)))
+    again = (facts.execution("e2", "40"), facts.execution("e3", "60"))
+    desk.settle(facts.seen(SeenPhase.LIVE, *again[:1]))
+    assert desk.state.orders[ORDER].recorded_quantity == 40
+    assert isinstance(desk.settle(facts.seen(SeenPhase.FILLED, *again))[-1], events.OrderFilled)
+    assert desk.state.orders[ORDER].recorded_quantity == 100
+    assert desk.state.expected.get("AAPL@US") == 100
+
+
+def test_order_that_filled_again_before_anybody_knew_loses_only_what_was_taken_back() -> None:
+    desk = filled_40()
+    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e2", "40"), filled="40"))
+    assert desk.state.orders[ORDER].recorded_quantity == 80
+    *_, back = desk.settle(facts.taken_back(is_over=False, filled="40", gone=("e1",)))
+    assert back == e1_back("40")
+    order = desk.state.orders[ORDER]
+    assert order.recorded_quantity == order.filled_quantity == 40
+    assert [key for key, _ in desk.state.executions.items()] == ["e2"]
+
+
+def test_several_executions_that_are_gone_are_one_finding() -> None:
+    desk = filled_40()
+    desk.settle(
+        facts.seen(SeenPhase.LIVE, facts.execution("e1", "40"), facts.execution("e2", "20"))
+    )
+    found = desk.settle(facts.taken_back(gone=("e1", "e2")))
+    assert [type(event) for event in found] == [
+        events.AccountFrozen,
+        events.OrderFillTakenBack,
+        events.OrderFillTakenBack,
+    ]
+    assert desk.state.orders[ORDER].recorded_quantity == 0
+
+
+@pytest.mark.parametrize("lists", range(ENOUGH))
+def test_few_lists_take_no_execution_back(lists: int) -> None:
+    desk = filled_40()
+    found = desk.settle(facts.taken_back(gone=("e1",), lists=lists))
+    assert events.OrderFillTakenBack not in {type(event) for event in found}
+    assert desk.state.orders[ORDER].recorded_quantity == 40
+
+
+def test_execution_of_another_order_or_of_none_is_not_taken_back() -> None:
+    desk = filled_40()
+    desk.settle(
+        facts.seen(SeenPhase.LIVE, facts.execution("x1", "5"), tiger="t-9", mark="", number="0")
+    )
+    found = desk.settle(facts.taken_back(gone=("x1", "never")))
+    assert events.OrderFillTakenBack not in {type(event) for event in found}
+    assert set(desk.state.fills.values()) == {
+        event for event in desk.line if isinstance(event, events.OrderFillRecorded)
+    }
+
+
+def test_execution_that_is_listed_again_is_recorded_again() -> None:
+    desk = filled_40()
+    desk.settle(facts.taken_back(is_over=False, gone=("e1",)))
+    recorded, working = desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    assert isinstance(recorded, events.OrderFillRecorded)
+    assert isinstance(working, events.OrderWorking)
+    assert desk.state.orders[ORDER].recorded_quantity == 40
+    assert desk.state.expected.get("AAPL@US") == 40
+
+
+@pytest.mark.parametrize("release", [False, True])
+def test_order_in_doubt_about_its_fills_comes_to_its_end_once_it_is_known_which_are_gone(
+    release: bool,
+) -> None:
+    desk = filled_40()
+    busted(desk)
+    if release:
+        desk.when(facts.release())
+    assert desk.settle(facts.taken_back(gone=("e1",))) == [e1_back()]
+    back, end = desk.settle(facts.seen(SeenPhase.CANCELLED, filled="0"))
+    assert isinstance(back, events.OrderAccepted)
+    assert isinstance(end, events.OrderCancelled)
+
+
+@pytest.mark.parametrize("phase", [SeenPhase.CANCELLED, SeenPhase.LIVE])
+def test_finished_order_one_fill_of_which_is_taken_back_stands_as_it_is_listed(
+    phase: SeenPhase,
+) -> None:
+    desk = filled_40()
+    both = (facts.execution("e1", "40"), facts.execution("e2", "60"))
+    desk.settle(facts.seen(SeenPhase.FILLED, *both))
+    desk.settle(facts.taken_back(is_over=phase is not SeenPhase.LIVE, filled="60", gone=("e1",)))
+    (told,) = desk.settle(facts.seen(phase, both[1]))
+    order = desk.state.orders[ORDER]
+    assert order.recorded_quantity == order.filled_quantity == 60
+    wanted = {SeenPhase.CANCELLED: events.OrderCancelled, SeenPhase.LIVE: events.OrderWorking}
+    assert isinstance(told, wanted[phase])
+
+
+def test_shares_bought_by_what_was_taken_back_cannot_be_sold() -> None:
+    bought = facts.positions(facts.figure(quantity="40"))
+    given = (facts.previewed(), facts.started(), facts.accepted(), facts.working())
+    desk = facts.TestDesk(*facts.ready(*given))
+    desk.settle(facts.seen(SeenPhase.CANCELLED, facts.execution("e1", "40")))
+    # The last figures are from before it was taken back.
+    desk.state = facts.fold([*desk.line, bought])
+    sale = facts.spec(side=Side.SELL, quantity="1")
+    assert is_reducing(desk.state, sale)
+    assert desk.settle(facts.taken_back(gone=("e1",)))[-1] == e1_back()
+    assert not is_reducing(desk.state, sale)
+    # Nor is a phantom short a reason to buy.
+    assert not is_reducing(desk.state, facts.spec(side=Side.BUY, quantity="1"))

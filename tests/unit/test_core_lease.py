@@ -18,17 +18,10 @@ from core.lease import (
     sighted,
     wait_left_s,
 )
+from tests.support.leases import THEIRS
 
 TIMING = Timing()
 SILENCE_S = 10.0 + 2.0 + 20.0 + 2.0
-THEIRS = LeaseRecord(
-    holder="holder-theirs",
-    domain="domain-theirs",
-    host="elsewhere",
-    lease_s=10.0,
-    late_s=24.0,
-    renewals=7,
-)
 
 
 def left_s(record: LeaseRecord, **changes: Any) -> float:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core import events, items
 from core.commands import StopAsked
@@ -54,7 +55,11 @@ def _or_stop(limit: str, stop: str, **more: Any) -> OrderSpec:
 
 
 def _failed(spec: OrderSpec, quote: items.QuoteFacts | None = QUOTE) -> list[str]:
-    return [check.detail for check in price_checks(spec, quote) if not check.passed]
+    return [check.detail for check in price_checks(spec, quote, now=facts.NOW) if not check.passed]
+
+
+def _warned(spec: OrderSpec, quote: items.QuoteFacts | None) -> dict[str, str]:
+    return price_warnings(spec, quote, now=facts.NOW)
 
 
 # --- what would trade at once -----------------------------------------------------------------
@@ -95,7 +100,7 @@ def test_a_stop_that_the_market_has_reached_fails_its_check(
 
 
 def test_a_stop_on_the_wrong_side_says_what_it_would_do_and_what_to_use() -> None:
-    assert price_checks(_stop("500", **SELL), QUOTE) == [
+    assert price_checks(_stop("500", **SELL), QUOTE, now=facts.NOW) == [
         Check(
             name="stop_side",
             passed=False,
@@ -112,10 +117,10 @@ def test_a_stop_inside_the_spread_is_a_warning_and_no_failed_check() -> None:
     wide = facts.quote("1.00", "5.00", "3.00")
     spec = _stop("2", **SELL)
     assert _failed(spec, wide) == []
-    assert price_warnings(spec, wide)["stop_near"] == (
+    assert _warned(spec, wide)["stop_near"] == (
         "stop_price 2 is inside the spread, at 1.00: it may go at once"
     )
-    assert "stop_near" not in price_warnings(_stop("220", **SELL), QUOTE)
+    assert "stop_near" not in _warned(_stop("220", **SELL), QUOTE)
 
 
 @pytest.mark.parametrize("quote", [None, facts.quote(None, None, None), facts.quote("0", "0", "0")])
@@ -128,6 +133,46 @@ def test_one_price_that_is_known_is_enough_to_call_a_stop_reached() -> None:
     assert _failed(_stop("500", **SELL), facts.quote("229.71", None, None))
     # What others ask says nothing of what a sale gets.
     assert not _failed(_stop("500", **SELL), facts.quote(None, "229.73", None))
+
+
+# What a login without a quote right is told, and a last trade of long ago that stands alone.
+LATE = [
+    replace(facts.quote(None, None, "229.72"), is_delayed=True, at=facts.at(-900)),
+    replace(facts.quote(None, None, "229.72"), at=facts.at(-900)),
+]
+
+
+@pytest.mark.parametrize("quote", LATE, ids=["delayed", "old"])
+@pytest.mark.parametrize(
+    ("spec", "warned"),
+    [
+        (_stop("229.9", **SELL), "stop_near"),
+        (_stop("229.5"), "stop_near"),
+        (_or_stop("240", "229.9", **SELL), "stop_near"),
+        (_exits("240", "229.8", limit_price=Decimal(250)), "stop_loss_price_near"),
+        (_exits("260", "235", limit_price=Decimal(250)), "stop_loss_price_near"),
+    ],
+)
+def test_a_price_of_some_minutes_ago_refuses_nothing_and_says_how_old_it_is(
+    spec: OrderSpec, warned: str, quote: items.QuoteFacts
+) -> None:
+    assert _failed(spec, quote) == []
+    assert "229.72, a price of 15 min ago: it may go at once" in _warned(spec, quote)[warned]
+    # The same of now.
+    assert _failed(spec, facts.quote(None, None, "229.72"))
+
+
+def test_an_old_trade_beside_a_side_of_now_still_decides() -> None:
+    quoted = replace(facts.quote("229.71", "229.73", "229.72"), at=facts.at(-900))
+    assert _failed(_stop("500", **SELL), quoted)
+    assert "stop_near" not in _warned(_stop("500", **SELL), quoted)
+
+
+@pytest.mark.parametrize("quote", LATE, ids=["delayed", "old"])
+def test_a_late_price_excuses_no_exit_that_its_own_order_stands_against(
+    quote: items.QuoteFacts,
+) -> None:
+    assert len(_failed(_exits("100", "300", limit_price=Decimal(200)), quote)) == 2
 
 
 @pytest.mark.parametrize(
@@ -197,7 +242,10 @@ def test_a_preview_with_inverted_exits_cannot_be_submitted() -> None:
 
 
 def _with_stop() -> facts.TestDesk:
-    spec = _stop("220", **SELL)
+    return _working(_stop("220", **SELL))
+
+
+def _working(spec: OrderSpec) -> facts.TestDesk:
     return facts.TestDesk(
         *facts.ready(
             facts.previewed(terms=spec),
@@ -219,6 +267,37 @@ def test_a_change_of_a_stop_to_where_the_market_is_already_is_refused() -> None:
     assert refused.code is Refusal.INVALID_TERMS
     assert "it would sell AT ONCE" in refused.detail
     assert isinstance(_with_stop().when(_changed("225")), events.OrderModifyStarted)
+
+
+@pytest.mark.parametrize("stop", ["229.9", "229.72"])
+def test_a_stop_is_moved_whatever_a_late_price_says(stop: str) -> None:
+    wish = replace(_changed(stop), quote=LATE[0])
+    assert isinstance(_with_stop().when(wish), events.OrderModifyStarted)
+
+
+def test_a_change_of_a_limit_is_judged_as_its_preview_is() -> None:
+    def moved_to(limit: str, quote: items.QuoteFacts) -> events.Event | None:
+        item = facts.modify_command(limit_price=limit)
+        desk = _working(_exits("250", "200", limit_price=Decimal(220)))
+        return desk.when(items.ModifyPrepared(item=item, contract=facts.contract(), quote=quote))
+
+    # It would be bought at the market of 240, below its own profit.
+    assert isinstance(moved_to("260", facts.quote("239", "240", "240")), events.OrderModifyStarted)
+    refused = moved_to("260", facts.quote("254", "255", "255"))
+    assert isinstance(refused, events.OrderRefused)
+    assert refused.code is Refusal.INVALID_TERMS
+
+
+def test_a_triggered_stop_keeps_no_limit_from_being_changed() -> None:
+    spec = order_spec(
+        order_type=OrderType.STOP_LIMIT,
+        stop_price=Decimal(500),
+        limit_price=Decimal(490),
+        **SELL,
+    )
+    item = facts.modify_command(limit_price="480")
+    change = items.ModifyPrepared(item=item, contract=facts.contract(), quote=QUOTE)
+    assert isinstance(_working(spec).when(change), events.OrderModifyStarted)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +402,7 @@ def test_a_change_that_moves_a_price_far_is_warned_of(
 def test_a_price_far_from_the_market_is_warned_of(
     spec: OrderSpec, warned: dict[str, str | None]
 ) -> None:
-    found = price_warnings(spec, QUOTE)
+    found = _warned(spec, QUOTE)
     assert found.keys() == warned.keys()
     assert all(found[name] == text for name, text in warned.items() if text is not None)
     # A far price may be meant: no check of it fails.
@@ -331,8 +410,8 @@ def test_a_price_far_from_the_market_is_warned_of(
 
 
 def test_without_a_quote_nothing_is_called_far() -> None:
-    assert price_warnings(_limit("23000"), None) == {}
-    assert price_warnings(_limit("23000"), facts.quote(None, None, None)) == {}
+    assert _warned(_limit("23000"), None) == {}
+    assert _warned(_limit("23000"), facts.quote(None, None, None)) == {}
 
 
 def test_a_combination_is_not_held_to_its_underlyings_quote() -> None:
@@ -344,6 +423,6 @@ def test_a_combination_is_not_held_to_its_underlyings_quote() -> None:
         ratio=1,
     )
     spec = _limit("2", security=SecurityType.COMBINATION, legs=(leg, leg))
-    assert price_checks(spec, QUOTE) == []
-    assert list(price_warnings(spec, QUOTE)) == ["quote_fits"]
+    assert price_checks(spec, QUOTE, now=facts.NOW) == []
+    assert list(_warned(spec, QUOTE)) == ["quote_fits"]
     assert change_warnings(spec, _limit("200", security=spec.security, legs=spec.legs)) == {}

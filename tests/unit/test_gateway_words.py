@@ -46,7 +46,11 @@ def message_of(recorded: codec.Recorded, *, body: bytes | None = None) -> EventM
 
 async def test_facts_reach_every_waiter_of_their_command_and_no_other() -> None:
     bus, facts = FakeBus(TestSigner()), Facts()
-    with facts.waiting("c1") as one, facts.waiting("c1") as two, facts.waiting("c2") as other:
+    with (
+        facts.waiting("c1", "d1") as one,
+        facts.waiting("c1", "d2") as two,
+        facts.waiting("c2", "d3") as other,
+    ):
         message = message_of(bus.record("a1", accepted(), caused_by="c1"))
         facts.hear(message)
         facts.hear(message)
@@ -60,14 +64,14 @@ async def test_facts_reach_every_waiter_of_their_command_and_no_other() -> None:
 
 async def test_a_fact_that_does_not_decode_is_left_to_the_view() -> None:
     bus, facts = FakeBus(TestSigner()), Facts()
-    with facts.waiting("c1") as waiter:
+    with facts.waiting("c1", "d1") as waiter:
         facts.hear(message_of(bus.record("a1", accepted(), caused_by="c1"), body=b"{}"))
         assert waiter.facts == ()
     assert facts.highest("a1") == 0
 
 
 async def test_waiting_ends_at_its_limit() -> None:
-    with Facts().waiting("c1") as waiter:
+    with Facts().waiting("c1", "d1") as waiter:
         await waiter.until_end(ENDS["order.submit"], limit_s=0.01)
         assert not waiter.has_end(ENDS["order.submit"])
 
@@ -172,7 +176,14 @@ def test_an_argument_is_never_repeated_whole() -> None:
     assert shown("x" * 1000) == f"{'x' * 40!r}… (1000 characters)"
     assert shown({"key": "value"}) == "an object"
     assert shown([1, 2]) == "a list of 2"
-    assert shown(True) == "true or false"
+    assert shown(True) == "true"
+    assert [shown(value) for value in (0, 1.5, -3, 10**400, 1e300)] == [
+        "0",
+        "1.5",
+        "-3",
+        "a number",
+        "a number",
+    ]
     assert shown(None) == "null"
 
 
@@ -184,7 +195,7 @@ def test_a_kind_of_mistake_without_words_of_its_own_still_names_the_field() -> N
         Arguments.model_validate({"moment": -1})
     assert (
         str(refused_arguments(found.value))
-        == "invalid_argument: moment: expected another kind of value, was a number."
+        == "invalid_argument: moment: expected another kind of value, was -1."
     )
 
 

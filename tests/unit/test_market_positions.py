@@ -97,6 +97,20 @@ def test_pages_show_each_position_once() -> None:
     assert refused.field == "cursor"
 
 
+@pytest.mark.parametrize(("gone", "come"), [("AAPL", None), (None, "AAA"), ("MSFT", "AAA")])
+def test_a_position_that_closes_or_opens_between_two_pages_hides_and_doubles_no_other(
+    gone: str | None, come: str | None
+) -> None:
+    names = ["AAPL", "MSFT", "NVDA", "TSLA"]
+    first = told(broker_of(STK=[{**STOCK, "symbol": name} for name in names]), limit=2)
+    held = [name for name in names if name != gone] + ([come] if come else [])
+    second = told(
+        broker_of(STK=[{**STOCK, "symbol": name} for name in held]), limit=2, cursor=first.cursor
+    )
+    assert [row.symbol for row in first.positions] == ["AAPL", "MSFT"]
+    assert ([row.symbol for row in second.positions], second.cursor) == (["NVDA", "TSLA"], "")
+
+
 def test_a_row_that_cannot_be_read_is_counted_and_hides_no_other() -> None:
     found = told(broker_of(STK=[{**STOCK, "symbol": None}, STOCK]))
     assert ([row.symbol for row in found.positions], found.unreadable) == (["AAPL"], 1)

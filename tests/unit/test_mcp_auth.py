@@ -166,6 +166,12 @@ async def test_keys_in_the_token_itself_are_not_used(issuer: Issuer) -> None:
     assert await refusal(issuer, token) == "signature_or_claims"
 
 
+async def test_an_end_that_is_text_is_none(issuer: Issuer) -> None:
+    # RFC 7519 §4.1.4: a number; the library would take text for one.
+    token = issuer.token("ann", "sandbox:viewer", exp="9999999999")
+    assert await refusal(issuer, token) == "malformed"
+
+
 @pytest.mark.parametrize("headers", [{"typ": "dpop+jwt"}, {"crit": ["exp"]}], ids=str)
 async def test_another_kind_of_token_is_refused(issuer: Issuer, headers: Change) -> None:
     token = raw_token(

@@ -71,6 +71,49 @@ UNSURE: dict[str, tuple[events.Event, ...]] = {
 }
 
 
+def taken_back(recorded: events.OrderFillRecorded, filled: str) -> events.OrderFillTakenBack:
+    """Return that the broker took a fill back, after which so much of its order is filled."""
+    return events.OrderFillTakenBack(
+        order_id=recorded.order_id,
+        execution_id=recorded.execution_id,
+        side=recorded.side,
+        symbol=recorded.symbol,
+        quantity=recorded.quantity,
+        price=recorded.price,
+        executed_at=recorded.executed_at,
+        filled_quantity=Decimal(filled),
+        listings=3,
+    )
+
+
+def test_fill_that_was_taken_back_counts_for_nothing_and_is_shown_as_that() -> None:
+    first, second = fill("e1", "3", "180"), fill("e2", "3", "190")
+    both = (first, second, facts.working("o1", "6"))
+    back = taken_back(first, "3")
+    row = entry_of(*both, back).row()
+    figures = (str(row.filled_quantity), str(row.average_price), str(row.filled_value))
+    assert figures == ("3", "190", "570")
+    change = fold(BLANK, entry_of(*both), record_of(back))
+    assert change.execution is not None
+    assert change.execution == replace(
+        change.execution,
+        execution_id="e1",
+        quantity=Decimal(3),
+        taken_back_at=record_of(back).recorded_at,
+    )
+    again = fold(BLANK, entry_of(*both, back), record_of(first))
+    assert again.execution is not None
+    assert again.execution.taken_back_at is None
+
+
+def test_mean_of_the_broker_is_not_told_of_fills_some_of_which_were_taken_back() -> None:
+    first, second = fill("e1", "6", "180.4"), fill("e2", "4", "190")
+    done = (first, second, facts.working("o1", "10"), facts.filled("o1"))
+    assert entry_of(*done).row().average_price == Decimal("180.5")
+    row = entry_of(*done, taken_back(second, "6")).row()
+    assert (row.average_price, row.filled_value) == (Decimal("180.4"), Decimal("1082.4"))
+
+
 @pytest.mark.parametrize("name", UNSURE)
 def test_what_the_fills_do_not_make_is_not_told(name: str) -> None:
     row = entry_of(*UNSURE[name]).row()

@@ -79,6 +79,12 @@ ORDER_STEPS: list[tuple[events.Event, Phase, CancelPhase, str]] = [
         CancelPhase.NONE,
         "released by ann",
     ),
+    (
+        events.OrderWasOurs(order_id="o1", tiger_order_id="t1", owner_order_id="o2"),
+        Phase.NOT_SENT,
+        CancelPhase.NONE,
+        "it was ours: o2",
+    ),
     (facts.working("o1", "4"), Phase.WORKING, CancelPhase.NONE, ""),
     (facts.fill("o1", "e1"), Phase.SUBMITTING, CancelPhase.NONE, ""),
     (facts.terms("o1", "25", "181.5"), Phase.SUBMITTING, CancelPhase.NONE, ""),

@@ -9,6 +9,8 @@ from adapters.tiger_worker import rates
 from adapters.tiger_worker.executions import (
     AGAIN_LEAVE,
     AGAIN_MAX_S,
+    ASKING_S,
+    FAILED_AGAIN_S,
     NOT_LISTED_AFTER_S,
 )
 from adapters.tiger_worker.windows import SWEEP_EVERY_S
@@ -148,16 +150,43 @@ def test_order_whose_executions_fail_hides_no_other(monkeypatch: pytest.MonkeyPa
     rig.broker_side.failing = {fund["id"]}
     told = rig.after(2.0)
     assert rig.order().phase is Phase.WORKING
-    # No verdict comes of such a round, until it is clear that there will be no answer.
-    assert of(told, items.RoundCompleted) == []
-    told = rig.after(1.0, rounds=int(NOT_LISTED_AFTER_S) + READINGS)
     assert of(told, items.RoundCompleted)
+    rig.after(1.0, rounds=int(NOT_LISTED_AFTER_S + FAILED_AGAIN_S))
     assert (FILLS_NOT_LISTED, "FUNDX") in causes(rig)
-    # From then on it is asked for seldom, and fails no round.
     before = len(rig.asked("order_transactions"))
-    told = rig.after(1.0, rounds=20)
-    assert len(of(told, items.RoundCompleted)) == 20
-    assert len(rig.asked("order_transactions")) <= before + 2
+    rig.after(1.0, rounds=int(2 * FAILED_AGAIN_S))
+    assert len(rig.asked("order_transactions")) == before + 2
+
+
+def test_orders_whose_executions_fail_one_after_another_keep_no_verdict_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = reading_rig(monkeypatch)
+    rig.after(0.0, rounds=READINGS)
+    for second in range(0, 180, 45):
+        fund = stranger(**FUND, id=5000 + second, openTime=at_ms(second))
+        rig.broker_side.book = [*rig.broker_side.book, fund]
+        rig.broker_side.failing.add(fund["id"])
+        told = rig.after(1.0, rounds=45)
+        assert len(of(told, items.RoundCompleted)) == 45
+    assert not rig.rig.desk.state.is_stale
+    rig.broker_side.positions = [position_row(symbol="TSLA", positionQty=500)]
+    rig.after(1.0, rounds=READINGS)
+    assert [broken.symbol for broken in rig.rig.desk.state.breaks.values()] == ["TSLA"]
+
+
+@pytest.mark.parametrize("call_s", [ASKING_S / 10, 15.0], ids=["slow", "not_answered"])
+def test_many_fills_at_once_keep_no_other_order_from_being_told(
+    monkeypatch: pytest.MonkeyPatch, call_s: float
+) -> None:
+    rig = reading_rig(monkeypatch, facts.previewed(), facts.started(), facts.unknown())
+    funds = [stranger(**FUND, id=5000 + n, openTime=at_ms(-9)) for n in range(300)]
+    rig.broker_side.book = [*funds, order_row(openTime=at_ms(1))]
+    rig.broker_side.call_s = {"order_transactions": call_s}
+    told = rig.after(2.0)
+    assert rig.order().phase is Phase.WORKING
+    assert of(told, items.RoundCompleted)
+    assert len(rig.asked("order_transactions")) == max(1, ASKING_S / call_s)
 
 
 def test_executions_that_come_after_they_failed_are_recorded(
@@ -170,9 +199,8 @@ def test_executions_that_come_after_they_failed_are_recorded(
     rig.after(1.0, rounds=2)
     assert rig.order().recorded_quantity == 0
     rig.broker_side.failing = set()
-    told = rig.after(1.0)
+    rig.after(FAILED_AGAIN_S)
     assert rig.order().recorded_quantity == 40
-    assert of(told, items.RoundCompleted)
 
 
 def test_executions_that_do_not_come_are_asked_for_ever_more_seldom(

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from tigeropen.common.exceptions import ApiException
 
-from adapters.tiger_worker import file_halt, halt_orders
+from adapters.tiger_worker import file_halt, halt_orders, lanes
 from adapters.tiger_worker.file_halt import QUIET_LISTINGS, FileHalt, Standing
 from adapters.tiger_worker.halt_journal import CancelJournal, HaltNote, is_news
 from adapters.tiger_worker.halt_orders import HaltOrders
-from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
+from adapters.tiger_worker.rates import HALT_LEAVE, NO_BUDGETS, RateBudget
 from core.items import CancelJournaled, Outcome
 from tests.support import core_facts as facts
 from tests.support.worker_parts import (
@@ -420,6 +420,21 @@ def test_budget_that_is_used_up_only_puts_a_listing_off(tmp_path: Path, quick: N
         assert watch.client.asked == []
         budget._spent["active_orders"].clear()
         watch.until(lambda: watch.asked == ["11"])
+
+
+def test_rounds_and_cancels_of_others_leave_tokens_to_the_watch(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "CANCEL_TOKEN_WAIT_S", 0.0)
+    budget = RateBudget({"active_orders": 120, "cancel_order": 60})
+    for method in ("active_orders", "cancel_order"):
+        while budget.try_take(method):
+            pass
+    watch = Watch(tmp_path, budget=budget)
+    watch.lists(*range(11, 11 + HALT_LEAVE))
+    watch.file.touch()
+    with watch.running():
+        watch.until(lambda: len(watch.asked) == HALT_LEAVE)
 
 
 def test_watch_that_can_watch_no_more_says_so(watch: Watch) -> None:

@@ -10,9 +10,14 @@ from msgspec.structs import replace
 from adapters.tiger_worker import halt_telling
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.gaps import Gaps
-from adapters.tiger_worker.halt_telling import LINES_MAX, TELL_EVERY_S, HaltTelling
+from adapters.tiger_worker.halt_telling import (
+    LINES_MAX,
+    TELL_EVERY_S,
+    UNLISTED_AFTER_S,
+    HaltTelling,
+)
 from adapters.tiger_worker.parts import Work
-from core import events
+from core import events, items
 from core.items import Outcome
 from tests.support import core_facts as facts
 from tests.support.worker_parts import DeskRig, ManualClock
@@ -50,6 +55,10 @@ class TellingRig:
     @property
     def imported(self) -> int:
         return self.rig.stored().count(IMPORTED)
+
+    @property
+    def asked(self) -> int:
+        return self.rig.stored().count("account.cancels_asked")
 
     def look(self) -> None:
         """Look, a while after the desk took something."""
@@ -123,6 +132,49 @@ def test_line_of_an_order_that_no_listing_has_shown_keeps_no_other_waiting(
     rig.rig.take(facts.external(tiger="99"))
     rig.look()
     assert rig.waiting == LINES_MAX
+
+
+def test_line_of_an_order_that_no_listing_ever_shows_is_told_once_and_the_journal_goes(
+    rig: TellingRig,
+) -> None:
+    journal = rig.watch.halt.journal
+    journal.write(entry("99"))
+    journal.write(entry("98", 5.0))
+    rig.look()
+    rig.clock.pass_s(UNLISTED_AFTER_S - 2 * TELL_EVERY_S)
+    rig.look()
+    assert (rig.waiting, rig.asked) == (0, 0)
+    # One of them was listed in the meantime.
+    rig.rig.take(facts.external(tiger="98"))
+    rig.clock.pass_s(2 * TELL_EVERY_S)
+    for _ in range(5):
+        rig.look()
+    assert rig.waiting == 2
+    rig.take()
+    rig.take()
+    assert (rig.asked, rig.imported) == (1, 1)
+    for _ in range(5):
+        rig.look()
+    assert (rig.waiting, rig.asked, rig.imported) == (0, 1, 1)
+    assert journal.entries() == ()
+    # The worker asks for no cancel of it.
+    assert [each for each in rig.rig.trace.of("cancel") if "99" in each] == []
+
+
+def test_time_without_readings_says_nothing_of_an_order(rig: TellingRig) -> None:
+    rig.watch.halt.journal.write(entry("99"))
+    rig.look()
+    rig.rig.take(items.GapNoticed(gap=1, cause="readings fail"))
+    rig.clock.pass_s(2 * UNLISTED_AFTER_S)
+    rig.look()
+    rig.look()
+    assert rig.waiting == 0
+    rig.rig.take(facts.round_completed(gaps=1))
+    rig.look()
+    assert rig.waiting == 0
+    rig.clock.pass_s(UNLISTED_AFTER_S)
+    rig.look()
+    assert rig.waiting == 1
 
 
 def test_lines_that_come_while_the_desk_has_some_are_told_after_these(rig: TellingRig) -> None:

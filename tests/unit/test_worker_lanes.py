@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.tiger_worker import lanes
 from adapters.tiger_worker.broker import AccountBroker, Ended
-from adapters.tiger_worker.cancel_lane import HANGING_MAX, THREADS
+from adapters.tiger_worker.cancel_lane import HANGING_MAX, THREADS, CancelJob
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk_thread import Turn
 from adapters.tiger_worker.guard import HaltLatch
-from adapters.tiger_worker.lanes import PREVIEW_THREADS, Lanes
+from adapters.tiger_worker.lanes import PREVIEW_THREADS, Lanes, ask_cancel
 from adapters.tiger_worker.parts import Intent, Work
-from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
+from adapters.tiger_worker.rates import HALT_LEAVE, NO_BUDGETS, RateBudget
 from core.items import (
     CancelAnswered,
     ContractFacts,
@@ -230,3 +231,18 @@ def test_halt_that_the_desk_took_holds_back_no_longer_than_that(rig: LanesRig) -
     assert not rig.latch.holds("AAPL")
     rig.lanes.place(rig.intent)
     assert rig.desk.answer().outcome is Outcome.DONE
+
+
+def test_cancels_that_nobody_hurries_leave_tokens_to_a_halts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "CANCEL_TOKEN_WAIT_S", 0.0)
+    budget, broker = RateBudget({"cancel_order": 60}), cast(AccountBroker, HangingBroker())
+
+    def asked(*, is_urgent: bool) -> int:
+        jobs = [CancelJob(ORDER, "t-1", is_urgent) for _ in range(60)]
+        outcomes = [ask_cancel(broker, budget, job).outcome for job in jobs]
+        return sum(outcome is not Outcome.NOT_SENT for outcome in outcomes)
+
+    assert asked(is_urgent=False) == 60 - HALT_LEAVE
+    assert asked(is_urgent=True) == HALT_LEAVE

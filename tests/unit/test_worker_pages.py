@@ -35,8 +35,8 @@ def test_every_page_of_a_listing_is_counted() -> None:
     assert len(of(paged(rig, 4), items.RoundCompleted)) == 1
     assert rig.budget.try_take("orders", count=26)
     assert not rig.budget.try_take("orders")
-    assert rig.budget.try_take("active_orders", count=28)
-    assert not rig.budget.try_take("active_orders")
+    assert rig.budget.try_take("active_orders", count=28, for_halt=True)
+    assert not rig.budget.try_take("active_orders", for_halt=True)
 
 
 def test_every_page_of_an_orders_executions_is_counted() -> None:

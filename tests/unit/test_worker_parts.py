@@ -295,6 +295,34 @@ def test_method_without_a_number_is_free_and_methods_do_not_share() -> None:
     assert RateBudget(NO_BUDGETS).is_unlimited
 
 
+@pytest.mark.parametrize("method", ["active_orders", "cancel_order"])
+def test_halt_finds_its_tokens_whatever_else_is_asked(
+    method: str, monotonic: ManualMonotonic
+) -> None:
+    budget = RateBudget(TIGER_BUDGETS)
+    found: list[bool] = []
+    for step in range(12_000):
+        # Rounds of many accounts, and cancels without number, take whatever they are given.
+        while budget.try_take(method):
+            pass
+        # One each two seconds, as the watch lists.
+        if step % 40 == 0:
+            found.append(budget.try_take(method, for_halt=True))
+        monotonic.now_s += 0.05
+    assert found[: rates.HALT_LEAVE] == [True] * rates.HALT_LEAVE
+    minutes = [found[begin : begin + 31] for begin in range(0, 270)]
+    assert min(minute.count(True) for minute in minutes) >= rates.HALT_LEAVE
+
+
+def test_small_budget_leaves_a_halt_no_more_than_a_share() -> None:
+    budget = RateBudget({"active_orders": 12, "cancel_order": 1, "orders": 12})
+    assert [budget.try_take("active_orders") for _ in range(12)].count(True) == 10
+    assert budget.try_take("active_orders", count=2, for_halt=True)
+    assert not budget.try_take("active_orders", for_halt=True)
+    assert budget.try_take("cancel_order")
+    assert budget.try_take("orders", count=12)
+
+
 def test_places_and_cancels_of_a_paper_account_stay_within_what_it_has_together() -> None:
     assert TIGER_BUDGETS["place_order"] + TIGER_BUDGETS["cancel_order"] <= 120
 

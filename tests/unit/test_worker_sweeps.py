@@ -7,11 +7,18 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import evidence, executions, open_looks, windows
+from adapters.tiger_worker import executions, open_looks, reconcile, taken_back, windows
 from adapters.tiger_worker.broker import POSITION_CLASSES
-from adapters.tiger_worker.evidence import TAKEN_BACK_AFTER_S
 from adapters.tiger_worker.parts import Work
-from adapters.tiger_worker.windows import LOOK_BACK_S, OPEN_LEAVE, SWEEP_EVERY_S, SWEEP_ROWS
+from adapters.tiger_worker.rates import HALT_LEAVE
+from adapters.tiger_worker.taken_back import TAKEN_BACK_AFTER_S
+from adapters.tiger_worker.windows import (
+    LOOK_BACK_S,
+    OPEN_AGAIN_S,
+    OPEN_LEAVE,
+    SWEEP_EVERY_S,
+    SWEEP_ROWS,
+)
 from core import events, items
 from core.orders import Order, Phase
 from tests.support import core_facts as facts
@@ -39,7 +46,8 @@ class BookClient(ScriptedClient):
     """A broker with a book: it lists what was opened since the moment that is asked for.
 
     `is_late`: its listings do not show what they should; `active` are the orders it calls open;
-    `failing` are the orders whose executions it does not list.
+    `failing` are the orders whose executions it does not list; `away` are methods that it does not
+    answer; `call_s` is how long each method takes.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -51,12 +59,15 @@ class BookClient(ScriptedClient):
         self.cash = 0.0
         self.is_late = False
         self.failing: set[int] = set()
+        self.away: set[str] = set()
+        self.call_s: dict[str, float] = {}
 
     @property
     def active(self) -> list[dict[str, Any]]:
         return [row for row in self.book if row["status"] == "Submitted"]
 
     def _next(self, method: str, fields: dict[str, Any]) -> Any:
+        self._clock.pass_s(self.call_s.get(method, 0.0))
         listed = {
             "orders": [r for r in self.book if r["openTime"] >= fields.get("start_date", 0)],
             "active_orders": self.active,
@@ -71,6 +82,8 @@ class BookClient(ScriptedClient):
         if method == "prime_assets":
             assets = cash_row(self.cash) if self.cash else ASSETS
             self.answers[method] = deque([ok(assets, at=self._clock.now())])
+        if method in self.away:
+            self.answers[method] = deque([{"code": 4, "message": "rate limit"}])
         return super()._next(method, fields)
 
 
@@ -84,7 +97,7 @@ class SweepRig(RoundRig):
         # One clock for all: the broker's, the desk's, and that of the pauses.
         self.broker_side._clock = self.rig.clock
         self.monotonic = _Monotonic(self.rig.clock)
-        for module in (windows, evidence, executions, open_looks):
+        for module in (windows, executions, open_looks, taken_back):
             monkeypatch.setattr(module, "time", self.monotonic)
 
     def after(self, seconds: float, *, rounds: int = 1) -> list[items.Item]:
@@ -243,7 +256,8 @@ def test_sweep_without_tokens_ends_no_round_and_is_made_up_for(
     assert rig.asked("active_orders") == []
     (completed,) = of(rig.after(1.0), items.RoundCompleted)
     assert completed.open_symbols is None
-    rig.reconciler._windows._budget._budgets = {"active_orders": OPEN_LEAVE + 1}
+    enough = OPEN_LEAVE + HALT_LEAVE + 1
+    rig.reconciler._windows._budget._budgets = {"active_orders": enough}
     assert of(rig.after(1.0), items.RoundCompleted)
     assert len(rig.asked("active_orders")) == 1
 
@@ -259,6 +273,87 @@ def test_sweep_that_shows_nothing_new_tells_of_no_order(monkeypatch: pytest.Monk
     assert of(rig.after(SWEEP_EVERY_S, rounds=2), items.OrderSeen) == []
     assert len(rig.asked("active_orders")) == 3
     assert len(rig.rig.stored()) == stored
+
+
+# --- open orders that are not listed ------------------------------------------------------------
+
+
+def test_round_whose_open_orders_fail_is_complete_and_asks_for_them_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch)
+    rig.after(0.0)
+    rig.broker_side.away = {"active_orders"}
+    rig.broker_side.book = [order_row(userMark="", orderId=0, openTime=at_ms(SWEEP_EVERY_S))]
+    (completed,) = of(rig.after(SWEEP_EVERY_S), items.RoundCompleted)
+    assert completed.open_symbols is None
+    assert rig.rig.desk.state.by_tiger_id.get(TIGER)
+    asked = len(rig.asked("active_orders"))
+    seconds = int(2 * SWEEP_EVERY_S)
+    told = rig.after(1.0, rounds=seconds)
+    assert len(of(told, items.RoundCompleted)) == seconds
+    assert of(told, items.GapNoticed) == []
+    assert not rig.rig.desk.state.is_stale
+    assert len(rig.asked("active_orders")) == asked + seconds // OPEN_AGAIN_S
+    rig.broker_side.away = set()
+    rig.after(OPEN_AGAIN_S)
+    asked = len(rig.asked("active_orders"))
+    rig.after(1.0, rounds=int(SWEEP_EVERY_S))
+    assert len(rig.asked("active_orders")) == asked + 1
+
+
+def test_late_fill_is_recorded_while_open_orders_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = SweepRig(monkeypatch, *WORKING)
+    rig.after(0.0)
+    rig.broker_side.book = [order_row(status="Cancelled")]
+    rig.after(1.0, rounds=2)
+    assert rig.rig.desk.state.watched_orders == frozenset()
+    rig.broker_side.away = {"active_orders"}
+    rig.after(SWEEP_EVERY_S + 3600.0)
+    rig.broker_side.book = [order_row(status="Cancelled", filledQuantity=40)]
+    rig.broker_side.executions = [EXECUTION]
+    rig.after(SWEEP_EVERY_S)
+    assert rig.order().recorded_quantity == 40
+
+
+def test_round_that_owes_a_verdict_tells_what_it_read_before_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch, facts.previewed(), facts.started(), facts.unknown())
+    rig.rig.take(rig.gaps.note("slept"))
+    rig.rig.take(facts.halt())
+    rig.broker_side.book = [order_row(openTime=at_ms(1))]
+    rig.broker_side.away = {"active_orders"}
+    told = rig.after(LATE_S, rounds=2 * ROUNDS)
+    assert rig.order().phase is Phase.WORKING
+    # It is cancelled under the halt as soon as it is seen.
+    assert rig.rig.trace.of("cancel") == [ORDER]
+    assert of(told, items.RoundCompleted) == []
+    assert rig.rig.desk.state.is_stale
+    rig.broker_side.away = set()
+    assert of(rig.after(1.0), items.RoundCompleted)
+    assert not rig.rig.desk.state.is_stale
+
+
+def test_rounds_whose_open_orders_fail_make_nothing_absent_where_a_verdict_is_owed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch, facts.previewed(), facts.started(), facts.unknown(), facts.stale())
+    rig.broker_side.away = {"active_orders"}
+    told = rig.after(LATE_S, rounds=9 * ROUNDS)
+    assert of(told, items.AbsenceConfirmed) == []
+    assert rig.order().phase is Phase.UNKNOWN
+
+
+def test_round_without_a_token_of_open_orders_that_owes_a_verdict_tells_what_it_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconcile, "TOKEN_WAIT_S", 0.0)
+    given = (facts.previewed(), facts.started(), facts.unknown(), facts.stale())
+    rig = SweepRig(monkeypatch, *given, budgets={"active_orders": 0})
+    rig.broker_side.book = [order_row(openTime=at_ms(1))]
+    assert of(rig.after(LATE_S), items.RoundCompleted) == []
+    assert rig.order().phase is Phase.WORKING
 
 
 # --- a halt --------------------------------------------------------------------------------
@@ -330,9 +425,12 @@ def test_row_with_fewer_fills_than_recorded_is_evidence_after_a_while(
 ) -> None:
     rig = SweepRig(monkeypatch, *WORKING, facts.fill("e1", "40"), facts.working(filled="40"))
     rig.broker_side.book = [order_row(status=status)]
+    # Its executions are listed as they were.
+    rig.broker_side.executions = [EXECUTION]
     assert of(rig.after(0.0, rounds=int(TAKEN_BACK_AFTER_S)), items.FillsTakenBack) == []
     (found,) = of(rig.after(1.0), items.FillsTakenBack)
     assert (found.filled_quantity, found.is_over) == (0, status == "Cancelled")
+    assert found.gone == ()
     assert rig.rig.desk.state.frozen_symbols == {"AAPL"}
     doubted = Phase.UNKNOWN if status == "Cancelled" else Phase.WORKING
     assert rig.order().phase is doubted

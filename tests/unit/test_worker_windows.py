@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from adapters.tiger_worker import desk_thread, evidence, executions, rates, reconcile, windows
+from adapters.tiger_worker import desk_thread, executions, rates, reconcile, taken_back, windows
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import TIGER_BUDGETS, WINDOW_S
 from adapters.tiger_worker.windows import (
@@ -99,7 +99,7 @@ class RationedRig(RoundRig):
         self.broker_side = RationedBroker(book)
         super().__init__(*given, budgets=TIGER_BUDGETS, client=self.broker_side, figures_s=30.0)
         self.broker_side.clock = self.rig.clock
-        for module in (windows, evidence, executions, rates, reconcile, desk_thread):
+        for module in (windows, taken_back, executions, rates, reconcile, desk_thread):
             monkeypatch.setattr(module, "time", _Time(self.rig.clock))
 
     def rounds_of(self, minutes: float) -> tuple[int, int]:
@@ -212,6 +212,21 @@ def test_round_that_is_to_end_a_doubt_goes_back_for_all_that_is_missed(
     rig.rig.take(items.GapNoticed(gap=rig.gaps.note("slept").gap, cause="slept"))
     rig.run()
     assert rig.asked("orders")[asked]["start_date"] <= at_ms(-DAYS * DAY_S)
+
+
+def test_failing_rounds_go_far_back_no_more_often_than_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch, OPEN)
+    rig.broker_side.book = days_of(2 * WIDE_ROWS)
+    rig.after(0.0)
+    rig.broker_side.away = {"active_orders"}
+    rig.rig.take(rig.gaps.note("slept"))
+    before = len(rig.begins())
+    rig.after(1.0, rounds=60)
+    wide = [begin for begin in rig.begins()[before:] if begin < facts.at(-DAYS * DAY_S)]
+    # Two pages more than the first: once, and then as often as that is worth.
+    assert len(wide) == 1 + 60 // (2 * WIDE_PAGE_S)
 
 
 # --- what it may not miss -----------------------------------------------------------------------

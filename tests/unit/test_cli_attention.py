@@ -1,0 +1,53 @@
+"""What `tiger-mcp status` says of an account's token: the record, and the clock before it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core.events import Environment, Mode
+from core.items import TokenFact
+from core.views import AccountRow, AsOf, TokenRow
+from infra.cli.attention import account_needs
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+DEAD = (TokenFact.EXPIRED, TokenFact.REVOKED)
+
+
+def lines(state: TokenFact, *, ends_in: timedelta | None) -> list[str]:
+    """Return what a person is told of an account that is well but for its token."""
+    ends = None if ends_in is None else NOW + ends_in
+    token = TokenRow(state=state, issued_at=None, expires_at=ends, detail="", recorded_at=NOW)
+    row = AccountRow(
+        alias="paper",
+        login="main",
+        environment=Environment.PAPER,
+        mode=Mode.AUTO,
+        state="active",
+        detail="",
+        halted_symbols=(),
+        open_orders=0,
+        doubtful_orders=0,
+        token=token,
+        as_of=AsOf(n=1, sequence=1, recorded_at=NOW),
+    )
+    return list(account_needs(row, now=NOW))
+
+
+@pytest.mark.parametrize("state", list(TokenFact))
+def test_a_token_past_its_end_needs_a_person_whatever_is_recorded_of_it(state: TokenFact) -> None:
+    said = " ".join(lines(state, ends_in=-timedelta(hours=1)))
+    if state in DEAD:
+        assert f"token is {state}" in said
+    else:
+        assert "ended at 2026-11-22 09:00 UTC" in said
+        assert "put a new one into the login's token file" in said
+
+
+@pytest.mark.parametrize("ends_in", [timedelta(seconds=1), None])
+@pytest.mark.parametrize("state", [TokenFact.ISSUED, TokenFact.REFRESHED])
+def test_a_token_that_is_well_needs_nobody(state: TokenFact, ends_in: timedelta | None) -> None:
+    assert lines(state, ends_in=ends_in) == []
+
+
+def test_the_end_is_past_at_its_very_moment() -> None:
+    assert lines(TokenFact.ISSUED, ends_in=timedelta(0))
