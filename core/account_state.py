@@ -60,14 +60,17 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     `positions` are the broker's quantities by `position_key`, moved by each fill recorded since;
     `observed` are those figures unmoved, `bought_since` and `sold_since` the fills recorded after
     them. `expected` is what the fills make of the figures last agreed on, which no reading moves;
-    `cash_expected` the same of cash, by currency. `frozen_for` holds what froze the account or a
-    symbol before: a finding freezes once.
+    `cash_expected` the same of cash, by currency. `executions` are by the broker's id the orders of
+    the fills recorded, `fills` what was recorded; what was taken back is in neither. `frozen_for`
+    holds what froze the account or a symbol before: a finding freezes once.
     """
 
     account: str = ""
     # With the mode that holds now.
     opened: events.AccountOpened | None = None
     run_id: str = ""
+    # Which number at the broker the account is bound to; see `events.AccountWorkerStarted`.
+    number_check: str = ""
     is_stale: bool = True
     gap: int = 0
     # When the orders were listed that the account was last reconciled by, by the broker's clock.
@@ -89,6 +92,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     frozen_at: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     # Scopes of halts ("" or a symbol) with the `n` of each, until readings show nothing open.
     unverified_halts: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
+    # Symbols of which the account's halt says nothing of orders from elsewhere: only theirs does.
+    spared_symbols: frozenset[str] = frozenset()
+    # The last halt of the account that readings verified: nothing of any symbol was open.
+    verified_n: int = 0
     previews: Keyed[Preview] = msgspec.field(default_factory=lambda: Keyed[Preview]())
     orders: Keyed[Order] = msgspec.field(default_factory=lambda: Keyed[Order]())
     open_orders: frozenset[str] = frozenset()
@@ -101,6 +108,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     by_tiger_id: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     by_mark: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     executions: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
+    fills: Keyed[events.OrderFillRecorded] = msgspec.field(
+        default_factory=lambda: Keyed[events.OrderFillRecorded]()
+    )
     numbers: Keyed[str] = msgspec.field(default_factory=lambda: Keyed[str]())
     # The callers' keys, for ever: what each was first used for.
     claims: Keyed[Claim] = msgspec.field(default_factory=lambda: Keyed[Claim]())
@@ -112,6 +122,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     breaks: Keyed[PositionBreak] = msgspec.field(default_factory=lambda: Keyed[PositionBreak]())
     cash_expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    # Fills not recorded that a base of these holds; see `core.bases`.
+    unlisted: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     token: TokenState | None = None
     position_figures: tuple[events.PositionFigure, ...] | None = None
     balances: events.AccountBalancesObserved | None = None

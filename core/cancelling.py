@@ -1,15 +1,18 @@
 """Cancels: of one order, of all that fit a filter, and what the broker answered."""
 
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from core import events, items
 from core.account_state import AccountState
 from core.commands import CancelOrder, CancelOrders
+from core.context import Context
 from core.events import Event
+from core.halting import wants_strangers_cancelled
 from core.ids import derived_id
 from core.orders import CancelPhase, Order, Phase
 from core.refusals import Refusal
-from core.refusing import refused
+from core.refusing import refused, refused_outright
 
 _UNREAD: Final = "unread:"
 # Where a request to cancel came to nothing, as far as anybody knows.
@@ -30,6 +33,26 @@ def decide_cancel(state: AccountState, item: items.CommandItem, command: CancelO
             order_id=order.order_id,
         )
     return wish
+
+
+def decide_cancel_again(
+    state: AccountState, item: items.CommandItem, context: Context
+) -> events.OrderCancelStarted | None:
+    """Return the intent once more, where a command taken before is a cancel that came to nothing.
+
+    A worker may have died between the intent and the call; then its successor is delivered the
+    same command. An order may be asked away twice. The worker's own wish is the same one as long as
+    its halt holds, and asks again also for what the broker took and left open.
+    """
+    if not isinstance(item.command, CancelOrder) or item.expires_at < context.now:
+        return None
+    order = state.orders.get(item.command.order_id)
+    if order is None or refused_outright(state, item):
+        return None
+    if not item.is_own and order.cancel not in _TO_NOTHING:
+        return None
+    wish = _wish(order, item.command_id)
+    return wish if isinstance(wish, events.OrderCancelStarted) else None
 
 
 def decide_cancel_many(
@@ -70,12 +93,14 @@ def must_not_rest(state: AccountState, order: Order) -> bool:
         return False
     if order.cancel is CancelPhase.WANTED:
         return order.phase is not Phase.RELEASED and bool(order.tiger_order_id)
-    symbol = order.spec.symbol
+    return _wants_cancelled(state, order)
+
+
+def _wants_cancelled(state: AccountState, order: Order) -> bool:
+    """Say whether a halt wants an order cancelled that is on the books."""
     if is_from_elsewhere(state, order):
-        scopes = {""} if state.is_halted else set()
-        scopes |= {symbol} & state.halted_symbols
-        return any(scope in state.unverified_halts for scope in scopes)
-    return state.halts(symbol)
+        return wants_strangers_cancelled(state, order.spec.symbol)
+    return state.halts(order.spec.symbol)
 
 
 def is_halt_carried(state: AccountState) -> bool:
@@ -87,6 +112,23 @@ def is_halt_carried(state: AccountState) -> bool:
     return is_verified and all(is_from_elsewhere(state, order) for order in _open_orders(state))
 
 
+def is_open_under(state: AccountState, scope: str, open_symbols: Iterable[str]) -> bool:
+    """Say whether an order is open that keeps a halt from being verified.
+
+    `open_symbols` are those of the broker's open orders, "" for one that cannot be read. Where a
+    symbol's own halt was verified, its orders from elsewhere are no matter of the account's.
+    """
+    let_be = () if scope else _let_be(state)
+    if any(scope in ("", one) or not one for one in open_symbols if one not in let_be):
+        return True
+    known = (state.orders[order_id] for order_id in state.open_in(scope))
+    return any(o.spec.symbol not in let_be or not is_from_elsewhere(state, o) for o in known)
+
+
+def _let_be(state: AccountState) -> tuple[str, ...]:
+    return tuple(one for one in state.spared_symbols if one not in state.unverified_halts)
+
+
 def is_from_elsewhere(state: AccountState, order: Order) -> bool:
     """Say whether an order was not given here; what the broker made of one is its giver's."""
     # Of a parent that was never seen nobody knows; each is on the books before what it led to.
@@ -96,28 +138,42 @@ def is_from_elsewhere(state: AccountState, order: Order) -> bool:
 
 def is_ours(state: AccountState, tiger_order_id: str) -> bool:
     """Say whether the broker's id is that of an order given here, or of what was made of one."""
-    order = state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
+    order = _booked(state, tiger_order_id)
     return order is not None and not is_from_elsewhere(state, order)
 
 
 def must_cancel_unread(state: AccountState, tiger_order_id: str, symbol: str) -> bool:
-    """Say whether a halt wants an open order cancelled that is on no book because of its row.
+    """Say whether an order is to be cancelled that may be open, though it is not so on the books.
 
-    Once readings have verified the halt, it is a person's own deed, as any order from elsewhere.
+    Because of its row it is on none: then once readings have verified the halt it is a person's own
+    deed, as any order from elsewhere. Or it is released or done there, and its row shows no end:
+    the halt is about it as about any other, and a wish to cancel what was released holds as well.
     """
-    if not tiger_order_id or tiger_order_id in state.by_tiger_id:
+    order = _booked(state, tiger_order_id)
+    if order is None:
+        return bool(tiger_order_id) and wants_strangers_cancelled(state, symbol)
+    if order.is_open or order.cancel is CancelPhase.STARTED:
         return False
-    scopes = {""} if state.is_halted else set()
-    scopes |= {symbol} & state.halted_symbols
-    return any(scope in state.unverified_halts for scope in scopes)
+    is_wished = order.phase is Phase.RELEASED and order.cancel is CancelPhase.WANTED
+    return is_wished or _wants_cancelled(state, order)
+
+
+def _booked(state: AccountState, tiger_order_id: str) -> Order | None:
+    return state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
 
 
 def decide_cancel_unread(state: AccountState, item: items.UnreadOrderOpen) -> Event | None:
-    """Return the intention to have an order cancelled whose id alone can be read."""
+    """Return the intention to have an order cancelled whose id alone is sure."""
     if not must_cancel_unread(state, item.tiger_order_id, item.symbol):
         return None
+    command_id = derived_id("cmd", state.account, "unread order", item.tiger_order_id)
+    order = _booked(state, item.tiger_order_id)
+    if order is not None:
+        return events.OrderCancelStarted(
+            order_id=order.order_id, command_id=command_id, tiger_order_id=item.tiger_order_id
+        )
     return events.AccountCancelsAsked(
-        command_id=derived_id("cmd", state.account, "unread order", item.tiger_order_id),
+        command_id=command_id,
         symbol=item.symbol or None,
         side=None,
         order_ids=(),
@@ -159,9 +215,42 @@ def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> E
             assert_never(item.outcome)
 
 
-def _wish(order: Order, command_id: str) -> Event | None:
+def decide_journaled(state: AccountState, item: items.CancelJournaled) -> Event | None:
+    """Return the record of a cancel that was made without this ledger.
+
+    An order that no listing has shown yet may still come: its line waits in the journal for it. One
+    that none will show, because it was opened too long ago, is recorded by the broker's id alone.
+    """
+    if item.key in state.handled:
+        return None
+    order_id = state.by_tiger_id.get(item.tiger_order_id)
+    if order_id is not None:
+        return events.OrderCancelImported(
+            order_id=order_id,
+            key=item.key,
+            asked_at=item.asked_at,
+            outcome=str(item.outcome),
+            code=item.code,
+            detail=item.detail,
+        )
+    if not item.is_unlisted:
+        return None
+    return events.AccountCancelsAsked(
+        command_id=item.key,
+        symbol=None,
+        side=None,
+        order_ids=(),
+        unread=item.tiger_order_id,
+        outcome=str(item.outcome),
+        detail=item.detail,
+    )
+
+
+def _wish(
+    order: Order, command_id: str
+) -> events.OrderCancelStarted | events.OrderCancelWanted | None:
     match order.phase:
-        case Phase.ACCEPTED | Phase.WORKING | Phase.UNKNOWN | Phase.NOT_FOUND if (
+        case Phase.ACCEPTED | Phase.WORKING | Phase.UNKNOWN | Phase.NOT_FOUND | Phase.RELEASED if (
             order.tiger_order_id
         ):
             # The broker's id is all that a cancel needs, whatever else is in doubt.

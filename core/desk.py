@@ -14,9 +14,12 @@ from core.account_state import KICKED, AccountState, kick_key, message_key
 from core.balances import decide_balances
 from core.cancelling import (
     decide_cancel,
+    decide_cancel_again,
     decide_cancel_answered,
     decide_cancel_many,
     decide_cancel_unread,
+    decide_journaled,
+    is_open_under,
 )
 from core.commands import (
     AdoptPosition,
@@ -36,6 +39,7 @@ from core.context import CLOCK_SKEW_MAX_S, Context
 from core.events import Environment, Event, Mode
 from core.figures import decide_adopt, decide_positions
 from core.halting import decide_halt, decide_halt_file, decide_release, decide_resume
+from core.identity import decide_recognized
 from core.modifying import (
     decide_modify,
     decide_modify_answered,
@@ -81,7 +85,7 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
         case items.ActAbandoned():
             return _abandoned(state, item)
         case items.OrderSeen():
-            return decide_seen(state, item, context)
+            return decide_recognized(state, item) or decide_seen(state, item, context)
         case items.RowUnreadable():
             return decide_unreadable(state, item)
         case items.UnreadOrderOpen():
@@ -110,7 +114,10 @@ def waits(state: AccountState, item: items.Item) -> bool:
     """
     if isinstance(item, items.ModifyPrepared):
         item = item.item
-    if not isinstance(item, items.CommandItem) or item.command_id in state.handled:
+    if not isinstance(item, items.CommandItem):
+        return False
+    is_repeated = item.command_id in state.handled
+    if is_repeated and not isinstance(item.command, CancelOrder):
         return False
     match item.command:
         case SubmitOrder(preview_id=preview_id):
@@ -125,7 +132,8 @@ def waits(state: AccountState, item: items.Item) -> bool:
             )
         case CancelOrder(order_id=order_id):
             order = state.orders.get(order_id)
-            return order is not None and order.is_open and order.cancel is CancelPhase.STARTED
+            may_live = order is not None and (order.is_open or order.phase is Phase.RELEASED)
+            return order is not None and may_live and order.cancel is CancelPhase.STARTED
         case ModifyOrder():
             return must_wait(state, item.command)
         case _:
@@ -165,7 +173,7 @@ def is_taken_again(item: items.Item) -> bool:
 
 def _command(state: AccountState, item: items.CommandItem, context: Context) -> Event | None:
     if item.command_id in state.handled:
-        return None
+        return decide_cancel_again(state, item, context)
     # A halt is never too late; everything else that expired would act on an old wish.
     if item.expires_at < context.now and not isinstance(item.command, Halt):
         return refused(item, Refusal.COMMAND_EXPIRED, "it was asked too long ago")
@@ -301,7 +309,7 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
         case items.RoundCompleted():
             return _round_completed(state, item)
         case items.CancelJournaled():
-            return _journaled(state, item)
+            return decide_journaled(state, item)
         case items.TokenSeen():
             return decide_token(state.token, item)
         case items.GapNoticed():
@@ -326,7 +334,7 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
         case items.WorkerStarts():
             if state.run_id == item.run_id:
                 return None
-            return events.AccountWorkerStarted(run_id=item.run_id)
+            return events.AccountWorkerStarted(run_id=item.run_id, number_check=item.number_check)
         case items.Unreadable():
             if message_key(item) in state.handled:
                 return None
@@ -355,8 +363,7 @@ def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event |
     for scope, halted_n in sorted(state.unverified_halts.items()):
         # Counted, not timed: clocks are set, and the line only grows.
         is_later = item.after_n >= halted_n
-        is_open = any(scope in ("", symbol) or not symbol for symbol in item.open_symbols)
-        is_open = is_open or bool(state.open_in(scope))
+        is_open = is_open_under(state, scope, item.open_symbols)
         if is_later and not is_open and not _may_arrive(state, scope, item.open_from):
             return events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
     return None
@@ -369,19 +376,4 @@ def _may_arrive(state: AccountState, scope: str, open_from: datetime | None) -> 
         open_from is None or order.arrives_by >= open_from
         for order in released
         if scope in ("", order.spec.symbol)
-    )
-
-
-def _journaled(state: AccountState, item: items.CancelJournaled) -> Event | None:
-    order_id = state.by_tiger_id.get(item.tiger_order_id)
-    # An order that no listing has shown yet will be: the line waits in the journal for it.
-    if order_id is None or item.key in state.handled:
-        return None
-    return events.OrderCancelImported(
-        order_id=order_id,
-        key=item.key,
-        asked_at=item.asked_at,
-        outcome=str(item.outcome),
-        code=item.code,
-        detail=item.detail,
     )

@@ -104,12 +104,32 @@ class OrderSubmissionStarted(msgspec.Struct, frozen=True, kw_only=True):
     arrives_by: datetime
 
 
-class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker has the order; `evidence` is `reply` or `listing`."""
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The broker has the order; `evidence` is `reply` or `listing`.
+
+    `moved_from` is the stranger that it stood on the books as until now, and the figures after it
+    are what is recorded of that one, `charges` in its currency.
+    """
 
     order_id: str
     tiger_order_id: str
     evidence: str
+    moved_from: str = ""
+    filled_quantity: Decimal = Decimal(0)
+    recorded_quantity: Decimal = Decimal(0)
+    recorded_legs: tuple[tuple[str, Decimal], ...] = ()
+    charges: Decimal = Decimal(0)
+
+
+class OrderWasOurs(msgspec.Struct, frozen=True, kw_only=True):
+    """A stranger on the books is one of our orders; what is left of its entry is empty.
+
+    `owner_order_id` is the order of ours that has the broker's id now.
+    """
+
+    order_id: str
+    tiger_order_id: str
+    owner_order_id: str
 
 
 class OrderNotSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +184,26 @@ class OrderFillRecorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     quantity: Decimal
     price: Money
     executed_at: datetime
+    contract: str = ""
+
+
+class OrderFillTakenBack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The broker took an execution back: the complete lists of its order's hold it no more.
+
+    Which fill that was, as it was recorded. So many `listings` in a row lacked it, after the order
+    was listed with fewer fills than recorded; `filled_quantity` is what it was listed with then.
+    Where the same execution is listed again, it is recorded again.
+    """
+
+    order_id: str
+    execution_id: str
+    side: Side
+    symbol: str
+    quantity: Decimal
+    price: Money
+    executed_at: datetime
+    filled_quantity: Decimal
+    listings: int
     contract: str = ""
 
 
@@ -374,10 +414,15 @@ class AccountOpened(msgspec.Struct, frozen=True, kw_only=True):
     login: str
 
 
-class AccountWorkerStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker took the account: nothing is known of the broker until it is reconciled."""
+class AccountWorkerStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A worker took the account: nothing is known of the broker until it is reconciled.
+
+    `number_check` tells the account's number at the broker from others, and not what it is; the
+    first one binds the account to that number for ever.
+    """
 
     run_id: str
+    number_check: str = ""
 
 
 class AccountReconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -414,9 +459,9 @@ class AccountCancelsAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     """Every open order that fitted was asked to be cancelled, each by its own event before this.
 
     `symbol` and `side` are the filter as it was asked, None for any. `unread` is the broker's id of
-    an order on no book of ours, because its row cannot be read, which a halt has cancelled: without
-    `outcome` this is the intention, stored before the call, and with it what the broker answered, a
-    value of `core.items.Outcome` and `detail`.
+    an order on no book of ours, because its row cannot be read or nobody knows whose it is, which a
+    halt has cancelled: without `outcome` this is the intention, stored before the call, and with it
+    what the broker answered, a value of `core.items.Outcome` and `detail`.
     """
 
     command_id: str
@@ -432,7 +477,9 @@ class AccountHalted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Trading was stopped by a person or a model; `symbol` empty means the whole account.
 
     `file` tells the halt file that did it from the next of its name. `is_repeated`: by a model, of
-    what was halted already; what stood before stands.
+    what was halted already; what stood before stands. `spares` are the symbols of which a model's
+    halt wants no order from elsewhere cancelled, because another halt of theirs stood; `since_n` is
+    the halt of the account, not verified yet, under which a model halted a single symbol, or 0.
     """
 
     command_id: str
@@ -441,6 +488,8 @@ class AccountHalted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     detail: str
     file: str = ""
     is_repeated: bool = False
+    spares: tuple[str, ...] = ()
+    since_n: int = 0
 
 
 class AccountHaltVerified(msgspec.Struct, frozen=True, kw_only=True):
@@ -663,6 +712,7 @@ OrderEvent = (
     | OrderReleased
     | OrderWorking
     | OrderFillRecorded
+    | OrderFillTakenBack
     | OrderFilled
     | OrderCancelled
     | OrderExpired
@@ -684,6 +734,7 @@ OrderEvent = (
     | OrderModifyNotApplied
     | OrderReplaced
     | OrderExternalObserved
+    | OrderWasOurs
 )
 AccountEvent = (
     AccountOpened

@@ -19,8 +19,9 @@ from core.account_state import (
     message_key,
 )
 from core.balances import is_first_told
+from core.bases import Traded, moves_of, with_bases
 from core.codec import Recorded
-from core.halting import after_change, after_halt, after_resume
+from core.halting import after_change, after_halt, after_resume, after_verified
 from core.keyed import Keyed
 from core.order_folds import order_after
 from core.orders import Order, Phase
@@ -51,8 +52,8 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             return _started(state, event, recorded)
         case events.OrderExternalObserved():
             return _external(state, event, recorded)
-        case events.OrderFillRecorded():
-            return _filled_more(state, event, recorded)
+        case events.OrderFillRecorded() | events.OrderFillTakenBack():
+            return _traded(state, event, recorded)
         case events.OrderModifyStarted():
             return _order(_claimed(state, event), event, recorded)
         case (
@@ -73,7 +74,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             | events.AccountPositionAdopted()
             | events.AccountCashBreak()
         ):
-            return _account(state, event, recorded)
+            return with_bases(state, _account(state, event, recorded), event)
         case (
             events.TokenIssued()
             | events.TokenRefreshed()
@@ -98,7 +99,8 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountOpened():
             return replace(state, account=recorded.account, opened=event)
         case events.AccountWorkerStarted():
-            return replace(state, run_id=event.run_id, is_stale=True, gap=0)
+            check = state.number_check or event.number_check
+            return replace(state, run_id=event.run_id, is_stale=True, gap=0, number_check=check)
         case events.AccountReconciled():
             # `recorded_at` may be ahead of every clock after a jump.
             listed_at = event.listed_at or event.orders_since
@@ -113,7 +115,7 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
         case events.AccountHalted():
             return after_halt(state, event, recorded.n)
         case events.AccountHaltVerified():
-            return replace(state, unverified_halts=state.unverified_halts.without(event.symbol))
+            return after_verified(state, event)
         case events.AccountResumed():
             return after_resume(state, event)
         case events.AccountModeSet():
@@ -275,41 +277,39 @@ def _least_spec(event: events.OrderExternalObserved) -> OrderSpec:
     )
 
 
-def _filled_more(
-    state: AccountState, event: events.OrderFillRecorded, recorded: Recorded
-) -> AccountState:
+def _traded(state: AccountState, event: Traded, recorded: Recorded) -> AccountState:
     order = state.orders.get(event.order_id)
     if order is None:
         return state
     key = position_key(event.contract or order.spec.contract, order.spec.market)
     held = state.positions.get(key) or Decimal(0)
     is_buy = event.side is Side.BUY
+    if isinstance(event, events.OrderFillTakenBack):
+        # It moves everything as its opposite would.
+        is_buy = not is_buy
+        executions = state.executions.without(event.execution_id)
+        fills = state.fills.without(event.execution_id)
+    else:
+        executions = state.executions.put(event.execution_id, event.order_id)
+        fills = state.fills.put(event.execution_id, event)
     moved = event.quantity if is_buy else -event.quantity
     since = state.bought_since if is_buy else state.sold_since
     since = since.put(key, (since.get(key) or Decimal(0)) + event.quantity)
-    broken = state.breaks.get(key)
+    moves, broken = moves_of(state, order, event), state.breaks.get(key)
     if broken is not None:
-        moved_on = replace(broken, observed=broken.observed + moved)
+        moved_on = replace(broken, observed=broken.observed + moves.shown)
         state = replace(state, breaks=state.breaks.put(key, moved_on))
     return replace(
         _put(state, order_after(order, event), recorded),
-        executions=state.executions.put(event.execution_id, event.order_id),
+        executions=executions,
+        fills=fills,
         positions=state.positions.put(key, held + moved),
-        expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moved),
-        cash_expected=_paid(state, event.price.currency, -moved * _price_of_one(order, event)),
+        expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moves.expected),
+        cash_expected=_paid(state, event.price.currency, moves.cash),
+        unlisted=moves.unlisted,
         bought_since=since if is_buy else state.bought_since,
         sold_since=state.sold_since if is_buy else since,
     )
-
-
-def _price_of_one(order: Order, event: events.OrderFillRecorded) -> Decimal:
-    """Return what is paid for one unit of what was traded."""
-    if order.spec.security is SecurityType.FUTURE:
-        # A future is paid by margin and daily settlement, never by its price; and what it costs
-        # is paid from another part of the account than the one whose cash is read.
-        return Decimal(0)
-    is_underlying = bool(order.spec.legs) and event.contract == order.spec.symbol
-    return event.price.amount * (Decimal(1) if is_underlying else order.spec.unit)
 
 
 def _cash_after(state: AccountState, event: events.AccountBalancesObserved) -> Keyed[Decimal]:
@@ -333,6 +333,8 @@ def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) ->
     claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
     changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
     after = _put(state, changed, recorded)
+    if isinstance(event, events.OrderAccepted) and event.moved_from:
+        after = replace(after, executions=_executions_moved(state, event))
     if isinstance(event, events.OrderCancelImported):
         return replace(after, handled=_handled(state, event.key, event.order_id))
     is_paid_here = order.spec.security is not SecurityType.FUTURE
@@ -345,6 +347,14 @@ def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) ->
     if isinstance(event, _ASKED):
         return replace(after, handled=_handled(state, event.command_id, event.order_id))
     return after
+
+
+def _executions_moved(state: AccountState, event: events.OrderAccepted) -> Keyed[str]:
+    moved = state.executions
+    for execution_id, owner in state.executions.items():
+        if owner == event.moved_from:
+            moved = moved.put(execution_id, event.order_id)
+    return moved
 
 
 def _paid(state: AccountState, currency: str, amount: Decimal) -> Keyed[Decimal]:

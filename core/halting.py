@@ -3,7 +3,7 @@
 A halt has a scope: a symbol, or "" for the account. A person's halt, by control or by file, is a
 new one each time: whatever is open then is cancelled. A model's of what is halted already is
 recorded and changes nothing, so that no model undoes what a person does under a halt, nor keeps one
-from lifting it.
+from lifting it. Beside a halt of another scope, a model's is new only for what no halt stood over.
 """
 
 from typing import Final
@@ -27,17 +27,41 @@ def decide_halt(state: AccountState, item: items.CommandItem, command: Halt) -> 
     """Return the halt, or the "no" to a model that has halted too many symbols already."""
     symbol, is_models = command.symbol, isinstance(command, HaltTrading)
     halted = state.halted_symbols
-    is_halted = symbol in halted if symbol else state.is_halted
-    if is_models and symbol and not is_halted and len(halted) >= HALTED_SYMBOLS_MAX:
+    is_repeated = is_models and (symbol in halted if symbol else state.is_halted)
+    if is_models and symbol and not is_repeated and len(halted) >= HALTED_SYMBOLS_MAX:
         detail = f"{len(halted)} symbols are halted already; halt the account instead"
         return refused(item, Refusal.INVALID_TERMS, detail)
-    return events.AccountHalted(
+    halt = events.AccountHalted(
         command_id=item.command_id,
         person=item.principal,
         symbol=symbol,
         detail=command.reason if isinstance(command, HaltTrading) else command.detail,
-        is_repeated=is_models and is_halted,
+        is_repeated=is_repeated,
     )
+    return _beside_others(state, halt) if is_models and not is_repeated else halt
+
+
+def _beside_others(state: AccountState, halt: events.AccountHalted) -> events.AccountHalted:
+    """Return a model's halt as one that is new only for what no halt stood over."""
+    if not halt.symbol:
+        return replace(halt, spares=tuple(sorted(state.halted_symbols)))
+    if not state.is_halted:
+        return halt
+    if wants_strangers_cancelled(state, halt.symbol):
+        return replace(halt, since_n=state.unverified_halts[""])
+    return replace(halt, spares=(halt.symbol,))
+
+
+def wants_strangers_cancelled(state: AccountState, symbol: str) -> bool:
+    """Say whether a halt wants the orders of a symbol cancelled that were given elsewhere.
+
+    Once readings have verified one that covers it, they are a person's own deeds, until a person
+    halts anew. A symbol that cannot be read ("") is any.
+    """
+    unverified = state.unverified_halts
+    if "" in unverified and symbol not in state.spared_symbols:
+        return True
+    return (unverified.get(symbol) or 0) > state.verified_n
 
 
 def decide_halt_file(state: AccountState, item: items.HaltFileSeen) -> events.AccountHalted | None:
@@ -88,23 +112,39 @@ def after_halt(state: AccountState, event: events.AccountHalted, n: int) -> Acco
     handled = state.handled.put(event.command_id, "") if event.command_id else state.handled
     if event.is_repeated:
         return replace(state, handled=handled)
+    symbol, unverified, spared = event.symbol, state.unverified_halts, frozenset(event.spares)
+    if not symbol or symbol not in spared:
+        unverified = unverified.put(symbol, event.since_n or n)
     return replace(
         state,
-        is_halted=state.is_halted or not event.symbol,
-        halted_symbols=state.halted_symbols | ({event.symbol} - {""}),
+        is_halted=state.is_halted or not symbol,
+        halted_symbols=state.halted_symbols | ({symbol} - {""}),
         halt_file=event.file or state.halt_file,
-        halted_at=state.halted_at.put(event.symbol, n),
-        unverified_halts=state.unverified_halts.put(event.symbol, n),
+        halted_at=state.halted_at.put(symbol, n),
+        unverified_halts=unverified,
+        # A single symbol's halt stands in for the account's: it is the later of the two.
+        spared_symbols=state.spared_symbols | {symbol} if symbol else spared,
         handled=handled,
     )
+
+
+def after_verified(state: AccountState, event: events.AccountHaltVerified) -> AccountState:
+    """Return what is true once readings have shown that nothing of a halt's scope is open."""
+    scope = event.symbol
+    verified_n = state.verified_n if scope else state.unverified_halts.get("") or state.verified_n
+    unverified = state.unverified_halts.without(scope)
+    return replace(state, unverified_halts=unverified, verified_n=verified_n)
 
 
 def after_resume(state: AccountState, event: events.AccountResumed) -> AccountState:
     """Return what is true after a person's resume; the account's lifts every symbol's freeze."""
     symbol = event.symbol
+    # What a single halt had not seen gone yet is the account's again.
+    spared = state.spared_symbols - ({symbol} if symbol in state.unverified_halts else set())
     return replace(
         state,
         is_halted=state.is_halted and bool(symbol),
+        spared_symbols=spared if symbol else frozenset(),
         frozen_cause=state.frozen_cause if symbol else "",
         kicks=state.kicks if symbol else frozenset(),
         frozen_symbols=state.frozen_symbols - {symbol} if symbol else frozenset(),

@@ -4,9 +4,50 @@ An order is ours that bears the mark and the number of one of ours and is for th
 the same side. Its size is no part of that: a person may have changed it before the first listing.
 """
 
-from core import items
+from core import events, items
 from core.account_state import AccountState
-from core.orders import Order
+from core.ids import derived_id
+from core.orders import Order, Phase
+
+
+def stranger_id(state: AccountState, tiger_order_id: str) -> str:
+    """Return what an order from elsewhere is called that has this id at the broker."""
+    return derived_id("ext", state.account, tiger_order_id)
+
+
+def decide_recognized(
+    state: AccountState, seen: items.OrderSeen
+) -> events.OrderAccepted | events.OrderWasOurs | None:
+    """Return the next event where a whole row shows that a stranger on the books is one of ours.
+
+    The rows before it lacked the mark, say. First our order takes over the broker's id and what is
+    recorded, then the stranger's entry ends. Decided again after each.
+    """
+    stranger = state.orders.get(stranger_id(state, seen.tiger_order_id))
+    owner_id = state.by_tiger_id.get(seen.tiger_order_id)
+    if stranger is None or stranger.parent_order_id or owner_id is None:
+        return None
+    if owner_id != stranger.order_id:
+        if stranger.phase is Phase.NOT_SENT:
+            return None
+        return events.OrderWasOurs(
+            order_id=stranger.order_id,
+            tiger_order_id=seen.tiger_order_id,
+            owner_order_id=owner_id,
+        )
+    order = marked_order(state, seen)
+    if order is None or order.tiger_order_id or not is_ours(order, seen):
+        return None
+    return events.OrderAccepted(
+        order_id=order.order_id,
+        tiger_order_id=seen.tiger_order_id,
+        evidence="listing",
+        moved_from=stranger.order_id,
+        filled_quantity=stranger.filled_quantity,
+        recorded_quantity=stranger.recorded_quantity,
+        recorded_legs=stranger.recorded_legs,
+        charges=stranger.charges,
+    )
 
 
 def marked_order(state: AccountState, seen: items.OrderSeen) -> Order | None:
@@ -39,13 +80,19 @@ def names_no_other(order: Order, seen: items.OrderSeen) -> bool:
 def half_named(state: AccountState, seen: items.OrderSeen) -> Order | None:
     """Return the order of ours, not found yet, that a row names, if it names no other beside it.
 
-    Such a row may be half written.
+    Such a row may be half written. One of another number, where we gave two that cancel each other,
+    may be the other one, as long as our own is still to come.
     """
     by_number = state.orders.get(state.numbers.get(seen.order_number) or "")
     order = marked_order(state, seen) or by_number
-    if order is None or order.tiger_order_id or not names_no_other(order, seen):
+    if order is None or order.tiger_order_id:
         return None
-    return order
+    return order if names_no_other(order, seen) or _may_be_the_other(order, seen) else None
+
+
+def _may_be_the_other(order: Order, seen: items.OrderSeen) -> bool:
+    is_marked = seen.mark == order.mark and order.spec.or_stop is not None
+    return is_marked and is_traded(order, seen)
 
 
 def parent_of(state: AccountState, seen: items.OrderSeen) -> str:
@@ -55,10 +102,15 @@ def parent_of(state: AccountState, seen: items.OrderSeen) -> str:
         return parent_id
     # The other one of two that cancel each other may bear the mark of the first.
     marked = marked_order(state, seen)
-    is_other = (
-        marked is not None
-        and marked.spec.has_children
-        and seen.order_number != marked.order_number
-        and (seen.contract, seen.market) == (marked.spec.contract, marked.spec.market)
-    )
-    return marked.order_id if marked is not None and is_other else ""
+    return marked.order_id if marked is not None and _is_made_of(marked, seen) else ""
+
+
+def _is_made_of(order: Order, seen: items.OrderSeen) -> bool:
+    """Say whether a row that bears an order's mark is of what the broker made of that order."""
+    is_same = seen.order_number == order.order_number
+    is_about_it = (seen.contract, seen.market) == (order.spec.contract, order.spec.market)
+    if is_same or not is_about_it or not order.spec.has_children:
+        return False
+    # Until the order is found this may be its own row, half written, if nothing tells them apart.
+    is_leg = bool(seen.parent_tiger_id) or seen.side is not order.spec.side
+    return bool(order.tiger_order_id) or is_leg

@@ -78,7 +78,8 @@ class PreviewAnswered(msgspec.Struct, frozen=True, kw_only=True):
 class ModifyPrepared(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's rules for the contract of an order to be changed came back, or `failed`.
 
-    `quote` is read where the change moves a trigger, which the market may have passed already.
+    `quote` is read where the change moves a trigger, which the market may have passed already, or
+    the limit of an order with exits, which is filled at the market if that is better.
     """
 
     item: CommandItem
@@ -209,13 +210,17 @@ class ModifyNotShown(msgspec.Struct, frozen=True, kw_only=True):
 class FillsTakenBack(msgspec.Struct, frozen=True, kw_only=True):
     """Listings in a row show an order with fewer fills than are recorded.
 
-    `is_over`: they show it done, so that none of what is missing will be listed any more.
+    `is_over`: they show it done, so that none of what is missing will be listed any more. `gone`
+    are the executions recorded that so many complete lists in a row of the order's, `lists`, lacked
+    since: these were taken back.
     """
 
     order_id: str
     listings: int
     filled_quantity: Decimal
     is_over: bool
+    gone: tuple[str, ...] = ()
+    lists: int = 0
 
 
 class FillsNotListed(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,9 +264,9 @@ class RowUnreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadOrderOpen(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that may be open, of whose row little more than the broker's id can be read.
+    """An order that may be open and is on no book: little more than its id at the broker is sure.
 
-    `symbol` is "" where that cannot be read either.
+    Its row cannot be read, or whose it is stands in doubt. `symbol` is "" where nobody can say it.
     """
 
     tiger_order_id: str
@@ -358,14 +363,18 @@ class HaltFileSeen(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
 
 
-class CancelJournaled(msgspec.Struct, frozen=True, kw_only=True):
-    """A cancel made under the halt file while the ledger was away, as the journal has it."""
+class CancelJournaled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A cancel made under the halt file while the ledger was away, as the journal has it.
+
+    `is_unlisted`: readings went on for so long without its order that none is waited for.
+    """
 
     tiger_order_id: str
     asked_at: datetime
     outcome: Outcome
     code: int | None
     detail: str
+    is_unlisted: bool = False
 
     @property
     def key(self) -> str:
@@ -403,9 +412,10 @@ class AccountBegins(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStarts(msgspec.Struct, frozen=True, kw_only=True):
-    """This process took the account."""
+    """This process took the account; `number_check` is as in `AccountWorkerStarted`."""
 
     run_id: str
+    number_check: str = ""
 
 
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,10 @@ def order_after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool
 def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> Order:
     match event:
         case events.OrderAccepted():
-            return replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+            accepted = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
+            return _taken_over(accepted, event) if event.moved_from else accepted
+        case events.OrderWasOurs():
+            return _emptied(order)
         case events.OrderAnswerObserved():
             is_new = bool(event.tiger_order_id) and is_tiger_id_new
             if is_new and not order.tiger_order_id:
@@ -81,7 +84,11 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderRejected():
             return replace(order, phase=Phase.REJECTED, filled_quantity=event.filled_quantity)
         case events.OrderFillRecorded():
-            return _recorded(order, event)
+            return _recorded(order, event.contract, event.quantity)
+        case events.OrderFillTakenBack():
+            less = _recorded(order, event.contract, -event.quantity)
+            # What a broker's mean was made of is not known any more.
+            return replace(less, filled_quantity=event.filled_quantity, average_price=None)
         case events.OrderCancelImported():
             if order.cancel is CancelPhase.STARTED:
                 # The desk's own request is under way, and its answer is still to come.
@@ -101,6 +108,30 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
             raise AssertionError(f"{type(event).__name__} begins an order")
         case _:
             return _modify(order, event)
+
+
+def _taken_over(order: Order, event: events.OrderAccepted) -> Order:
+    return replace(
+        order,
+        filled_quantity=event.filled_quantity,
+        recorded_quantity=event.recorded_quantity,
+        recorded_legs=event.recorded_legs,
+        charges=event.charges,
+    )
+
+
+def _emptied(order: Order) -> Order:
+    # There never was such an order beside the one that it is.
+    return replace(
+        order,
+        phase=Phase.NOT_SENT,
+        tiger_order_id="",
+        filled_quantity=Decimal(0),
+        average_price=None,
+        recorded_quantity=Decimal(0),
+        recorded_legs=(),
+        charges=Decimal(0),
+    )
 
 
 def _done(
@@ -140,11 +171,11 @@ def terms_after(spec: OrderSpec, event: events.OrderTermsObserved) -> OrderSpec:
         return replace(spec, quantity=quantity)
 
 
-def _recorded(order: Order, event: events.OrderFillRecorded) -> Order:
-    if not event.contract or not order.spec.legs:
-        return replace(order, recorded_quantity=order.recorded_quantity + event.quantity)
+def _recorded(order: Order, contract: str, quantity: Decimal) -> Order:
+    if not contract or not order.spec.legs:
+        return replace(order, recorded_quantity=order.recorded_quantity + quantity)
     by_contract = dict(order.recorded_legs)
-    by_contract[event.contract] = by_contract.get(event.contract, Decimal(0)) + event.quantity
+    by_contract[contract] = by_contract.get(contract, Decimal(0)) + quantity
     ratios = Counter[str]()
     for leg in order.spec.legs:
         ratios[leg.contract(order.spec.symbol)] += leg.ratio
@@ -166,10 +197,11 @@ def _cancel(order: Order, event: CancelEvent) -> Order:
             phase = CancelPhase.REFUSED
         case events.OrderCancelUnknown():
             phase = CancelPhase.UNKNOWN
-    commands = order.cancel_commands
+    command_id = order.cancel_command
     if isinstance(event, events.OrderCancelStarted | events.OrderCancelWanted):
-        commands = (*commands, event.command_id)
-    return replace(order, cancel=phase, cancel_commands=commands)
+        # The last one alone: an order may be asked away all weekend.
+        command_id = event.command_id
+    return replace(order, cancel=phase, cancel_command=command_id)
 
 
 def _modify(order: Order, event: ModifyEvent) -> Order:

@@ -105,7 +105,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     recorded_legs: tuple[tuple[str, Decimal], ...] = ()
     charges: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
-    cancel_commands: tuple[str, ...] = ()
+    cancel_command: str = ""
     modify: ModifyPhase = ModifyPhase.NONE
     # The terms asked for, while either they or `spec` may hold.
     wanted: OrderSpec | None = None

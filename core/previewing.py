@@ -204,7 +204,7 @@ def _checks(
             detail=f"{spec.quantity} in lots of {lot}",
         ),
         *_tick_checks(spec, contract),
-        *price_checks(spec, answer.quote),
+        *price_checks(spec, answer.quote, now=context.now),
         Check(
             name="price_known",
             passed=price is not None,

@@ -3,9 +3,13 @@
 Nothing here is a limit of the account. An order whose trigger the market has passed already does
 something else than it says, so it fails a check: who wants that very trade can say so plainly, with
 a market or a limit order. A price that is merely far off may be meant, and is a warning.
+
+A price of some minutes ago fails nothing: the market may be elsewhere by now, and a stop that
+cannot be placed guards nothing. What it says is a warning, which tells how old it is.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, Protocol
 
@@ -28,6 +32,14 @@ class Quoted(Protocol):
     def last(self) -> Decimal | None:
         """Price of the last trade."""
 
+    @property
+    def at(self) -> datetime:
+        """When the last trade was, by the broker."""
+
+    @property
+    def is_delayed(self) -> bool:
+        """It was held back, for want of a quote right."""
+
 
 class _Bounds(NamedTuple):
     """Shares of the market price: past it, and short of it."""
@@ -40,6 +52,8 @@ _BOUNDS: Final = _Bounds(Decimal("0.05"), Decimal("0.3"))
 # Prices of these are small and jump: a few ticks are many per cent.
 _BOUNDS_OF_RIGHTS: Final = _Bounds(Decimal("0.3"), Decimal("0.8"))
 _RIGHTS: Final = frozenset({SecurityType.OPTION, SecurityType.WARRANT, SecurityType.CBBC})
+# A last trade that is older, and stands alone, says nothing of what the market does now.
+PRICE_AGE_MAX: Final = timedelta(minutes=5)
 # A nearer trail turns with the next trades; "0.05" is often meant as 5 %.
 TRAIL_PERCENT_MIN: Final = Decimal("0.25")
 # From here on a far price is told as "N times": a slipped point reads so.
@@ -54,16 +68,47 @@ _ANY_PRICE: Final = {
 }
 
 
-def price_checks(spec: OrderSpec, quote: Quoted | None) -> list[Check]:
+def price_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> list[Check]:
     """Return whether each stop still waits for the market, and each exit for its order.
 
-    A stop fails if all prices that are known have reached it. Of a combination nothing is judged:
-    the quote is its underlying's.
+    A stop fails if all prices that are known have reached it. A price of some minutes ago fails
+    nothing that passes without a price. Of a combination nothing is judged: the quote is its
+    underlying's.
+
+    Args:
+        spec: the terms.
+        quote: of its contract.
+        now: when it was read.
     """
+    return stop_checks(spec, quote, now=now) + exit_checks(spec, quote, now=now)
+
+
+def stop_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> list[Check]:
+    """Return whether each stop still waits for the market; see `price_checks`."""
     if spec.legs:
         return []
-    checks = [_stop_check(name, stop, spec, quote) for name, stop in _own_stops(spec)]
-    return checks + _exit_checks(spec, quote)
+    return [_stop_check(name, stop, spec, quote, now) for name, stop in _own_stops(spec)]
+
+
+def exit_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> list[Check]:
+    """Return whether each exit still waits once its order has filled; see `price_checks`."""
+    entry = None if spec.legs else _entry(spec, quote)
+    if entry is None:
+        return []
+    is_late = quote is not None and _is_late(spec.side, quote, now)
+    checks = []
+    for name, price in _exits(spec):
+        side = _exit_side(spec, name)
+        own, is_right = entry, _lies(price, side, entry)
+        if not is_right and is_late and spec.limit_price is not None:
+            # The limit is the order's own, wherever the market is by now.
+            own = spec.limit_price
+            is_right = _lies(price, side, own)
+        detail = f"{name} {price:f} is {side} the order's own {own:f}"
+        if not is_right:
+            detail = f"{name} {price:f} must be {side} the order's own {own:f}, {_at_once(spec)}"
+        checks.append(Check(name="exit_side", passed=is_right, detail=detail))
+    return checks
 
 
 def is_triggered(spec: OrderSpec, quote: Quoted | None) -> bool:
@@ -74,8 +119,11 @@ def is_triggered(spec: OrderSpec, quote: Quoted | None) -> bool:
     return bool(near) and all(_is_reached(spec.side, spec.stop_price, each) for each in near)
 
 
-def price_warnings(spec: OrderSpec, quote: Quoted | None) -> dict[str, str]:
-    """Return what a person should know of an order's prices, by the name of each warning."""
+def price_warnings(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> dict[str, str]:
+    """Return what a person should know of an order's prices, by the name of each warning.
+
+    `now` is when the quote was read.
+    """
     found: dict[str, str] = {}
     if spec.limit_price is None and spec.order_type in _ANY_PRICE:
         found["price_bound"] = _ANY_PRICE[spec.order_type]
@@ -86,7 +134,7 @@ def price_warnings(spec: OrderSpec, quote: Quoted | None) -> dict[str, str]:
             )
         return found
     if quote is not None:
-        found |= _near_warnings(spec, quote)
+        found |= _near_warnings(spec, quote, now)
     return found | dict(_far_warnings(spec, quote)) | dict(_short_limits(spec))
 
 
@@ -134,14 +182,30 @@ def _market(side: Side, quote: Quoted | None) -> Decimal | None:
     return _market_side(side, quote) or quote.last or None
 
 
-def _stop_check(name: str, stop: Decimal, spec: OrderSpec, quote: Quoted | None) -> Check:
+# The sides of a quote that is not held back are those of now, however long nothing was traded.
+def _is_late(side: Side, quote: Quoted, now: datetime) -> bool:
+    is_old = not _market_side(side, quote) and now - quote.at > PRICE_AGE_MAX
+    return quote.is_delayed or is_old
+
+
+def _aged(price: Decimal, quote: Quoted, now: datetime) -> str:
+    minutes = max(0, (now - quote.at) // timedelta(minutes=1))
+    return f"{price:f}, a price of {minutes} min ago"
+
+
+def _stop_check(
+    name: str, stop: Decimal, spec: OrderSpec, quote: Quoted | None, now: datetime
+) -> Check:
     near = [] if quote is None else _near_prices(spec.side, quote)
-    if not near:
+    if quote is None or not near:
         return _passed("stop_side", f"there is no price to hold {name} to")
     is_sale = spec.side is Side.SELL
     reached = [price for price in near if _is_reached(spec.side, stop, price)]
     if len(reached) < len(near):
         return _passed("stop_side", f"{name} {stop:f} is {'below' if is_sale else 'above'} market")
+    if _is_late(spec.side, quote, now):
+        aged = _aged(reached[0], quote, now)
+        return _passed("stop_side", f"{name} {stop:f} is held to {aged}, which decides nothing")
     verb, away = ("sell", "rises") if is_sale else ("buy", "falls")
     detail = (
         f"{name} {stop:f} is reached already: the price is {reached[0]:f}, so it would {verb} AT "
@@ -151,26 +215,18 @@ def _stop_check(name: str, stop: Decimal, spec: OrderSpec, quote: Quoted | None)
     return Check(name="stop_side", passed=False, detail=detail)
 
 
-def _exit_checks(spec: OrderSpec, quote: Quoted | None) -> list[Check]:
-    entry = _entry(spec, quote)
-    if entry is None:
-        return []
-    is_buy = spec.side is Side.BUY
-    checks = []
-    for name, price in _exits(spec):
-        # A profit lies where the market is to go, a loss where it is not.
-        must_be_above = is_buy == (name == "take_profit_price")
-        is_right = price > entry if must_be_above else price < entry
-        side = "above" if must_be_above else "below"
-        detail = f"{name} {price:f} is {side} the order's own {entry:f}"
-        if not is_right:
-            detail = (
-                f"{name} {price:f} must be {side} the order's own {entry:f}, or it would "
-                f"{'sell' if is_buy else 'buy'} AT ONCE what has just been "
-                f"{'bought' if is_buy else 'sold'}"
-            )
-        checks.append(Check(name="exit_side", passed=is_right, detail=detail))
-    return checks
+# A profit lies where the market is to go, a loss where it is not.
+def _exit_side(spec: OrderSpec, name: str) -> str:
+    return "above" if (spec.side is Side.BUY) == (name == "take_profit_price") else "below"
+
+
+def _lies(price: Decimal, side: str, entry: Decimal) -> bool:
+    return price > entry if side == "above" else price < entry
+
+
+def _at_once(spec: OrderSpec) -> str:
+    does, done = ("sell", "bought") if spec.side is Side.BUY else ("buy", "sold")
+    return f"or it would {does} AT ONCE what has just been {done}"
 
 
 # What hangs on an order alone needs one; a limit order is filled at its limit or better.
@@ -188,14 +244,26 @@ def _exits(spec: OrderSpec) -> Iterator[tuple[str, Decimal]]:
         yield "stop_loss_price", spec.stop_loss.stop_price
 
 
-def _near_warnings(spec: OrderSpec, quote: Quoted) -> dict[str, str]:
-    near = _near_prices(spec.side, quote)
+def _near_warnings(spec: OrderSpec, quote: Quoted, now: datetime) -> dict[str, str]:
+    near, is_late = _near_prices(spec.side, quote), _is_late(spec.side, quote, now)
+    found: dict[str, str] = {}
     for name, stop in _own_stops(spec):
         reached = [price for price in near if _is_reached(spec.side, stop, price)]
         if reached and len(reached) < len(near):
             detail = f"{name} {stop:f} is inside the spread, at {reached[0]:f}: it may go at once"
-            return {"stop_near": detail}
-    return {}
+            found.setdefault("stop_near", detail)
+        elif reached and is_late:
+            aged = _aged(reached[0], quote, now)
+            detail = f"{name} {stop:f} is reached by {aged}: it may go at once"
+            found.setdefault("stop_near", detail)
+    entry, limit = _entry(spec, quote), spec.limit_price
+    for name, price in _exits(spec):
+        side = _exit_side(spec, name)
+        is_only_now = entry is not None and limit is not None and _lies(price, side, limit)
+        if is_late and entry is not None and is_only_now and not _lies(price, side, entry):
+            aged = _aged(entry, quote, now)
+            found[f"{name}_near"] = f"{name} {price:f} is not {side} {aged}: it may go at once"
+    return found
 
 
 def _far_warnings(spec: OrderSpec, quote: Quoted | None) -> Iterator[tuple[str, str]]:

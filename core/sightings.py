@@ -15,9 +15,8 @@ from core.identity import half_named, is_ours, is_traded, marked_order, names_no
 from core.ids import derived_id
 from core.items import SeenPhase
 from core.money import Money
-from core.order_folds import terms_after
 from core.orders import ModifyPhase, Order, Phase
-from core.terms import OrderSpec, OrderType
+from core.terms_seen import changed_terms
 
 # Why an order is in doubt, and its symbol frozen, whose recorded fills the broker shows no more.
 FILLS_TAKEN_BACK: Final = "fills_taken_back"
@@ -38,7 +37,7 @@ def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) ->
     return (
         _contradiction(state, order, seen)
         or _reopened(order, seen)
-        or _changed_terms(order, seen)
+        or changed_terms(order, seen)
         or _next_fill(state, order, seen)
         or _charged(order, seen)
         or _unapplied(order, seen, context)
@@ -51,20 +50,25 @@ def decide_taken_back(
 ) -> Event | None:
     """Return what follows where the broker goes on showing fewer fills than are recorded.
 
-    What is recorded stays: a fill is never undone here, and the position is the broker's figure. An
-    order that is over at the broker is in doubt from here on, so that a person may release it; one
-    that is live may fill again what was taken back. Decided again after each event.
+    The symbol is frozen, whatever else comes of it. Executions that the order's lists lack are
+    taken back, one by one. Where the lists say nothing of what is missing, what is recorded stays:
+    an order that is over at the broker is in doubt from here on, so that a person may release it;
+    one that is live may fill again what was taken back. Decided again after each event.
     """
     order = state.orders.get(item.order_id)
     is_enough = item.listings >= context.timing.absence_listings_min
     if order is None or not is_enough or item.filled_quantity >= order.recorded_quantity:
         return None
-    detail = (
-        f"{order.order_id}: {order.recorded_quantity:f} recorded, {item.filled_quantity:f} listed"
-    )
-    found = _freeze(state, FILLS_TAKEN_BACK, detail, symbol=order.spec.symbol)
-    if found is not None:
-        return found
+    gone = [one for one in item.gone if state.executions.get(one) == order.order_id]
+    if len(gone) == len(item.gone):
+        # Later the rest of the same finding would read as another one.
+        listed = f"{order.recorded_quantity:f} recorded, {item.filled_quantity:f} listed"
+        detail = f"{order.order_id}: {listed}"
+        found = _freeze(state, FILLS_TAKEN_BACK, detail, symbol=order.spec.symbol)
+        if found is not None:
+            return found
+    if gone and item.lists >= context.timing.absence_listings_min:
+        return _taken_back(state.fills[gone[0]], order, item)
     if item.is_over:
         if order.phase not in (Phase.ACCEPTED, Phase.WORKING):
             return None
@@ -75,6 +79,23 @@ def decide_taken_back(
         order_id=order.order_id,
         tiger_order_id=order.tiger_order_id,
         filled_quantity=item.filled_quantity,
+    )
+
+
+def _taken_back(
+    fill: events.OrderFillRecorded, order: Order, item: items.FillsTakenBack
+) -> events.OrderFillTakenBack:
+    return events.OrderFillTakenBack(
+        order_id=order.order_id,
+        execution_id=fill.execution_id,
+        side=fill.side,
+        symbol=fill.symbol,
+        quantity=fill.quantity,
+        price=fill.price,
+        executed_at=fill.executed_at,
+        filled_quantity=item.filled_quantity,
+        listings=item.lists,
+        contract=fill.contract,
     )
 
 
@@ -153,6 +174,9 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context
         )
     parent_id = parent_of(state, seen)
     ours = None if parent_id else half_named(state, seen)
+    if ours is not None and seen.listings == 1 and not names_no_other(ours, seen):
+        # Of two that cancel each other, ours may stand behind it in the same listing.
+        return None
     if ours is not None and seen.listings < context.timing.absence_listings_min:
         # Its row may be half written. Once it is a stranger's, it is that for ever.
         detail = f"{ours.order_id} and {seen.tiger_order_id}"
@@ -232,15 +256,6 @@ def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
     return None
 
 
-def _changed_terms(order: Order, seen: items.OrderSeen) -> Event | None:
-    if shows_change(order, seen):
-        assert order.wanted is not None, "a change that is shown was asked for"
-        return events.OrderReplaced(order_id=order.order_id, spec=order.wanted)
-    told = _told_terms(order.spec, seen, order.order_id)
-    # What the terms cannot take in would be told again with every listing.
-    return None if terms_after(order.spec, told) == order.spec else told
-
-
 def _unapplied(
     order: Order, seen: items.OrderSeen, context: Context
 ) -> events.OrderModifyNotApplied | None:
@@ -255,46 +270,6 @@ def _unapplied(
     return events.OrderModifyNotApplied(
         order_id=order.order_id, listings=1, first_listing_at=context.now
     )
-
-
-def shows_change(order: Order, seen: items.OrderSeen) -> bool:
-    """Say whether a listing shows the terms asked for, and by something that is new in them."""
-    return order.wanted is not None and _shows(seen, order.wanted) and not _shows(seen, order.spec)
-
-
-def _shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
-    return terms_after(spec, _told_terms(spec, seen, "")) == spec
-
-
-def _told_terms(spec: OrderSpec, seen: items.OrderSeen, order_id: str) -> events.OrderTermsObserved:
-    """Return the terms that a listing tells of an order; what it is silent on is as in `spec`.
-
-    A stop that was triggered may be listed as the market or limit order that it has become: then
-    the listing says nothing of what triggered it.
-    """
-    listed = spec if seen.spec is None else seen.spec
-    limit_price = spec.limit_price
-    triggers = spec
-    if spec.order_type in (OrderType.LIMIT, OrderType.MARKET):
-        limit_price = _limit_of(seen)
-    elif seen.order_type is spec.order_type and listed.order_type is spec.order_type:
-        limit_price, triggers = listed.limit_price, listed
-    elif seen.order_type is OrderType.LIMIT and spec.limit_price is not None:
-        limit_price = _limit_of(seen)
-    return events.OrderTermsObserved(
-        order_id=order_id,
-        quantity=seen.quantity,
-        limit_price=limit_price,
-        stop_price=triggers.stop_price,
-        trailing_amount=triggers.trailing_amount,
-        trailing_percent=triggers.trailing_percent,
-    )
-
-
-def _limit_of(seen: items.OrderSeen) -> Decimal | None:
-    if seen.spec is not None:
-        return seen.spec.limit_price
-    return seen.limit_price if seen.order_type is OrderType.LIMIT else None
 
 
 def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:

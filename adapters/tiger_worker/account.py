@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from adapters.tiger_worker.asks import Asks
+from adapters.tiger_worker.binding import Binding
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.desk import Desk, DeskSettings
@@ -97,14 +98,31 @@ class World:
     on_failure: Callable[[BaseException], None]
 
 
+def binding_of(plan: AccountPlan, login: LoginPlan) -> Binding:
+    """Return what the home's list says of an account."""
+    return Binding(
+        alias=plan.alias,
+        environment=plan.environment,
+        login=login.name,
+        ledger_id=login.ledger_id,
+        number=plan.number,
+    )
+
+
 def file_halt_of(plan: AccountPlan, login: LoginPlan, world: World) -> FileHalt:
-    """Return the watch over an account's halt file; it needs no ledger, and begins before all."""
+    """Return the watch over an account's halt file; it needs no ledger, and begins before all.
+
+    Raises:
+        ConfigError: the account is bound to another number at the broker.
+    """
+    journal = CancelJournal(plan.halt_journal)
+    binding_of(plan, login).check_kept(journal)
     return FileHalt(
         world.make_broker(plan.number),
         account=plan.alias,
         ledger_id=login.ledger_id,
         halt_file=plan.halt_file,
-        journal=CancelJournal(plan.halt_journal),
+        journal=journal,
         budget=world.budget,
         clock=world.clock,
         deadline_s=login.timing.deadline_s,
@@ -130,6 +148,7 @@ class AccountWorker:
     ) -> None:
         self._plan = plan
         self._login = login
+        self._binding = binding_of(plan, login)
         self._world = world
         self._file_halt = file_halt
         self._broker = broker = file_halt.broker
@@ -224,6 +243,11 @@ class AccountWorker:
         return self._watchdog.is_sending
 
     @property
+    def broker_told_at(self) -> datetime | None:
+        """The broker's clock as its last reply told it: what is asked now is read later."""
+        return self._broker.last_told
+
+    @property
     def stood_s(self) -> float:
         """Seconds for which the desk has stood still; from any thread."""
         return self._thread.stood_s
@@ -241,30 +265,23 @@ class AccountWorker:
         """Hold the account's plan against its first event.
 
         Raises:
-            ConfigError: the account is bound to another environment, login or ledger.
+            ConfigError: the account is bound to another environment, login, ledger or number.
         """
-        opened = self.state.opened
-        bound = (self._plan.environment, self._login.name, self._login.ledger_id)
-        if opened and (opened.environment, opened.login, opened.ledger_id) != bound:
-            raise ConfigError(
-                f"{self.alias} is bound for ever to {opened.environment} under {opened.login}; "
-                f"expected the same, was {self._plan.environment} under {self._login.name}"
-            )
+        self._binding.check(self.state)
 
     def begin(self) -> None:
         """Take the account: record it, doubt what had begun, and start the first round."""
         if self.state.opened is None:
-            self._desk.take(
-                Work(
-                    AccountBegins(
-                        environment=self._plan.environment,
-                        mode=self._plan.mode,
-                        ledger_id=self._login.ledger_id,
-                        login=self._login.name,
-                    )
-                )
+            begins = AccountBegins(
+                environment=self._plan.environment,
+                mode=self._plan.mode,
+                ledger_id=self._login.ledger_id,
+                login=self._login.name,
             )
-        self._desk.take(Work(WorkerStarts(run_id=self._login.run_id)))
+            self._desk.take(Work(begins))
+        check = self._binding.number_check
+        self._desk.take(Work(WorkerStarts(run_id=self._login.run_id, number_check=check)))
+        self._binding.keep(self._file_halt.journal)
         self._lower_mode()
         for order_id in self.state.begun_acts:
             self._desk.take(Work(ActAbandoned(order_id=order_id)))

@@ -17,6 +17,7 @@ from tigeropen.trade.domain.order import Order as SdkOrder
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.ends import Ended as Ended
 from adapters.tiger_worker.ends import end_of
+from adapters.tiger_worker.position_rows import Positions, positions_in
 from adapters.tiger_worker.quote_rights import is_right_missing
 from adapters.tiger_worker.redaction import OwnSecrets
 from adapters.tiger_worker.sdk_order import (
@@ -29,7 +30,6 @@ from adapters.tiger_worker.sdk_order import (
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.words import Row
 from core.errors import BrokerUnavailableError, CorruptRecordError
-from core.events import PositionFigure
 from core.items import (
     BalancesSeen,
     ContractFacts,
@@ -37,8 +37,6 @@ from core.items import (
     ExecutionSeen,
     Outcome,
     QuoteFacts,
-    RowKind,
-    RowUnreadable,
 )
 from core.ports import Clock
 from core.terms import ContractRef, OrderSpec, SecurityType
@@ -75,13 +73,6 @@ class Listing(NamedTuple):
 
 class QuoteRightMissingError(BrokerUnavailableError):
     """The broker answers, and keeps the price from this device for want of a quote right."""
-
-
-class Positions(NamedTuple):
-    """Every position, and what is told of rows that cannot be read."""
-
-    figures: tuple[PositionFigure, ...]
-    unreadable: tuple[RowUnreadable, ...]
 
 
 # Told the method before each page of a listing but the first; what it raises fails the listing.
@@ -210,17 +201,12 @@ class AccountBroker:
 
     def positions(self) -> Positions:
         """Return every position, of all classes of security."""
-        figures: list[PositionFigure] = []
-        unreadable: list[RowUnreadable] = []
+        listed: list[Row] = []
         for word in POSITION_CLASSES:
             # The broker lists one class at a time.
             fields = {"sec_type": word, "market": "ALL", "currency": "ALL"}
-            for row in _listed(self._read("positions", fields)):
-                try:
-                    figures.append(rows.position_of(row))
-                except CorruptRecordError as error:
-                    unreadable.append(rows.unreadable(RowKind.POSITION, row, error))
-        return Positions(tuple(figures), tuple(unreadable))
+            listed += _listed(self._read("positions", fields))
+        return positions_in(listed)
 
     def balances(self) -> BalancesSeen:
         """Return cash and margin."""

@@ -37,8 +37,8 @@ def links(state: AccountState, event: events.Event, work: Work) -> tuple[str, st
         return command_id, work.correlation_id
     if not command_id:
         command_id = order.command_id
-        if type(event) in _ENDS_OF_A_CANCEL and order.cancel_commands:
-            command_id = order.cancel_commands[-1]
+        if type(event) in _ENDS_OF_A_CANCEL and order.cancel_command:
+            command_id = order.cancel_command
         elif type(event) in _ENDS_OF_A_MODIFY:
             command_id = order.modify_command
     return command_id, order.correlation_id or work.correlation_id

@@ -183,8 +183,8 @@ class Desk:
 
     def _read(self, item: items.CommandItem, work: Work) -> None:
         if isinstance(item.command, ModifyOrder):
-            ref = self.state.orders[item.command.order_id].spec.ref
-            self._acts.read_for_modify(item, ref, work)
+            spec = self.state.orders[item.command.order_id].spec
+            self._acts.read_for_modify(item, spec, work)
         else:
             self._acts.read_for_preview(item, work)
 
@@ -337,7 +337,7 @@ class Desk:
     def _wish_cancels(self) -> None:
         boot_s = self._clock.boot_s()
         self._follow_ups += self._own_cancels.wishes(
-            self.state, n=self._tail.n, now=self._clock.now(), boot_s=boot_s
+            self.state, now=self._clock.now(), boot_s=boot_s
         )
 
     def _settle(self, item: items.Item, work: Work, *, is_open: bool) -> None:
@@ -347,6 +347,7 @@ class Desk:
             case items.ModifyAnswered(order_id=order_id):
                 answered = self._modifying.pop(order_id, None)
             case items.CancelAnswered(order_id=order_id):
+                self._own_cancels.answered(item)
                 answered = self._cancelling.pop(order_id, None)
             case items.Unreadable(detail=detail):
                 if work.delivery is not None:

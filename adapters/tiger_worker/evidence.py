@@ -4,28 +4,26 @@ One listing proves little: it may be old, or its row half written. Only complete
 for an absence or a change only those begun when every request could have arrived.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.tiger_worker.broker import Listing
 from adapters.tiger_worker.order_rows import OrderRows
+from adapters.tiger_worker.row_names import RowNames
 from adapters.tiger_worker.unread_rows import UnreadRows
-from adapters.tiger_worker.windows import is_named, names_in, reaches
+from adapters.tiger_worker.windows import reaches
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.errors import CorruptRecordError
-from core.items import AbsenceConfirmed, FillsTakenBack, Item, ModifyNotShown, RowUnreadable
+from core.items import AbsenceConfirmed, Item, ModifyNotShown, RowUnreadable
 from core.orders import PENDING_MODIFIES, Phase
-from core.sightings import decide_unreadable, is_over, shows_change
+from core.sightings import decide_unreadable
+from core.terms_seen import shows_change
 
 # Open, as far as the ledger knows, and not in the middle of being sent.
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
-# Listings that are behind show fewer fills too, but not for so long.
-TAKEN_BACK_AFTER_S: Final = 30.0
 
 
 def may_hide_an_order(state: AccountState, odd: RowUnreadable) -> bool:
@@ -36,14 +34,6 @@ def may_hide_an_order(state: AccountState, odd: RowUnreadable) -> bool:
     if odd.tiger_order_id in state.by_tiger_id:
         return False
     return decide_unreadable(state, odd) is not None or odd.symbol in state.hidden_symbols
-
-
-class _Shortfall(NamedTuple):
-    """Listings in a row that show the same order over, or live, with fewer fills than recorded."""
-
-    is_over: bool
-    listings: int
-    since_s: float
 
 
 class Evidence:
@@ -63,7 +53,6 @@ class Evidence:
         self._tell = tell
         self.absences: dict[str, tuple[int, datetime]] = {}
         self._unshown: dict[str, tuple[int, datetime]] = {}
-        self._shortfalls: dict[str, _Shortfall] = {}
         self._unread = UnreadRows(order_rows=order_rows, state=state, tell=tell)
 
     def count(
@@ -80,7 +69,6 @@ class Evidence:
         the symbols of which an order may stand in a row that cannot be read, "" for any: none of
         theirs is absent.
         """
-        self._count_taken_back(found)
         self._count_absences(listing, found.values(), since, hidden)
         self._count_unshown(listing)
         self._unread.count(found)
@@ -109,9 +97,9 @@ class Evidence:
         begun_at = self.begin_of(listing.begun_at)
         if begun_at is None:
             return
-        names = names_in(found)
+        names = RowNames(found)
         for order_id, order in expected.items():
-            is_listed = is_named(order, names)
+            is_listed = names.may_show(order)
             if not is_listed and not reaches(since, order):
                 continue
             is_hidden = not hidden.isdisjoint({order.spec.symbol, ""})
@@ -154,36 +142,5 @@ class Evidence:
                 self._tell(
                     ModifyNotShown(
                         order_id=order.order_id, listings=count + 1, first_listing_at=first_at
-                    )
-                )
-
-    def _count_taken_back(self, found: Mapping[str, Row]) -> None:
-        """Count the listings that show fewer fills of an order than are recorded."""
-        state, now_s = self._state, time.monotonic()
-        for tiger_order_id, row in found.items():
-            order = state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
-            if order is None or not order.recorded_quantity:
-                continue
-            try:
-                seen = self._order_rows.order_of(row)
-            except CorruptRecordError:
-                # Told of where the rows are read; it shows nothing.
-                continue
-            if seen.filled_quantity >= order.recorded_quantity:
-                self._shortfalls.pop(order.order_id, None)
-                continue
-            fresh = _Shortfall(is_over(order, seen), 0, now_s)
-            before = self._shortfalls.get(order.order_id, fresh)
-            if before.is_over is not fresh.is_over:
-                before = fresh
-            count = before._replace(listings=before.listings + 1)
-            self._shortfalls[order.order_id] = count
-            if now_s - count.since_s >= TAKEN_BACK_AFTER_S:
-                self._tell(
-                    FillsTakenBack(
-                        order_id=order.order_id,
-                        listings=count.listings,
-                        filled_quantity=seen.filled_quantity,
-                        is_over=count.is_over,
                     )
                 )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+import structlog
+
 from adapters.tiger_worker import rows
 from adapters.tiger_worker.broker import AccountBroker, TurnPage
 from adapters.tiger_worker.rates import RateBudget
@@ -19,9 +21,12 @@ from core.context import Timing
 from core.errors import BrokerError, CorruptRecordError
 from core.items import ExecutionSeen, FillsNotListed, Item, OrderSeen, RowKind
 
-_METHOD: Final = "order_transactions"
+log = structlog.get_logger()
+METHOD: Final = "order_transactions"
 AGAIN_S: Final = 1.0
 AGAIN_MAX_S: Final = 120.0
+# What the calls of one round may take together, but for the last: the orders behind wait for them.
+ASKING_S: Final = 2.0
 # What is asked for again leaves this many tokens a minute to what filled just now.
 AGAIN_LEAVE: Final = 20
 # A call that failed says less than an empty list: it is made again sooner.
@@ -37,20 +42,16 @@ class Found(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """An order as it was last asked for: `times` in a row, since then, without anything new."""
+    """An order as it was last asked for: `times` in a row, since then, without anything new.
+
+    A call that failed brought nothing new either.
+    """
 
     filled_quantity: Decimal
     executions: tuple[ExecutionSeen, ...]
     times: int
     since_s: float
     again_at_s: float
-
-
-class _Failing(NamedTuple):
-    """How often in a row an order could not be asked for, and since when."""
-
-    times: int
-    since_s: float
 
 
 class Executions:
@@ -64,7 +65,6 @@ class Executions:
         timing: Timing,
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
-        spend: Callable[[str], None],
         turn_page: TurnPage,
     ) -> None:
         self._broker = broker
@@ -72,88 +72,75 @@ class Executions:
         self._timing = timing
         self._state_now = state
         self._tell = tell
-        self._spend = spend
         self._turn_page = turn_page
         self._asked: dict[str, _Asked] = {}
-        self._failing: dict[str, _Failing] = {}
+        # What the calls of this round took.
+        self._asking_s = 0.0
+
+    def begin_round(self) -> None:
+        """Allow the calls of one more round."""
+        self._asking_s = 0.0
 
     def of(self, seen: OrderSeen, row: Row) -> Found:
-        """Return the executions of an order that filled more than is recorded.
+        """Return the executions of an order that filled more than is recorded, as far as is known.
 
-        Raises:
-            BrokerError: they cannot be asked for. Where that lasts they count as never listed, so
-                that one order keeps no round of all the others from its end.
+        No round waits or fails for them: what is asked for in vain is asked for again later, and
+        where that lasts they count as never listed.
         """
-        before = self._asked.get(seen.tiger_order_id)
+        key = seen.tiger_order_id
+        before = self._asked.get(key)
         has_grown = before is None or seen.filled_quantity > before.filled_quantity
-        if before is not None and not has_grown and not self._may_ask_again(before):
-            return Found(before.executions, is_news=False)
-        try:
-            found = self._asked_for(seen, row, before=before, has_grown=has_grown)
-        except BrokerError:
-            now_s = time.monotonic()
-            failing = self._failing.get(seen.tiger_order_id, _Failing(0, now_s))
-            failing = failing._replace(times=failing.times + 1)
-            self._failing[seen.tiger_order_id] = failing
-            if now_s - failing.since_s < NOT_LISTED_AFTER_S:
-                raise
-            known, again_at_s = self.known(seen.tiger_order_id), now_s + FAILED_AGAIN_S
-            asked = _Asked(seen.filled_quantity, known, failing.times, failing.since_s, again_at_s)
-            self._asked[seen.tiger_order_id] = asked
-            self._tell_of_none(seen.tiger_order_id, asked)
-            return Found(known, is_news=False)
-        self._failing.pop(seen.tiger_order_id, None)
-        return found
+        known = self.known(key)
+        is_due = has_grown or (before is not None and time.monotonic() >= before.again_at_s)
+        leave = 0 if has_grown else AGAIN_LEAVE
+        is_due = is_due and self._asking_s < ASKING_S
+        if not is_due or not self._budget.try_take(METHOD, leave=leave):
+            return Found(known, is_news=has_grown)
+        begun_s = time.monotonic()
+        listed = self._listed(seen, row, known)
+        self._asking_s += time.monotonic() - begun_s
+        executions = known if listed is None else listed
+        is_news = has_grown or not _ids(executions) <= _ids(known)
+        now_s = time.monotonic()
+        times, since_s = 1, now_s
+        if before is not None and not is_news:
+            times, since_s = before.times + 1, before.since_s
+        again_s_max = FAILED_AGAIN_S if listed is None else AGAIN_MAX_S
+        again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
+        asked = _Asked(seen.filled_quantity, executions, times, since_s, now_s + again_s)
+        self._asked[key] = asked
+        if now_s - since_s >= NOT_LISTED_AFTER_S:
+            self._tell_of_none(key, asked)
+        return Found(executions, is_news)
 
     def known(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
         """Return the executions that an order was last listed with."""
         asked = self._asked.get(tiger_order_id)
         return () if asked is None else asked.executions
 
-    def _asked_for(
-        self, seen: OrderSeen, row: Row, *, before: _Asked | None, has_grown: bool
-    ) -> Found:
-        if has_grown:
-            self._spend(_METHOD)
-        known = self.known(seen.tiger_order_id)
-        executions = self._listed(seen, row, known)
-        is_news = has_grown or not _ids(executions) <= _ids(known)
-        now_s = time.monotonic()
-        times, since_s = 1, now_s
-        if before is not None and not is_news:
-            times, since_s = before.times + 1, before.since_s
-        again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), AGAIN_MAX_S)
-        asked = _Asked(seen.filled_quantity, executions, times, since_s, now_s + again_s)
-        self._asked[seen.tiger_order_id] = asked
-        if now_s - since_s >= NOT_LISTED_AFTER_S:
-            self._tell_of_none(seen.tiger_order_id, asked)
-        return Found(executions, is_news)
-
     def forget(self, tiger_order_id: str) -> None:
         """Forget an order whose fills are all recorded."""
         self._asked.pop(tiger_order_id, None)
-        self._failing.pop(tiger_order_id, None)
 
     def keep_only(self, tiger_order_ids: Collection[str]) -> None:
         """Forget every order but the given ones."""
         self._asked = {id_: each for id_, each in self._asked.items() if id_ in tiger_order_ids}
-        self._failing = {id_: f for id_, f in self._failing.items() if id_ in tiger_order_ids}
-
-    def _may_ask_again(self, asked: _Asked) -> bool:
-        is_time = time.monotonic() >= asked.again_at_s
-        return is_time and self._budget.try_take(_METHOD, leave=AGAIN_LEAVE)
 
     def _listed(
         self, seen: OrderSeen, row: Row, known: tuple[ExecutionSeen, ...]
-    ) -> tuple[ExecutionSeen, ...]:
+    ) -> tuple[ExecutionSeen, ...] | None:
+        """Return what the broker lists, what was known if that cannot be read, or None."""
         try:
             found = self._broker.executions(seen.tiger_order_id, turn_page=self._turn_page)
-            _check_legs(seen, found)
-            return found
+            check_legs(seen, found)
         except CorruptRecordError as error:
             # The order is known all the same.
             self._tell(rows.unreadable(RowKind.ORDER, row, error))
             return known
+        except BrokerError as error:
+            log.warning("executions.failed", order=seen.tiger_order_id, reason=str(error))
+            return None
+        return found
 
     def _tell_of_none(self, tiger_order_id: str, asked: _Asked) -> None:
         state = self._state_now()
@@ -173,7 +160,12 @@ def _ids(executions: Collection[ExecutionSeen]) -> frozenset[str]:
     return frozenset(each.execution_id for each in executions)
 
 
-def _check_legs(seen: OrderSeen, executions: Collection[ExecutionSeen]) -> None:
+def check_legs(seen: OrderSeen, executions: Collection[ExecutionSeen]) -> None:
+    """Hold the executions of a combination to its legs.
+
+    Raises:
+        CorruptRecordError: one is of no leg that the order has.
+    """
     legs = seen.spec.contracts if seen.spec is not None and seen.spec.legs else ()
     # Recorded for another leg, or for the stock, it would be a guess.
     if legs and any(execution.contract not in legs for execution in executions):

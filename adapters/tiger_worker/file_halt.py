@@ -172,12 +172,17 @@ class FileHalt:
 
     @property
     def file(self) -> str:
-        """What tells the halt file that is in place from the next of its name, or ""."""
+        """What tells the halt file that is in place from the next of its name, or "".
+
+        A file that is moved away and back, or copied with its times, keeps the time of its content
+        and often the inode; that of its last change of any kind (`st_ctime`) it cannot keep. Where
+        that is the time of birth (Windows), the content's tells more.
+        """
         try:
             stat = self._halt_file.stat()
         except (FileNotFoundError, NotADirectoryError):
             return ""
-        return f"{stat.st_ino}:{stat.st_mtime_ns}"
+        return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
 
     @property
     def is_wanted(self) -> bool:
@@ -295,7 +300,7 @@ class FileHalt:
             self._on_failure(error)
 
     def _cancel_what_is_open(self, number: int) -> None:
-        if not self._budget.try_take("active_orders"):
+        if not self._budget.try_take("active_orders", for_halt=True):
             log.warning("halt_file.no_budget", account=self._account)
             return
         try:
@@ -326,7 +331,7 @@ class FileHalt:
 
     def _turn_page(self, method: str) -> None:
         # Counted for the others' sake; a halt is not given up amid its listing for a ration.
-        if not self._budget.try_take(method):
+        if not self._budget.try_take(method, for_halt=True):
             log.warning("halt_file.over_budget", account=self._account)
 
     def _count(self, *, has_orders: bool) -> None:

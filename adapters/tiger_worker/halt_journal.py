@@ -1,6 +1,7 @@
 """What outlives a process of a halt by file: the cancels made under it, and how far it came.
 
-Both lie beside the halt file, and are all that is known of it until the ledger answers.
+Both lie beside the halt file, and are all that is known of it until the ledger answers. So does the
+check of the number at the broker that the account is bound to; see `binding`.
 """
 
 import os
@@ -16,6 +17,7 @@ from core.items import CancelJournaled
 
 log = structlog.get_logger()
 _NOTE_SUFFIX: Final = ".note"
+_BOUND_SUFFIX: Final = ".bound"
 
 
 class HaltNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,13 @@ class HaltNote(msgspec.Struct, frozen=True, kw_only=True):
 class CancelJournal:
     """Cancels that could not be recorded yet, one line of JSON each, synced before they count.
 
-    A small file beside it holds the note.
+    A small file beside it holds the note, and another what the account is bound to.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._note_path = path.with_suffix(_NOTE_SUFFIX)
+        self._bound_path = path.with_suffix(_BOUND_SUFFIX)
         self._lock = threading.Lock()
 
     def write(self, entry: CancelJournaled) -> None:
@@ -88,12 +91,30 @@ class CancelJournal:
         if note is None:
             self._note_path.unlink(missing_ok=True)
             return
-        draft = self._note_path.with_suffix(".note-draft")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(note))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._note_path)
+        _put(self._note_path, msgspec.json.encode(note))
+
+    def bound(self) -> str:
+        """Return what the account was last found to be bound to, or ""; see `binding`."""
+        try:
+            return self._bound_path.read_text("ascii", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
+    def bind(self, bound: str) -> None:
+        """Keep what the account is bound to."""
+        if self.bound() != bound:
+            # No halt file may ever have been put there.
+            self._bound_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _put(self._bound_path, bound.encode())
+
+
+def _put(path: Path, content: bytes) -> None:
+    draft = path.with_suffix(f"{path.suffix}-draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def is_news(entry: CancelJournaled, kept: Iterable[CancelJournaled]) -> bool:

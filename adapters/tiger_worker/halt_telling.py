@@ -7,9 +7,12 @@ keep no halt, answer or reading waiting.
 import time
 from typing import Final
 
+from msgspec.structs import replace
+
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.file_halt import FileHalt
 from adapters.tiger_worker.parts import Work
+from adapters.tiger_worker.windows import LATE_EVERY_S
 from core.account_state import AccountState
 from core.items import CancelJournaled, HaltFileSeen
 
@@ -17,6 +20,9 @@ from core.items import CancelJournaled, HaltFileSeen
 TELL_EVERY_S: Final = 1.0
 # More lines are told when the desk has taken these.
 LINES_MAX: Final = 100
+# An order that readings have not shown for so long was opened before any of them goes back to: by
+# then the widest sweep was made, and once more.
+UNLISTED_AFTER_S: Final = 2 * LATE_EVERY_S
 
 
 class HaltTelling:
@@ -29,6 +35,8 @@ class HaltTelling:
         self._taken_when_told = -1
         # Keys of the lines that the desk was told of and has not taken yet.
         self._lines: frozenset[str] = frozenset()
+        # Since when readings show what they show without the orders of these ids of the broker's.
+        self._unlisted_since: dict[str, float] = {}
 
     def look(self) -> None:
         """Tell what is not recorded yet, if it is time to."""
@@ -63,11 +71,26 @@ class HaltTelling:
         waiting = [entry for entry in entries if entry.key not in state.handled]
         if not waiting:
             journal.clear(entries)
-        # An order that no listing has shown yet will be: its line waits in the journal for it.
-        known = [entry for entry in waiting if entry.tiger_order_id in state.by_tiger_id]
-        self._lines &= {entry.key for entry in known}
+        # An order that no listing has shown yet may still come: its line waits in the journal.
+        unlisted = self._unlisted({entry.tiger_order_id for entry in waiting})
+        told = [
+            replace(entry, is_unlisted=entry.tiger_order_id in unlisted)
+            for entry in waiting
+            if entry.tiger_order_id in unlisted or entry.tiger_order_id in state.by_tiger_id
+        ]
+        self._lines &= {entry.key for entry in told}
         if self._lines:
             return ()
-        lines = tuple(known[:LINES_MAX])
+        lines = tuple(told[:LINES_MAX])
         self._lines = frozenset(entry.key for entry in lines)
         return lines
+
+    def _unlisted(self, tiger_order_ids: set[str]) -> set[str]:
+        """Return those of which nothing was listed for so long that nothing will be."""
+        state, now = self._state, time.monotonic()
+        unknown = {id_ for id_ in tiger_order_ids if id_ not in state.by_tiger_id}
+        if state.is_stale:
+            # Nobody knows what the broker lists now.
+            unknown = set()
+        self._unlisted_since = {id_: self._unlisted_since.get(id_, now) for id_ in unknown}
+        return {id_ for id_ in unknown if now - self._unlisted_since[id_] >= UNLISTED_AFTER_S}

@@ -34,7 +34,7 @@ from core.items import (
     QuoteFacts,
 )
 from core.previewing import spec_of
-from core.terms import ContractRef, SecurityType
+from core.terms import OrderSpec, SecurityType
 
 log = structlog.get_logger()
 PLACE_THREADS: Final = 4
@@ -50,7 +50,8 @@ NO_END: Final = "no end within the deadline"
 def ask_cancel(broker: AccountBroker, budget: RateBudget, job: CancelJob) -> Ended:
     """Ask the broker once for a cancel, when the rate budget allows it; never raises."""
     try:
-        if budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S):
+        # What is urgent is a halt's, or was wished away while nobody knew where it was.
+        if budget.take("cancel_order", wait_s=CANCEL_TOKEN_WAIT_S, for_halt=job.is_urgent):
             return broker.cancel(job.tiger_order_id)
         return Ended(Outcome.NOT_SENT, detail="the rate budget for cancels is used up")
     except Exception as error:
@@ -207,9 +208,9 @@ class Lanes:
         """See `Acts.read_for_preview`."""
         self._previews.submit(self._read_for_preview, item, work)
 
-    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
+    def read_for_modify(self, item: CommandItem, spec: OrderSpec, work: Work) -> None:
         """See `Acts.read_for_modify`."""
-        self._previews.submit(self._read_for_modify, item, ref, work)
+        self._previews.submit(self._read_for_modify, item, spec, work)
 
     def look_again(self) -> None:
         """See `Acts.look_again`."""
@@ -309,19 +310,19 @@ class Lanes:
                 item=item, contract=None, quote=None, estimate=None, failed=reading
             )
 
-    def _read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
+    def _read_for_modify(self, item: CommandItem, spec: OrderSpec, work: Work) -> None:
         with self.readings.reading():
-            prepared = self._modify_facts(item, ref)
+            prepared = self._modify_facts(item, spec)
         self._post(work._replace(item=prepared), Turn.ANSWER)
 
-    def _modify_facts(self, item: CommandItem, ref: ContractRef) -> ModifyPrepared:
+    def _modify_facts(self, item: CommandItem, spec: OrderSpec) -> ModifyPrepared:
         command = item.command
         assert isinstance(command, ModifyOrder)
         reading, quote = "contracts", None
         try:
             self._spend(reading)
-            contract = self._contracts.find(self._broker, ref)
-            if contract is not None and command.stop_price is not None:
+            contract = self._contracts.find(self._broker, spec.ref)
+            if contract is not None and _needs_quote(command, spec):
                 reading = "quote_real_time"
                 quote = self._quote_for(contract)
             return ModifyPrepared(item=item, contract=contract, quote=quote)
@@ -353,3 +354,9 @@ class Lanes:
     def _post(self, work: Work, turn: Turn) -> None:
         assert self._desk is not None, "a desk is joined before its lanes are used"
         self._desk.post(work, turn)
+
+
+# What is placed, and what hangs on it, is held to the market; see `core.price_sense`.
+def _needs_quote(command: ModifyOrder, spec: OrderSpec) -> bool:
+    has_exits = spec.take_profit is not None or spec.stop_loss is not None
+    return command.stop_price is not None or (has_exits and command.limit_price is not None)

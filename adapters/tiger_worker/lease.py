@@ -258,8 +258,16 @@ def may_arrive(accounts: Sequence[AccountWorker]) -> bool:
     return any(
         account.is_sending
         or any(_is_in_doubt(account.state.orders[each]) for each in account.state.open_orders)
+        or _may_a_released_one(account)
         for account in accounts
     )
+
+
+def _may_a_released_one(account: AccountWorker) -> bool:
+    # Whoever releases an order takes it off the books, and not out of the network.
+    told_at, orders = account.broker_told_at, account.state.orders
+    arrive_by = (orders[each].arrives_by for each in account.state.released_orders)
+    return any(told_at is None or moment >= told_at for moment in arrive_by)
 
 
 def _is_in_doubt(order: Order) -> bool:

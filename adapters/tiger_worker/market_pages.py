@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -22,12 +22,14 @@ _R = TypeVar("_R")
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a page begins: `token` names the broker's own page, `offset` a row of it.
 
-    `question` binds the place to the question it belongs to.
+    Of rows that are read anew for each page `after` is the key of the last one shown. `question`
+    binds the place to the question it belongs to.
     """
 
     question: str
     token: str = ""
     offset: int = 0
+    after: str = ""
 
 
 class Part(NamedTuple, Generic[_R]):
@@ -85,12 +87,7 @@ def part(
 ) -> Part[_R]:
     """Return the rows of a page, of any kind that has a JSON form; see `page`."""
     rows = whole[place.offset : place.offset + question.limit]
-    shown, size = 0, 0
-    for row in rows:
-        size += len(msgspec.json.encode(row))
-        if shown and size > PAGE_BYTES_MAX:
-            break
-        shown += 1
+    shown = _fitting(rows)
     end = place.offset + shown
     following = None
     if end < len(whole):
@@ -99,6 +96,32 @@ def part(
         following = Place(question=place.question, token=next_token)
     cursor = "" if following is None else _encoded(following)
     return Part(tuple(rows[:shown]), shown < len(rows), cursor)
+
+
+def part_by_key(
+    question: Question, place: Place, whole: Iterable[_R], *, key: Callable[[_R], str]
+) -> Part[_R]:
+    """Return the rows of a page, in the order of their keys, of which no two are equal.
+
+    A row that comes or goes between two pages moves no other out of them.
+    """
+    left = sorted((row for row in whole if key(row) > place.after), key=key)
+    rows = left[: question.limit]
+    shown = _fitting(rows)
+    cursor = ""
+    if shown < len(left):
+        cursor = _encoded(Place(question=place.question, after=key(rows[shown - 1])))
+    return Part(tuple(rows[:shown]), shown < len(rows), cursor)
+
+
+def _fitting(rows: Sequence[object]) -> int:
+    shown, size = 0, 0
+    for row in rows:
+        size += len(msgspec.json.encode(row))
+        if shown and size > PAGE_BYTES_MAX:
+            break
+        shown += 1
+    return shown
 
 
 def _encoded(place: Place) -> str:

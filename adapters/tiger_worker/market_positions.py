@@ -8,10 +8,10 @@ from typing import Final
 
 from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import POSITION_CLASSES
-from adapters.tiger_worker.market_pages import part, place_of
+from adapters.tiger_worker.market_pages import part_by_key, place_of
 from adapters.tiger_worker.market_reads import MarketReads
-from adapters.tiger_worker.rows import position_of
-from core.errors import CorruptRecordError
+from adapters.tiger_worker.position_rows import positions_in
+from adapters.tiger_worker.words import Row
 from core.events import PositionFigure
 from core.market_asks import PositionsAsk, PositionsTold
 
@@ -31,26 +31,22 @@ class Positions:
             MarketRefusalError: see `MarketReads`; or an argument is wrong.
         """
         place = place_of(asked)
-        found: list[PositionFigure] = []
-        unreadable = 0
+        listed: list[Row] = []
         at = None
         for word in _classes(asked):
             rows, read_at = self._reads.items(
                 "positions", {"sec_type": word, **_EVERYWHERE}, of_account=True
             )
             at = read_at if at is None else min(at, read_at)
-            for row in rows:
-                try:
-                    found.append(position_of(row))
-                except CorruptRecordError:
-                    unreadable += 1
-        fitting = sorted((each for each in found if _fits(each, asked)), key=lambda each: each.key)
-        shown = part(asked, place, fitting)
+            listed += rows
+        found = positions_in(listed)
+        fitting = (each for each in found.figures if _fits(each, asked))
+        shown = part_by_key(asked, place, fitting, key=lambda each: each.key)
         return PositionsTold(
             positions=shown.rows,
             at=at or self._reads.now(),
             cursor=shown.cursor,
-            unreadable=unreadable,
+            unreadable=len(found.unreadable),
         )
 
 

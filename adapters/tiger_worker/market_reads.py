@@ -16,6 +16,7 @@ import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.quote_rights import (
+    FORBIDDEN,
     NEED_THEM,
     QuoteRights,
     is_elsewhere,
@@ -104,6 +105,8 @@ _RATE_CODES: Final = (4, 5)
 _RATE_WORDS: Final = "rate limit"
 _RIGHTS: Final = "get_quote_permission"
 _WRONG_PARAMETER: Final = 1010
+# "permission denied(the time range is not allowed)": the right is there, the bars are not.
+_REACH_WORDS: Final = "time range"
 
 
 class MarketRefusalError(Exception):
@@ -323,6 +326,8 @@ def _fault_of(method: str, reply: Mapping[str, Any], *, field: str) -> MarketRef
         )
     if is_elsewhere(reply):
         return _rights_elsewhere()
+    if code == FORBIDDEN and _REACH_WORDS in message:
+        return wrong("begin", "the broker has no such bars so far back; begin later")
     if is_right_missing(reply):
         return MarketRefusalError(
             "no_quote_right",

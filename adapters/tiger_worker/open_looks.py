@@ -4,24 +4,27 @@ One look proves little, because the broker's lists may be late. Several rounds i
 complete, count together; and of an order that cannot be read its id is enough to have it cancelled.
 """
 
-import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from adapters.tiger_worker.own_cancels import halts_of
+from adapters.tiger_worker.pauses import Pause, Pauses
 from adapters.tiger_worker.windows import is_over, open_symbols
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.cancelling import must_cancel_unread
-from core.items import RoundCompleted, RowUnreadable, UnreadOrderOpen
+from core.items import RoundCompleted, UnreadOrderOpen
 
 # How soon an order that cannot be read, and stays open, is told again: later than a call that asks
-# for its cancel is given up.
+# for its cancel is given up. And how late at most, while its row stays the same.
 UNREAD_EVERY_S: Final = 30.0
+UNREAD_LATEST_S: Final = 120.0
+_UNREAD: Final = Pause(UNREAD_EVERY_S, UNREAD_LATEST_S)
 
 
 class _Look(NamedTuple):
@@ -38,7 +41,7 @@ class OpenLooks:
     def __init__(self, *, rounds: int) -> None:
         """Make one; `rounds` in a row count together."""
         self._looks: deque[_Look] = deque(maxlen=rounds)
-        self._told_at: dict[str, float] = {}
+        self._pauses = Pauses()
 
     def completed(
         self, done: RoundCompleted, open_rows: Iterable[Row], *, begun_at: datetime | None
@@ -62,12 +65,21 @@ class OpenLooks:
             open_from=min(known) if len(known) == len(moments) else None,
         )
 
-    def unread(self, row: Row, odd: RowUnreadable, state: AccountState) -> UnreadOrderOpen | None:
-        """Return an order that a halt concerns, of which only the id can be read, if it is due."""
-        id_, now = odd.tiger_order_id, time.monotonic()
-        if not must_cancel_unread(state, id_, odd.symbol) or is_over(row):
+    def unbooked(
+        self, row: Row, *, tiger_order_id: str, symbol: str, state: AccountState
+    ) -> UnreadOrderOpen | None:
+        """Return an open order that a halt concerns and that is on no book as open, if it is due.
+
+        Its row cannot be read, or whose order it is stands in doubt, or it is on the books for done
+        or released: its id is all a cancel needs.
+        """
+        if not must_cancel_unread(state, tiger_order_id, symbol) or is_over(row):
             return None
-        if now - self._told_at.get(id_, -math.inf) < UNREAD_EVERY_S:
+        found = (row, halts_of(state, symbol), state.is_stale)
+        if not self._pauses.ask(tiger_order_id, _UNREAD, found=found, now_s=time.monotonic()):
             return None
-        self._told_at[id_] = now
-        return UnreadOrderOpen(tiger_order_id=id_, symbol=odd.symbol)
+        return UnreadOrderOpen(tiger_order_id=tiger_order_id, symbol=symbol)
+
+    def keep_only(self, tiger_order_ids: Collection[str]) -> None:
+        """Forget when every other order was told."""
+        self._pauses.keep_only(tiger_order_ids)

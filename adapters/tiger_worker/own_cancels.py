@@ -1,7 +1,7 @@
 """Orders that this worker cancels by its own wish: a halt's, or ones wished away in doubt.
 
 A rule of state, looked at again and again: a cancel that failed, or that a crash ate, is asked once
-more.
+more; and later each time while it is answered the same and nothing else changes.
 """
 
 import math
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.tiger_worker.parts import Work
+from adapters.tiger_worker.pauses import Pause, Pauses
 from core import items
 from core.account_state import AccountState
 from core.cancelling import must_not_rest
@@ -19,9 +20,16 @@ from core.orders import CancelPhase, Order
 # How soon to look again while nothing else calls for it.
 LOOK_EVERY_S: Final = 1.0
 # How soon a cancel that came to nothing is asked again, and one that the broker took while its
-# order stays open: an exchange that is shut keeps it so for a night.
+# order stays open; and how late at most. An exchange that is shut keeps it so for a weekend, and
+# once it opens the order may fill.
 ASK_EVERY_S: Final = 5.0
 TAKEN_ASK_EVERY_S: Final = 30.0
+ASK_LATEST_S: Final = 120.0
+# One that was never sent waits for a token or for a connection, which may be there at any moment.
+UNSENT_ASK_LATEST_S: Final = 30.0
+_TO_NOTHING: Final = Pause(ASK_EVERY_S, ASK_LATEST_S)
+_UNSENT: Final = Pause(ASK_EVERY_S, UNSENT_ASK_LATEST_S)
+_TAKEN: Final = Pause(TAKEN_ASK_EVERY_S, ASK_LATEST_S)
 
 
 class OwnCancels:
@@ -30,7 +38,9 @@ class OwnCancels:
     def __init__(self, *, account: str, login: str) -> None:
         self._account = account
         self._login = login
-        self._asked_at: dict[str, float] = {}
+        self._pauses = Pauses()
+        # How each order's last cancel ended: what became of it, and the broker's code.
+        self._answers: dict[str, tuple[items.Outcome, int | None]] = {}
         self._looked_at = -math.inf
 
     def is_time(self, *, boot_s: float) -> bool:
@@ -39,25 +49,41 @@ class OwnCancels:
 
     def forget(self, order_id: str) -> None:
         """Let an order be asked away at once: what was wished before could not reach the broker."""
-        self._asked_at.pop(order_id, None)
+        self._pauses.forget(order_id)
 
-    def wishes(self, state: AccountState, *, n: int, now: datetime, boot_s: float) -> list[Work]:
-        """Return what is to be asked now; a later halt asks anew by `n`, the last event's."""
+    def answered(self, answer: items.CancelAnswered) -> None:
+        """Note how a cancel ended, whoever asked for it."""
+        self._answers[answer.order_id] = (answer.outcome, answer.code)
+
+    def wishes(self, state: AccountState, *, now: datetime, boot_s: float) -> list[Work]:
+        """Return what is to be asked now."""
         self._looked_at = boot_s
-        self._asked_at = {o: at for o, at in self._asked_at.items() if o in state.open_orders}
-        wished = []
-        for order_id in sorted(state.open_orders):
-            order = state.orders[order_id]
-            is_taken = order.cancel is CancelPhase.REQUESTED
-            every_s = TAKEN_ASK_EVERY_S if is_taken else ASK_EVERY_S
-            asked_at = self._asked_at.get(order_id, -math.inf)
-            if must_not_rest(state, order) and boot_s - asked_at >= every_s:
-                self._asked_at[order_id] = boot_s
-                wished.append(self._wish(order, n, now))
-        return wished
+        self._pauses.keep_only(state.open_orders)
+        self._answers = {o: each for o, each in self._answers.items() if o in state.open_orders}
+        found = (state.orders[order_id] for order_id in sorted(state.open_orders))
+        due = [each for each in found if must_not_rest(state, each)]
+        return [
+            self._wish(order, halts_of(state, order.spec.symbol), now)
+            for order in due
+            if self._is_time_for(state, order, boot_s)
+        ]
 
-    def _wish(self, order: Order, n: int, now: datetime) -> Work:
-        command_id = derived_id("cmd", self._account, "own cancel", order.order_id, str(n))
+    def _is_time_for(self, state: AccountState, order: Order, boot_s: float) -> bool:
+        answer = self._answers.get(order.order_id)
+        pause = _TO_NOTHING
+        if order.cancel is CancelPhase.REQUESTED:
+            pause = _TAKEN
+        elif answer is not None and answer[0] is items.Outcome.NOT_SENT:
+            pause = _UNSENT
+        told = (order.cancel, order.phase, order.filled_quantity, order.spec)
+        # Where the readings failed, what failed with them may work again.
+        found = (answer, told, halts_of(state, order.spec.symbol), state.is_stale)
+        return self._pauses.ask(order.order_id, pause, found=found, now_s=boot_s)
+
+    def _wish(self, order: Order, halts: tuple[int, int], now: datetime) -> Work:
+        # The same for as long as the same halts hold: it is asked again, and kept once.
+        parts = ("own cancel", order.order_id, *(str(n) for n in halts))
+        command_id = derived_id("cmd", self._account, *parts)
         cancel = items.CommandItem(
             command=CancelOrder(order_id=order.order_id),
             command_id=command_id,
@@ -66,3 +92,8 @@ class OwnCancels:
             is_own=True,
         )
         return Work(cancel, correlation_id=order.correlation_id)
+
+
+def halts_of(state: AccountState, symbol: str) -> tuple[int, int]:
+    """Return the `n` of the account's last halt and of the symbol's; 0 for none."""
+    return state.halted_at.get("") or 0, state.halted_at.get(symbol) or 0

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from core.items import CommandItem, Item
 from core.ports import Appended, StoredRecord
-from core.terms import ContractRef, OrderSpec
+from core.terms import OrderSpec
 
 
 class Delivery(Protocol):
@@ -101,8 +101,8 @@ class Acts(Protocol):
     def read_for_preview(self, item: CommandItem, work: Work) -> None:
         """Read what a preview needs."""
 
-    def read_for_modify(self, item: CommandItem, ref: ContractRef, work: Work) -> None:
-        """Read what a change of an order of this contract needs."""
+    def read_for_modify(self, item: CommandItem, spec: OrderSpec, work: Work) -> None:
+        """Read what a change of an order with these terms needs."""
 
     def look_again(self) -> None:
         """Ask for a round of readings soon."""

@@ -153,14 +153,15 @@ class PushLink:
         self._on_failure = on_failure
         self._pace = pace or PushPace()
         self._pauses = Pauses(self._pace, jitter)
-        # What connections and other threads tell; signs of a connection that is past are dropped.
+        # What connections and other threads tell; those of one that another followed are dropped.
         self._signs: queue.SimpleQueue[tuple[PushConnection | None, Sign]] = queue.SimpleQueue()
         self._present: PushConnection | None = None
         self._stopping = threading.Event()
         self._state = LinkState.AWAY
         # At start an earlier process may have been kicked out.
         self._may_be_kicked, self._kick = True, ""
-        self._kicked_out: PushConnection | None = None
+        # The last connection was kicked out, and nobody was told yet.
+        self._is_kicked_out = False
         self._connects = self._losses = self._hints = self._strangers = 0
         self._left_threads = 0
         self._hinted_at: dict[str, float] = {}
@@ -214,6 +215,8 @@ class PushLink:
     def _await_resume(self) -> bool:
         """Wait while every account is kicked out; False if the link is to stop."""
         while not self._stopping.is_set():
+            if self._is_kicked_out:
+                self._tell_kicked()
             accounts = self._accounts.values()
             if not self._may_be_kicked or not all(a.awaits_resume(self._kick) for a in accounts):
                 return True
@@ -240,9 +243,8 @@ class PushLink:
             self._tell_kicked()
         if is_followed and end is not Sign.STOP:
             self._tell_lost(end, held_s)
-        self._present = None
         self._left_threads += connection.end()
-        if end is not Sign.KICKED and self._kicked_out is connection:
+        if self._is_kicked_out:
             # Another end was taken first, as after a sleep; who was kicked stays out all the same.
             self._tell_kicked()
             end = Sign.KICKED
@@ -279,7 +281,8 @@ class PushLink:
         give_up_at = time.monotonic() + pause_s
         while not self._stopping.is_set():
             sign = self._next(give_up_at)
-            if sign is None or sign is Sign.RENEW:
+            # A connection that was given up for silent may yet tell that it was kicked out.
+            if sign is None or sign is Sign.RENEW or sign is Sign.KICKED:
                 return
 
     def _next(self, until_s: float) -> Sign | None:
@@ -311,14 +314,16 @@ class PushLink:
             account.note_gap(f"push was lost: {end}")
 
     def _tell_kicked(self) -> None:
+        self._is_kicked_out = False
         self._may_be_kicked, self._kick = True, f"{self._name}:{self._connects}"
         log.error("push.kicked", connection=self._kick)
         for account in self._accounts.values():
             account.note_kick(self._kick)
 
     def _tell(self, connection: PushConnection, sign: Sign) -> None:
-        if sign is Sign.KICKED:
-            self._kicked_out = connection
+        # One that the next connection kicks out, because it did not end, was kicked by nobody else.
+        if sign is Sign.KICKED and connection is self._present:
+            self._is_kicked_out = True
         self._signs.put((connection, sign))
 
     def _hear(self, kind: str, number: str) -> None:

@@ -92,6 +92,11 @@ TIGER_BUDGETS: Final[Mapping[str, int]] = {
     "warrant_real_time_quote": 30,
 }
 NO_BUDGETS: Final[Mapping[str, int]] = {}
+# What everything else leaves of these to halts: their listing of what is open, and its cancels. Of
+# a small budget it is no more than a share.
+HALT_LEAVE: Final = 10
+_HALT_SHARE: Final = 6
+_HALT_METHODS: Final = frozenset({"active_orders", "cancel_order"})
 
 
 class RateBudget:
@@ -100,6 +105,10 @@ class RateBudget:
     def __init__(self, budgets: Mapping[str, int]) -> None:
         self._budgets = budgets
         self._spent: dict[str, deque[float]] = {method: deque() for method in budgets}
+        self._for_halts = {
+            method: min(HALT_LEAVE, budgets[method] // _HALT_SHARE)
+            for method in _HALT_METHODS & budgets.keys()
+        }
         self._lock = threading.Lock()
 
     @property
@@ -107,11 +116,18 @@ class RateBudget:
         """Whether no method has a number, as on the sandbox."""
         return not self._budgets
 
-    def try_take(self, method: str, *, count: int = 1, leave: int = 0) -> bool:
-        """Take `count` tokens if all are there, and `leave` more of them stay; or take none."""
+    def try_take(
+        self, method: str, *, count: int = 1, leave: int = 0, for_halt: bool = False
+    ) -> bool:
+        """Take `count` tokens if all are there, and `leave` more of them stay; or take none.
+
+        What is not `for_halt` leaves some of them to what is.
+        """
         limit = self._budgets.get(method)
         if limit is None:
             return True
+        if not for_halt:
+            leave += self._for_halts.get(method, 0)
         now = time.monotonic()
         with self._lock:
             spent = self._spent[method]
@@ -122,10 +138,18 @@ class RateBudget:
             spent.extend([now] * count)
             return True
 
-    def take(self, method: str, *, wait_s: float, count: int = 1, leave: int = 0) -> bool:
+    def take(
+        self,
+        method: str,
+        *,
+        wait_s: float,
+        count: int = 1,
+        leave: int = 0,
+        for_halt: bool = False,
+    ) -> bool:
         """Take as `try_take` does, waiting for the tokens at most `wait_s`."""
         give_up_at = time.monotonic() + wait_s
-        while not self.try_take(method, count=count, leave=leave):
+        while not self.try_take(method, count=count, leave=leave, for_halt=for_halt):
             if time.monotonic() >= give_up_at:
                 return False
             time.sleep(_WAIT_STEP_S)

@@ -15,30 +15,28 @@ from typing import Final, NamedTuple
 import structlog
 from msgspec.structs import replace
 
-from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
-from adapters.tiger_worker.evidence import Evidence, may_hide_an_order
+from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.open_looks import OpenLooks
 from adapters.tiger_worker.order_rows import OrderRows
+from adapters.tiger_worker.order_sights import OrderSights
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import WINDOW_S, RateBudget
 from adapters.tiger_worker.repeats import Repeats
-from adapters.tiger_worker.windows import LOOK_BACK_S, Windows, rows_of_both
+from adapters.tiger_worker.taken_back import TakenBack
+from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows, rows_of_both
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
 from core.errors import BrokerError, BrokerUnavailableError, CorruptRecordError
 from core.items import (
     Item,
-    OrderSeen,
     PositionsSeen,
     RoundCompleted,
-    RowKind,
 )
-from core.orders import Phase
 from core.ports import Clock
 
 log = structlog.get_logger()
@@ -55,11 +53,6 @@ GAP_AFTER_S: Final = 30.0
 FIGURES_LEAVE: Final = 20
 FIGURES_LATE: Final = 3.0
 
-# Whatever a listing shows of these is news.
-_DOUBTED: Final = frozenset(
-    {Phase.SUBMITTING, Phase.UNKNOWN, Phase.NOT_FOUND, Phase.RELEASED, Phase.NOT_SENT}
-)
-
 
 class Pace(NamedTuple):
     """How long to wait between rounds, in seconds: while an order is open, and otherwise.
@@ -74,6 +67,13 @@ class Pace(NamedTuple):
     watching_s: float
     idle_s: float
     figures_s: float
+
+
+class _Opened(NamedTuple):
+    """The broker's open orders: None where they were not asked for, or why they `failed`."""
+
+    rows: tuple[Row, ...] | None = None
+    failed: BrokerError | CorruptRecordError | None = None
 
 
 class Reconciler:
@@ -117,8 +117,24 @@ class Reconciler:
             timing=timing,
             state=lambda: self._state,
             tell=self._tell,
-            spend=self._spend,
             turn_page=self._turn_page,
+        )
+        self._taken_back = TakenBack(
+            broker,
+            order_rows=self._order_rows,
+            budget=budget,
+            timing=timing,
+            state=lambda: self._state,
+            tell=self._tell,
+            turn_page=self._turn_page,
+        )
+        self._sights = OrderSights(
+            order_rows=self._order_rows,
+            executions=self._executions,
+            taken_back=self._taken_back,
+            looks=self._looks,
+            state=lambda: self._state,
+            tell=self._tell,
         )
         self._figures_at = -math.inf
         # Since the figures were read last.
@@ -130,10 +146,6 @@ class Reconciler:
         self._is_gap_told = False
         self._nudge = threading.Event()
         self._stopping = threading.Event()
-        # Each order's row as it was last told: most rows of most rounds say nothing new.
-        self._told: dict[str, Row] = {}
-        # Why the executions of an order of this round could not be asked for.
-        self._unasked: BrokerError | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -197,31 +209,37 @@ class Reconciler:
         gaps, after_n, begun_at = self._gaps.count, self._desk.desk.n, self._clock.now()
         is_verdict = self._state.is_stale or gaps > self._state.gap
         # Orders opened before the listing's begin, in the phone app perhaps, are found here.
-        open_rows, told_at = None, self._broker.last_told
-        if self._takes_token_of_open(is_verdict=is_verdict):
-            open_rows = self._broker.open_orders(turn_page=self._turn_page)
+        told_at = self._broker.last_told
+        opened = self._open_orders(is_verdict=is_verdict)
         window = self._windows.plan(
             self._state,
             skew_s=self._broker.clock_skew_s,
-            open_rows=open_rows,
+            open_rows=opened.rows,
             is_verdict=is_verdict,
         )
         self._spend("orders")
         listing = self._broker.orders(since=window.since, turn_page=self._turn_page)
-        found = rows_of_both(self._state, open_rows or (), listing.rows)
-        has_news, hidden = self._tell_orders(found)
-        self._has_news = self._has_news or has_news
+        self._windows.read(window, row_count=len(listing.rows))
+        found = rows_of_both(self._state, opened.rows or (), listing.rows)
+        told = self._sights.tell(found)
+        self._has_news = self._has_news or told.has_news
+        if opened.failed is not None and is_verdict:
+            # What was listed is told by now; more than that it does not prove.
+            raise opened.failed
+        # Before the figures, which have what was taken back already.
+        self._has_news = self._taken_back.count(found) or self._has_news
         if self._may_read_figures(gaps):
-            self._tell_figures(window.since, found)
-        self._evidence.count(listing, found, since=window.since, hidden=hidden)
+            self._tell_figures(window, found)
+        self._evidence.count(listing, found, since=window.since, hidden=told.hidden)
         self._windows.completed(
             window, begun_at=listing.begun_at or begun_at, row_count=len(listing.rows)
         )
         if window.is_sweep:
             # What a narrower listing leaves out is no news when the next sweep shows it.
-            self._told = {id_: row for id_, row in self._told.items() if id_ in found}
+            self._sights.keep_only(found)
             self._order_rows.keep_only(found)
             self._executions.keep_only(found)
+            self._taken_back.keep_only(found)
         done = RoundCompleted(
             gaps=gaps,
             orders_read=len(found),
@@ -229,84 +247,27 @@ class Reconciler:
             after_n=after_n,
             listed_at=listing.begun_at,
         )
-        if open_rows is not None:
+        if opened.rows is not None:
             looked_at = self._evidence.begin_of(told_at)
-            done = self._looks.completed(done, open_rows, begun_at=looked_at)
+            done = self._looks.completed(done, opened.rows, begun_at=looked_at)
         self._tell(done)
 
-    def _takes_token_of_open(self, *, is_verdict: bool) -> bool:
-        """Say whether every open order is to be asked for now; its token is taken then.
-
-        Raises:
-            BrokerError: a verdict waits for them, and there is no token.
-        """
-        if is_verdict:
-            self._spend("active_orders")
-            return True
-        return self._windows.may_ask_open(self._state)
-
-    def _tell_orders(self, found: dict[str, Row]) -> tuple[bool, frozenset[str]]:
-        """Tell every order, and every row that cannot be read.
-
-        Returns whether news of fills is among it, also of such whose execution is not listed yet;
-        and the symbols of which an order may stand in a row that cannot be read, "" among them for
-        any. Where a person has looked at such a row and resumed, it hides nothing any more.
-
-        Raises:
-            BrokerError: all are told, but the executions of one could not be asked for.
-        """
-        self._unasked = None
-        has_news = False
-        hidden: set[str] = set()
-        for row in sorted(found.values(), key=_age):
-            try:
-                seen, has_fills = self._seen(row)
-            except CorruptRecordError as error:
-                odd = rows.unreadable(RowKind.ORDER, row, error)
-                self._tell(odd)
-                unread = self._looks.unread(row, odd, self._state)
-                if unread is not None:
-                    self._tell(unread)
-                if may_hide_an_order(self._state, odd):
-                    hidden.add(odd.symbol)
-                continue
-            has_news = has_news or has_fills
-            if seen is not None:
-                self._tell(seen)
-                self._told[seen.tiger_order_id] = row
-        if self._unasked is not None:
-            raise self._unasked
-        return has_news, frozenset(hidden)
-
-    def _seen(self, row: Row) -> tuple[OrderSeen | None, bool]:
-        """Return the sighting, or None if nothing is new; and whether that is news of fills.
-
-        It comes with its executions where some are missing.
-
-        Raises:
-            CorruptRecordError: the row is no order that can be read.
-        """
-        is_news = False
-        seen = self._order_rows.order_of(row)
-        state = self._state
-        order_id = state.by_tiger_id.get(seen.tiger_order_id)
-        order = state.orders.get(order_id) if order_id is not None else None
-        recorded = order.recorded_quantity if order is not None else 0
-        if seen.filled_quantity > recorded:
-            try:
-                executions, is_news = self._executions.of(seen, row)
-            except BrokerError as error:
-                # The other orders are told all the same, and this one as far as it is known.
-                self._unasked = error
-                executions, is_news = self._executions.known(seen.tiger_order_id), True
-            # Also where they were told before: this sighting may take the place of that one.
-            seen = replace(seen, executions=executions)
-        else:
-            self._executions.forget(seen.tiger_order_id)
-        is_settled = order is not None and order.phase not in _DOUBTED and not is_news
-        if is_settled and self._told.get(seen.tiger_order_id) == row:
-            return None, False
-        return seen, is_news
+    def _open_orders(self, *, is_verdict: bool) -> _Opened:
+        """Ask for every open order, if a verdict waits for them or it is time."""
+        if not is_verdict and not self._windows.may_ask_open(self._state):
+            return _Opened()
+        try:
+            if is_verdict:
+                self._spend("active_orders")
+            opened = _Opened(rows=self._broker.open_orders(turn_page=self._turn_page))
+        except (BrokerError, CorruptRecordError) as error:
+            # The other listing tells of orders all the same.
+            if not is_verdict:
+                reason = str(error)
+                log.warning("round.open_orders_failed", account=self._state.account, reason=reason)
+            opened = _Opened(failed=error)
+        self._windows.open_answered(is_answered=opened.failed is None)
+        return opened
 
     def _may_read_figures(self, gaps: int) -> bool:
         """Say whether positions and cash are to be read now; their tokens are taken then.
@@ -328,15 +289,17 @@ class Reconciler:
             "positions", count=len(POSITION_CLASSES), leave=FIGURES_LEAVE
         )
 
-    def _tell_figures(self, since: datetime, found: dict[str, Row]) -> None:
+    def _tell_figures(self, window: Window, found: dict[str, Row]) -> None:
         figures, odd = self._broker.positions()
         observed_at = self._clock.now()
         balances = self._broker.balances()
         if self._state.position_figures is None or self._state.balances is None:
-            self._check_no_fill_came(since, found)
-        has_news, self._has_news = self._has_news, False
-        held = self._held.note({f.key: f.quantity for f in figures}, has_news=has_news)
-        cash = self._cash.note({f.currency: f.balance for f in balances.cash}, has_news=has_news)
+            self._check_no_fill_came(window.since, found)
+        is_short = window.is_short or self._taken_back.is_counting
+        counted = {"has_news": self._has_news, "is_short": is_short}
+        self._has_news = False
+        held = self._held.note({f.key: f.quantity for f in figures}, **counted)
+        cash = self._cash.note({f.currency: f.balance for f in balances.cash}, **counted)
         self._tell(
             PositionsSeen(
                 positions=figures, observed_at=observed_at, quiet_reads=held, unreadable=odd
@@ -351,8 +314,10 @@ class Reconciler:
         A fill after the listing would be in them, and would be counted again when it is recorded.
 
         Raises:
-            BrokerError: there was one; the round is read again.
+            BrokerError: there was one, or one may have been taken back; the round is read again.
         """
+        if self._taken_back.is_counting:
+            raise BrokerError("fills fell short of the record when the first figures were read")
         self._spend("orders")
         # An older open order may fill too, and would then be in no listing that begins later.
         before = self._order_rows.readable(found.values())
@@ -394,9 +359,3 @@ def _cause_of(error: BrokerError | CorruptRecordError) -> str:
             return f"the broker gave no reply to be used: {error}"
         case _:
             return str(error)
-
-
-def _age(row: Row) -> tuple[int, str, str]:
-    """Sort rows by opening, and an order before those that the broker made of it."""
-    tiger_order_id = words.text(row, "id")
-    return len(words.text(row, "openTime")), words.text(row, "openTime"), tiger_order_id.zfill(20)

@@ -10,9 +10,12 @@ class Repeats:
         self._figures: dict[str, Decimal] | None = None
         self.count = 0
 
-    def note(self, figures: dict[str, Decimal], *, has_news: bool) -> int:
-        """Return the count, this reading included."""
+    def note(self, figures: dict[str, Decimal], *, has_news: bool, is_short: bool) -> int:
+        """Return the count, this reading included.
+
+        One beside a listing that was too short to show every fill counts for nothing.
+        """
         is_same = not has_news and figures == self._figures
-        self.count = self.count + 1 if is_same else 1
+        self.count = (self.count if is_same else 0) + (not is_short)
         self._figures = figures
         return self.count

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.row_names import RowNames
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
@@ -37,11 +38,12 @@ LATE: Final = timedelta(days=5)
 LATE_EVERY_S: Final = 900.0
 # Open orders that no verdict waits for leave this many tokens a minute to those that do.
 OPEN_LEAVE: Final = 20
+# Where they are not answered they are asked for again so much later.
+OPEN_AGAIN_S: Final = SWEEP_EVERY_S / 6
 # A listing of one page costs what the shortest costs, so it may go back in every round. Each page
 # more makes the next such listing as much later, unless another order is missed.
 WIDE_ROWS: Final = 100
 WIDE_PAGE_S: Final = 4.0
-_NAMES_OF_AN_ORDER: Final = ("userMark", "orderId", "id")
 _ENDS: Final = frozenset({SeenPhase.CANCELLED, SeenPhase.EXPIRED, SeenPhase.REJECTED})
 
 
@@ -49,7 +51,7 @@ class Window(NamedTuple):
     """What one round asks for: the orders opened since a moment, by the broker's clock.
 
     `missed` are those of before that the broker's open orders do not show as the ledger has them;
-    `is_wide`: the listing goes back to them.
+    `is_wide`: the listing goes back to them although it has several pages; `is_short`: it does not.
     """
 
     since: datetime
@@ -57,6 +59,7 @@ class Window(NamedTuple):
     is_late: bool = False
     is_wide: bool = False
     missed: frozenset[str] = frozenset()
+    is_short: bool = False
 
 
 class Windows:
@@ -66,6 +69,8 @@ class Windows:
         self._clock = clock
         self._budget = budget
         self._sweep_at = self._late_at = self._wide_at = -math.inf
+        # When to ask again for open orders that were not answered.
+        self._open_again_at: float | None = None
         # What was opened since then was one page, when it was listed last.
         self._page_from: datetime | None = None
         self._missed: frozenset[str] = frozenset()
@@ -81,14 +86,22 @@ class Windows:
         """Say whether every open order is to be asked for, if no verdict waits; takes a token.
 
         A sweep asks, and each round of a halt that is not verified, and one that would have to go
-        far back. Without a token the round goes on without, and the next one tries again.
+        far back. Without a token the round goes on without, and the next one tries again; without
+        an answer one tries again that begins later.
         """
+        if self._open_again_at is not None and time.monotonic() < self._open_again_at:
+            return False
         is_wanted = (
             self.is_sweep_due
+            or self._open_again_at is not None
             or len(state.unverified_halts) > 0
             or not self._is_one_page(self._before(state).values())
         )
         return is_wanted and self._budget.try_take("active_orders", leave=OPEN_LEAVE)
+
+    def open_answered(self, *, is_answered: bool) -> None:
+        """Note whether the broker told its open orders when it was asked."""
+        self._open_again_at = None if is_answered else time.monotonic() + OPEN_AGAIN_S
 
     def plan(
         self,
@@ -98,25 +111,30 @@ class Windows:
         open_rows: Collection[Row] | None,
         is_verdict: bool,
     ) -> Window:
-        """Return what to ask for in a round, given the broker's open orders if it asked for them.
+        """Return what to ask for in a round, given the broker's open orders if it told them.
 
         Args:
             skew_s: how far this machine's clock is ahead of the broker's.
             is_verdict: the round is to say what is true now, so nothing that is missed may wait.
         """
         now = self._clock.now()
-        is_sweep = open_rows is not None and self.is_sweep_due
+        # While only the open orders fail, the orders of before are swept all the same; but not by
+        # rounds that fail for it, which follow each other fast.
+        is_open_away = open_rows is None and self._open_again_at is not None and not is_verdict
+        is_sweep = self.is_sweep_due and (open_rows is not None or is_open_away)
         is_late = is_sweep and time.monotonic() >= self._late_at
         before = self._before(state)
         missed = before if open_rows is None else self._missed_in(state, before, open_rows)
         begins = [self._begin(state)]
-        is_wide = False
+        is_wide = is_short = False
         if is_sweep or self._is_one_page(before.values()):
             begins += [*before.values(), *missed.values()]
         elif missed:
-            is_new = open_rows is not None and not missed.keys() <= self._missed
-            is_wide = is_verdict or is_new or time.monotonic() >= self._wide_at
+            is_told = open_rows is not None
+            is_new = is_told and (is_verdict or not missed.keys() <= self._missed)
+            is_wide = is_new or time.monotonic() >= self._wide_at
             begins += missed.values() if is_wide else ()
+            is_short = not is_wide
         if is_sweep:
             left = (order_id for order_id, _ in state.left_at.items())
             lately = now - (LATE if is_late else LINGERS)
@@ -125,24 +143,27 @@ class Windows:
         look_back_s = LOOK_BACK_S + min(abs(skew_s), SKEW_COUNTED_MAX_S)
         # A record may date an order before there was a broker, even at the calendar's begin.
         since = max(min(begins), rows.OPENED_FROM) - timedelta(seconds=look_back_s)
-        return Window(since, is_sweep, is_late, is_wide, frozenset(missed))
+        return Window(since, is_sweep, is_late, is_wide, frozenset(missed), is_short)
 
-    def completed(self, window: Window, *, begun_at: datetime, row_count: int) -> None:
-        """Note that a round is complete whose listing began then and had so many rows."""
-        self.listed_since = begun_at
-        now_s = time.monotonic()
+    def read(self, window: Window, *, row_count: int) -> None:
+        """Note what a listing cost, whatever becomes of its round."""
         is_one_page = row_count <= WIDE_ROWS
         if is_one_page and (self._page_from is None or window.since < self._page_from):
             self._page_from = window.since
         elif not is_one_page and self._page_from is not None and window.since >= self._page_from:
             self._page_from = None
+        if window.is_wide:
+            self._wide_at = time.monotonic() + WIDE_PAGE_S * ((row_count - 1) // WIDE_ROWS)
+
+    def completed(self, window: Window, *, begun_at: datetime, row_count: int) -> None:
+        """Note that a round is complete whose listing began then and had so many rows."""
+        self.listed_since = begun_at
+        now_s = time.monotonic()
         if window.is_sweep:
             often_s = max(1.0, row_count / SWEEP_ROWS)
             self._sweep_at = now_s + SWEEP_EVERY_S * often_s
             if window.is_late:
                 self._late_at = now_s + LATE_EVERY_S * often_s
-        if window.is_wide:
-            self._wide_at = now_s + WIDE_PAGE_S * ((row_count - 1) // WIDE_ROWS)
         is_listed = window.is_wide or window.is_sweep
         self._missed = window.missed if is_listed else self._missed & window.missed
 
@@ -171,28 +192,17 @@ class Windows:
     def _missed_in(
         self, state: AccountState, before: Mapping[str, datetime], open_rows: Collection[Row]
     ) -> dict[str, datetime]:
-        names = names_in(open_rows)
+        names = RowNames(open_rows)
         missed = {
             order_id: opened
             for order_id, opened in before.items()
-            if not is_named(state.orders[order_id], names)
+            if not names.show(state.orders[order_id])
             # What comes of a change is proven by the listing of orders alone.
             or state.orders[order_id].modify in PENDING_MODIFIES
         }
         begin = self._begin(state)
         done = (_known_as_done(state, row) for row in open_rows)
         return missed | {o.order_id: o.opened_from for o in done if o and o.opened_from < begin}
-
-
-def names_in(found: Iterable[Row]) -> frozenset[str]:
-    """Return every name of an order that some rows bear: marks, numbers, the broker's ids."""
-    return frozenset(words.text(row, name) for row in found for name in _NAMES_OF_AN_ORDER)
-
-
-def is_named(order: Order, names: frozenset[str]) -> bool:
-    """Say whether one of these is a name of the order, so that it stands in a row of theirs."""
-    own = (order.mark, order.order_number, order.tiger_order_id)
-    return not names.isdisjoint(name for name in own if name)
 
 
 def reaches(since: datetime, order: Order) -> bool:

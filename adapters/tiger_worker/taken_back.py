@@ -1,0 +1,252 @@
+"""Fills that the broker takes back: rows that fall short of what is recorded, and what lists lack.
+
+A row with fewer fills than are recorded may be behind, and a list of executions may be too. Both
+are counted until they are evidence: the row, and what the order's complete lists of executions have
+lacked since the row first fell short. Whoever trades on may fill again what was taken back, so the
+list is asked for with every change of the row until it agrees with the record.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import structlog
+
+from adapters.tiger_worker import rows
+from adapters.tiger_worker.broker import AccountBroker, TurnPage
+from adapters.tiger_worker.executions import (
+    AGAIN_LEAVE,
+    AGAIN_MAX_S,
+    AGAIN_S,
+    FAILED_AGAIN_S,
+    METHOD,
+    Found,
+    check_legs,
+)
+from adapters.tiger_worker.order_rows import OrderRows
+from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.words import Row
+from core.account_state import AccountState
+from core.context import Timing
+from core.errors import BrokerError, CorruptRecordError
+from core.items import ExecutionSeen, FillsTakenBack, Item, OrderSeen, RowKind
+from core.orders import Order
+from core.sightings import is_over
+
+log = structlog.get_logger()
+# Listings that are behind show fewer fills too, but not for so long.
+TAKEN_BACK_AFTER_S: Final = 30.0
+# So often at least an order is asked for whose last list lacked something: what is evidence is what
+# lists lack all that time, and not now and then.
+LACKED_AGAIN_S: Final = 10.0
+# Lists that lack something are waited for until they are evidence, but no longer than this.
+LISTS_WAIT_S: Final = 2 * TAKEN_BACK_AFTER_S
+# What figures differ by meanwhile may be what was taken back; of an order that only sweeps show the
+# lists are not sooner evidence. No order holds up for longer what is told of the others' figures.
+FIGURES_WAIT_S: Final = 8 * TAKEN_BACK_AFTER_S
+# A mean that is listed may be rounded to cents; by more than this it is that of other fills.
+MEAN_STEP: Final = Decimal("0.005")
+
+
+class _Shortfall(NamedTuple):
+    """Listings in a row that show the same order over, or live, with fewer fills than recorded."""
+
+    is_over: bool
+    listings: int
+    since_s: float
+
+
+class _Lack(NamedTuple):
+    """Complete lists in a row, since then, that lack one execution that is recorded."""
+
+    lists: int
+    since_s: float
+
+
+class _Asked(NamedTuple):
+    """An order as it was last asked for: `times` in a row without anything new."""
+
+    filled_quantity: Decimal
+    executions: tuple[ExecutionSeen, ...] = ()
+    lacks: Mapping[str, _Lack] = {}
+    times: int = 0
+    again_at_s: float = 0.0
+
+
+class TakenBack:
+    """Counts for one account; `tell` is given what became evidence, each time it is shown again."""
+
+    def __init__(
+        self,
+        broker: AccountBroker,
+        *,
+        order_rows: OrderRows,
+        budget: RateBudget,
+        timing: Timing,
+        state: Callable[[], AccountState],
+        tell: Callable[[Item], None],
+        turn_page: TurnPage,
+    ) -> None:
+        self._broker = broker
+        self._order_rows = order_rows
+        self._budget = budget
+        self._timing = timing
+        self._state_now = state
+        self._tell = tell
+        self._turn_page = turn_page
+        self._asked: dict[str, _Asked] = {}
+        self._shortfalls: dict[str, _Shortfall] = {}
+        # What each order was listed as filled with, and at which mean, when the record agreed.
+        self._agreed: dict[str, tuple[Decimal, Decimal | None]] = {}
+
+    def look(self, seen: OrderSeen, row: Row, order: Order) -> Found | None:
+        """Return the executions of an order whose row shows no more fills than are recorded.
+
+        None, unless the row shows fewer, or a mean price of others, or did, and the list has not
+        agreed with the record since. A call that fails is made again later; no round waits for it.
+        """
+        key = seen.tiger_order_id
+        is_short = seen.filled_quantity < order.recorded_quantity
+        before = self._asked.get(key)
+        if before is None and not is_short and not self._are_others(seen, order):
+            return None
+        now_s = time.monotonic()
+        if before is None or before.filled_quantity != seen.filled_quantity:
+            kept = before or _Asked(seen.filled_quantity)
+            before = kept._replace(times=0, again_at_s=now_s)
+        is_due = now_s >= before.again_at_s and self._budget.try_take(METHOD, leave=AGAIN_LEAVE)
+        if not is_due:
+            self._asked.setdefault(key, before)
+            return Found(before.executions, is_news=False)
+        listed = self._listed(seen, row)
+        asked = before._replace(filled_quantity=seen.filled_quantity)
+        is_news, again_s_max = False, FAILED_AGAIN_S
+        if listed is not None:
+            known = self._state_now().executions
+            ids = frozenset(each.execution_id for each in listed)
+            lacked = self._recorded(order) - ids
+            if not is_short and not lacked and all(each in known for each in ids):
+                self._asked.pop(key, None)
+                self._agreed[key] = (seen.filled_quantity, seen.average_price)
+                return Found(listed, is_news=False)
+            told = {each.execution_id for each in before.executions}
+            is_news = any(each not in known and each not in told for each in ids)
+            lacks = {each: _more(before.lacks.get(each), now_s) for each in lacked}
+            asked = asked._replace(executions=listed, lacks=lacks)
+            again_s_max = LACKED_AGAIN_S if lacks else AGAIN_MAX_S
+        times = 1 if is_news else asked.times + 1
+        again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
+        self._asked[key] = asked._replace(times=times, again_at_s=now_s + again_s)
+        return Found(asked.executions, is_news)
+
+    def forget(self, tiger_order_id: str) -> None:
+        """Forget the lists of an order that filled more than is recorded."""
+        self._asked.pop(tiger_order_id, None)
+
+    def keep_only(self, tiger_order_ids: Collection[str]) -> None:
+        """Forget every order but the given ones."""
+        self._asked = {id_: each for id_, each in self._asked.items() if id_ in tiger_order_ids}
+        self._agreed = {id_: each for id_, each in self._agreed.items() if id_ in tiger_order_ids}
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether a row or a list fell short lately: what that moved may not be recorded yet."""
+        first_s = time.monotonic() - FIGURES_WAIT_S
+        rows_s = (short.since_s for short in self._shortfalls.values())
+        lists_s = (lack.since_s for each in self._asked.values() for lack in each.lacks.values())
+        return any(since_s > first_s for since_s in (*rows_s, *lists_s))
+
+    def count(self, found: Mapping[str, Row]) -> bool:
+        """Count the rows of a complete round that show fewer fills than are recorded.
+
+        Returns whether executions that were taken back were told of.
+        """
+        has_gone = False
+        state, now_s = self._state_now(), time.monotonic()
+        for tiger_order_id, row in found.items():
+            order = state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
+            if order is None:
+                continue
+            try:
+                seen = self._order_rows.order_of(row)
+            except CorruptRecordError:
+                # Told of where the rows are read; it shows nothing.
+                continue
+            if seen.filled_quantity >= order.recorded_quantity:
+                self._shortfalls.pop(order.order_id, None)
+                continue
+            fresh = _Shortfall(is_over(order, seen), 0, now_s)
+            before = self._shortfalls.get(order.order_id, fresh)
+            if before.is_over is not fresh.is_over:
+                before = fresh
+            count = before._replace(listings=before.listings + 1)
+            self._shortfalls[order.order_id] = count
+            if now_s - count.since_s >= TAKEN_BACK_AFTER_S:
+                has_gone = self._tell_of(order, seen, count, now_s) or has_gone
+        return has_gone
+
+    def _are_others(self, seen: OrderSeen, order: Order) -> bool:
+        """Say whether a row with as many fills as are recorded has the mean price of other ones.
+
+        Then one was taken back and another took its place before any row fell short.
+        """
+        told = (seen.filled_quantity, seen.average_price)
+        # Of a combination the mean is that of no leg.
+        if seen.average_price is None or order.spec.legs:
+            return False
+        if self._agreed.get(seen.tiger_order_id) == told:
+            return False
+        known = self._state_now().fills
+        fills = [fill for one in self._recorded(order) if (fill := known.get(one)) is not None]
+        quantity = sum((fill.quantity for fill in fills), start=Decimal(0))
+        worth = sum((fill.quantity * fill.price.amount for fill in fills), start=Decimal(0))
+        if quantity and abs(worth - seen.average_price * quantity) > MEAN_STEP * quantity:
+            return True
+        self._agreed[seen.tiger_order_id] = told
+        return False
+
+    def _tell_of(self, order: Order, seen: OrderSeen, count: _Shortfall, now_s: float) -> bool:
+        recorded = self._recorded(order)
+        asked = self._asked.get(seen.tiger_order_id)
+        lacks = {} if asked is None else asked.lacks
+        lacked = {each: lack for each, lack in lacks.items() if each in recorded}
+        gone = {each: lack for each, lack in lacked.items() if self._is_evident(lack, now_s)}
+        if len(gone) < len(lacked) and now_s - count.since_s < LISTS_WAIT_S:
+            return False
+        self._tell(
+            FillsTakenBack(
+                order_id=order.order_id,
+                listings=count.listings,
+                filled_quantity=seen.filled_quantity,
+                is_over=count.is_over,
+                gone=tuple(sorted(gone)),
+                lists=min((lack.lists for lack in gone.values()), default=0),
+            )
+        )
+        return bool(gone)
+
+    def _is_evident(self, lack: _Lack, now_s: float) -> bool:
+        is_enough = lack.lists >= self._timing.absence_listings_min
+        return is_enough and now_s - lack.since_s >= TAKEN_BACK_AFTER_S
+
+    def _recorded(self, order: Order) -> frozenset[str]:
+        executions = self._state_now().executions
+        return frozenset(one for one, owner in executions.items() if owner == order.order_id)
+
+    def _listed(self, seen: OrderSeen, row: Row) -> tuple[ExecutionSeen, ...] | None:
+        try:
+            found = self._broker.executions(seen.tiger_order_id, turn_page=self._turn_page)
+            check_legs(seen, found)
+        except CorruptRecordError as error:
+            # The order is known all the same.
+            self._tell(rows.unreadable(RowKind.ORDER, row, error))
+            return None
+        except BrokerError as error:
+            log.warning("executions.failed", order=seen.tiger_order_id, reason=str(error))
+            return None
+        return found
+
+
+def _more(lack: _Lack | None, now_s: float) -> _Lack:
+    return _Lack(1, now_s) if lack is None else lack._replace(lists=lack.lists + 1)

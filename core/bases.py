@@ -1,0 +1,179 @@
+"""What positions and cash are compared with, and what a fill moves of it.
+
+The base is the first figures, and each one that was adopted or taken for the base since; what the
+recorded fills make of it is expected. Where the broker tells at that moment of fills that are not
+recorded, the base holds them already: their executions, should they be listed after all, move it no
+more. Which of an order's executions those are nobody can say, so the first ones count.
+
+What is kept of it is by the broker's id of the order, so that whose it is may change.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from core import events
+from core.account_state import AccountState
+from core.balances import is_first_told
+from core.keyed import Keyed
+from core.orders import Order
+from core.terms import SecurityType, Side, position_key
+
+Traded = events.OrderFillRecorded | events.OrderFillTakenBack
+_POSITION: Final = "position"
+# The broker's figure of a break that is open.
+_SHOWN: Final = "shown"
+
+
+class Moves(NamedTuple):
+    """What one fill, recorded or taken back, moves: signed, in units of the contract and of money.
+
+    `expected` is for what the fills make of the position, `shown` for the figure of its break, and
+    `cash` is in the currency of its price. `unlisted` is what the bases hold after it.
+    """
+
+    expected: Decimal
+    shown: Decimal
+    cash: Decimal
+    unlisted: Keyed[Decimal]
+
+
+class _Short(NamedTuple):
+    """An order's fills that are told and not recorded, of one contract by its `position_key`."""
+
+    tiger_order_id: str
+    key: str
+    currency: str
+    quantity: Decimal
+
+
+def moves_of(state: AccountState, order: Order, event: Traded) -> Moves:
+    """Return what a fill moves; one that is taken back is in every base, as it was recorded."""
+    sign = 1 if event.side is Side.BUY else -1
+    if isinstance(event, events.OrderFillTakenBack):
+        sign = -sign
+    unlisted = state.unlisted
+    key = position_key(event.contract or order.spec.contract, order.spec.market)
+    moves: list[Decimal] = []
+    for base in (_POSITION, _SHOWN, _cash_base(event.price.currency)):
+        held = Decimal(0)
+        if isinstance(event, events.OrderFillRecorded):
+            name = _name(order.tiger_order_id, key, base)
+            held = unlisted.get(name) or held
+            unlisted = _with(unlisted, name, held - event.quantity)
+        moves.append(sign * max(Decimal(0), event.quantity - held))
+    expected, shown, paid_for = moves
+    return Moves(expected, shown, -paid_for * _price_of_one(order, event), unlisted)
+
+
+def with_bases(
+    before: AccountState, after: AccountState, event: events.AccountEvent
+) -> AccountState:
+    """Return the state after an event with what the bases hold that it brings."""
+    match event:
+        case events.AccountPositionsObserved() if before.position_figures is None:
+            unlisted = before.unlisted
+            for short in _short(before):
+                unlisted = _with(unlisted, _name(*short[:2], _POSITION), short.quantity)
+        case events.AccountBalancesObserved():
+            unlisted = _first_cash(before, event)
+        case events.AccountPositionBreak():
+            key = position_key(event.symbol, event.market)
+            unlisted = _without(before.unlisted, key, _SHOWN)
+            for short in _short(before):
+                if short.key == key:
+                    unlisted = _with(unlisted, _name(*short[:2], _SHOWN), short.quantity)
+        case events.AccountPositionAgreed():
+            unlisted = _without(before.unlisted, position_key(event.symbol, event.market), _SHOWN)
+        case events.AccountPositionAdopted():
+            unlisted = _adopted(before.unlisted, position_key(event.symbol, event.market))
+        case events.AccountCashBreak():
+            unlisted = _cash(before, event.observed.currency)
+        case _:
+            return after
+    return replace(after, unlisted=unlisted)
+
+
+def _price_of_one(order: Order, event: Traded) -> Decimal:
+    """Return what is paid for one unit of what was traded."""
+    if order.spec.security is SecurityType.FUTURE:
+        # A future is paid by margin and daily settlement, never by its price; and what it costs
+        # is paid from another part of the account than the one whose cash is read.
+        return Decimal(0)
+    is_underlying = bool(order.spec.legs) and event.contract == order.spec.symbol
+    return event.price.amount * (Decimal(1) if is_underlying else order.spec.unit)
+
+
+def _first_cash(before: AccountState, event: events.AccountBalancesObserved) -> Keyed[Decimal]:
+    firsts = {f.currency for f in event.cash if is_first_told(before.balances, f.currency)}
+    if before.balances is None:
+        # Cash that is not listed is none, and that is a base too.
+        firsts |= {short.currency for short in _short(before)}
+    unlisted = before.unlisted
+    for currency in sorted(firsts):
+        unlisted = _cash(replace(before, unlisted=unlisted), currency)
+    return unlisted
+
+
+def _cash(state: AccountState, currency: str) -> Keyed[Decimal]:
+    base = _cash_base(currency)
+    unlisted = _without(state.unlisted, "", base)
+    # What an order is paid in is known by its executions alone: one in other money finds nothing.
+    for short in _short(state):
+        unlisted = _with(unlisted, _name(*short[:2], base), short.quantity)
+    return unlisted
+
+
+def _cash_base(currency: str) -> str:
+    return f"cash {currency}"
+
+
+def _adopted(unlisted: Keyed[Decimal], key: str) -> Keyed[Decimal]:
+    after = _without(_without(unlisted, key, _SHOWN), key, _POSITION)
+    for name, quantity in _of(unlisted, key, _SHOWN):
+        after = after.put(_name(name.split("\0")[0], key, _POSITION), quantity)
+    return after
+
+
+def _short(state: AccountState) -> Iterator[_Short]:
+    for order_id in state.watched_orders:
+        order = state.orders[order_id]
+        for contract, quantity in _short_of(order):
+            key = position_key(contract, order.spec.market)
+            if quantity > 0:
+                yield _Short(order.tiger_order_id, key, order.spec.currency, quantity)
+
+
+def _short_of(order: Order) -> Iterator[tuple[str, Decimal]]:
+    if not order.spec.legs:
+        yield order.spec.contract, order.filled_quantity - order.recorded_quantity
+        return
+    ratios = Counter[str]()
+    for leg in order.spec.legs:
+        ratios[leg.contract(order.spec.symbol)] += leg.ratio
+    recorded = dict(order.recorded_legs)
+    for contract, ratio in ratios.items():
+        yield contract, order.filled_quantity * ratio - recorded.get(contract, Decimal(0))
+
+
+def _name(tiger_order_id: str, key: str, base: str) -> str:
+    return f"{tiger_order_id}\0{key}\0{base}"
+
+
+def _with(unlisted: Keyed[Decimal], name: str, quantity: Decimal) -> Keyed[Decimal]:
+    return unlisted.put(name, quantity) if quantity > 0 else unlisted.without(name)
+
+
+# Of every position for the key "".
+def _of(unlisted: Keyed[Decimal], key: str, base: str) -> list[tuple[str, Decimal]]:
+    end = _name("", key, base) if key else f"\0{base}"
+    return [(name, quantity) for name, quantity in unlisted.items() if name.endswith(end)]
+
+
+def _without(unlisted: Keyed[Decimal], key: str, base: str) -> Keyed[Decimal]:
+    for name, _ in _of(unlisted, key, base):
+        unlisted = unlisted.without(name)
+    return unlisted
