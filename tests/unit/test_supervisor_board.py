@@ -1,6 +1,5 @@
 """What `tiger-mcp status` says of the whole cluster follows its processes, there and back."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,10 +30,10 @@ class Board:
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
+def board(tmp_path: Path) -> Board:
     home = Home(tmp_path)
     home.run.mkdir(parents=True)
-    yield Board(home)
+    return Board(home)
 
 
 def test_a_process_that_recovers_is_not_told_as_missing_any_more(board: Board) -> None:
