@@ -1,6 +1,8 @@
 """`halt`, `resume`, `release` and `adopt`: what only a person may do, and what became of it."""
 
 import asyncio
+import sys
+from pathlib import Path
 from typing import Final
 
 import click
@@ -63,14 +65,32 @@ def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
 @click.command()
 @click.argument("account")
 @click.option("--symbol", default="", help="Lift the halt of one symbol.")
+@click.option(
+    "--shown",
+    "shown_n",
+    type=click.IntRange(min=1),
+    help="How far the events went in what you looked at. Else you are asked.",
+)
 @with_settings
-def resume(settings: Settings, account: str, symbol: str) -> None:
+def resume(settings: Settings, account: str, symbol: str, shown_n: int | None) -> None:
     """Lift a halt of the same scope, and a freeze, of ACCOUNT.
 
-    Says what it lifts; a halt or freeze that comes meanwhile stays.
+    Shows what it lifts and asks; with --shown, which names what you read before, it does not ask. A
+    halt or freeze that came since stays.
     """
     check_account(settings, account)
-    row, fact = asyncio.run(_resume(settings, account, symbol))
+    file = Home(settings.home).halt_file(account)
+    seen = _identity(file)
+    row = asyncio.run(_show_account(settings, account, symbol))
+    if shown_n is None:
+        shown_n = row.as_of.n
+        scope = f" --symbol {shown(symbol)}" if symbol else ""
+        question = "Did you look at the account, and shall this be lifted?"
+        _ask(question, f"tiger-mcp resume {account}{scope} --shown {shown_n}")
+    command = ResumeAccount(symbol=symbol, shown_n=shown_n)
+    fact = asyncio.run(
+        _resume(settings, account, command, file=None if symbol else file, seen=seen)
+    )
     _report(account, fact)
     _tell_rest(row, symbol)
 
@@ -82,16 +102,22 @@ def resume(settings: Settings, account: str, symbol: str) -> None:
     "--shown",
     "shown_n",
     type=click.IntRange(min=1),
-    help="How far the events went in what you looked at; `status` says it. Else what is said now.",
+    help="How far the events went in what you looked at; `status` says it. Else you are asked.",
 )
 @with_settings
 def release(settings: Settings, account: str, order_id: str, shown_n: int | None) -> None:
     """Take an order in doubt off the books of ACCOUNT, after you looked at the broker yourself.
 
-    Says what it releases; a doubt of which more became known since is not released.
+    Shows the doubt and asks; with --shown, which names what you read before, it does not ask. A
+    doubt of which more became known since is not released.
     """
     check_account(settings, account)
-    _report(account, asyncio.run(_release(settings, account, order_id, shown_n)))
+    if shown_n is None:
+        shown_n = asyncio.run(_show_order(settings, account, order_id))
+        question = "Did you look at the broker, and shall this order be taken off the books?"
+        _ask(question, f"tiger-mcp release {account} {shown(order_id)} --shown {shown_n}")
+    command = ReleaseOrder(order_id=order_id, shown_n=shown_n)
+    _report(account, asyncio.run(_send(settings, account, command)))
 
 
 @click.command()
@@ -122,30 +148,61 @@ async def _send(settings: Settings, account: str, command: PersonCommand) -> cod
         return await send_control(client, settings, account, command)
 
 
-async def _resume(
-    settings: Settings, account: str, symbol: str
-) -> tuple[AccountRow, codec.Recorded | None]:
+async def _show_account(settings: Settings, account: str, symbol: str) -> AccountRow:
     async with operator_link(settings) as client:
         row = await shown_account(
             client, account, lambda row: row.state in _LIFTED or symbol in _symbols(row)
         )
-        click.echo(f"{account} is {row.state}: {shown(row.detail) or _halts(row)}", err=True)
-        if not symbol:
-            # Only with NATS in reach: a file gone alone would leave the halt in the record.
-            Home(settings.home).halt_file(account).unlink(missing_ok=True)
-        command = ResumeAccount(symbol=symbol, shown_n=row.as_of.n)
-        return row, await send_control(client, settings, account, command)
+    click.echo(f"{account} is {row.state}: {shown(row.detail) or _halts(row)}", err=True)
+    return row
 
 
-async def _release(
-    settings: Settings, account: str, order_id: str, shown_n: int | None
+async def _resume(
+    settings: Settings,
+    account: str,
+    command: ResumeAccount,
+    *,
+    file: Path | None,
+    seen: tuple[int, int] | None,
 ) -> codec.Recorded | None:
     async with operator_link(settings) as client:
-        row, n = await shown_order(client, account, order_id)
-        if row is not None:
-            click.echo(f"{shown(row.order_id)}: {_doubt(row)}", err=True)
-        command = ReleaseOrder(order_id=order_id, shown_n=n if shown_n is None else shown_n)
+        # Only with NATS in reach: a file gone alone would leave the halt in the record.
+        if file is not None:
+            _remove(file, seen=seen)
         return await send_control(client, settings, account, command)
+
+
+# A file that was put there since is another halt, which nobody has told of yet.
+def _remove(file: Path, *, seen: tuple[int, int] | None) -> None:
+    if _identity(file) == seen:
+        file.unlink(missing_ok=True)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+async def _show_order(settings: Settings, account: str, order_id: str) -> int:
+    async with operator_link(settings) as client:
+        row, n = await shown_order(client, account, order_id)
+    if row is None:
+        raise click.ClickException(f"{account}: no order {shown(order_id)} is known")
+    click.echo(f"{shown(row.order_id)}: {_doubt(row)}", err=True)
+    return n
+
+
+# What nobody read binds nobody: where no person can be asked, only the line to type is said.
+def _ask(question: str, typed: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.ClickException(
+            f"nothing was sent, because nobody can be asked here; look first, then `{typed}`"
+        )
+    if not click.confirm(question, default=False, err=True):
+        raise click.ClickException(f"nothing was sent; to do it later, type `{typed}`")
 
 
 def _doubt(row: OrderRow) -> str:

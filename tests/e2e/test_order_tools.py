@@ -658,7 +658,8 @@ async def test_a_model_can_halt_and_only_a_person_resumes(home: Path, mode: Era)
         assert again.get("still_open", []) == []
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert not {name for name in names if "resume" in name or "approve" in name}
-        await _typed(home, "resume", ACCOUNT, "--symbol", symbol)
+        shown_n = str((await answer(client, "get_account", account=ACCOUNT))["as_of"]["n"])
+        await _typed(home, "resume", ACCOUNT, "--symbol", symbol, "--shown", shown_n)
         await _until(client, "get_account", lambda told: "halted_symbols" not in told)
         preview = await _previewed(client, symbol)
         assert preview["can_submit"]

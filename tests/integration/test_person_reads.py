@@ -103,17 +103,22 @@ def supervised(home: Path) -> Iterator[None]:
         yield
 
 
-async def on_terminal(home: Path, *words: str, until: str = "") -> str:
-    """Run a command on a terminal and return what was written there, up to the line of a text."""
+async def on_terminal(home: Path, *words: str, until: str = "", says: str | None = None) -> str:
+    """Run a command on a terminal and return what was written there, up to the line of a text.
+
+    `says` is what the person types; without it there is nobody who could type.
+    """
     terminal, end = os.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "infra.cli", "--home", str(home), *words),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.DEVNULL if says is None else end,
         stdout=end,
         stderr=end,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     os.close(end)
+    if says is not None:
+        os.write(terminal, says.encode())
 
     def read() -> bytes:
         found = b""
@@ -135,12 +140,15 @@ async def on_terminal(home: Path, *words: str, until: str = "") -> str:
 
 
 async def answered(
-    world: World, account: str, *words: str, decide: Callable[[Envelope], events.Event]
+    world: World,
+    account: str,
+    *words: str,
+    decide: Callable[[Envelope], events.Event],
+    says: str | None = None,
 ) -> tuple[Envelope, str]:
     """Run a person's command; as the worker, hear it and store the fact that `decide` makes of it.
 
-    Returns what was asked and what the person was told. What an earlier command left behind, whose
-    terminal went away, is taken off unheard.
+    Returns what was asked and what the person was told.
     """
     heard: asyncio.Queue[HeldMessage] = asyncio.Queue()
     queue = WorkQueue(
@@ -150,11 +158,10 @@ async def answered(
         take=heard.put_nowait,
     )
     taking = asyncio.create_task(queue.run())
-    telling = asyncio.create_task(on_terminal(world.path, *words))
+    telling = asyncio.create_task(on_terminal(world.path, *words, says=says))
     try:
         async with asyncio.timeout(WAIT_S):
-            while (held := await heard.get()).message.subject.endswith(".account.resume"):
-                held.acknowledge()
+            held = await heard.get()
         sealed = msgspec.json.decode(held.message.body, type=Sealed)
         envelope = msgspec.json.decode(sealed.envelope, type=Envelope)
         fact = decide(envelope)
@@ -230,9 +237,23 @@ async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_rea
     assert f"{QUIET}  login x  sandbox  auto (its record says read_only)\r\n" in listed
 
 
-@pytest.mark.parametrize("by_hand", [(), ("--shown", "3")], ids=["now", "earlier"])
+@pytest.mark.parametrize("word", ["release", "resume"])
+@pytest.mark.parametrize("says", [None, "n\n", "\n"], ids=["nobody", "no", "not yes"])
+async def test_what_nobody_said_yes_to_is_not_sent_and_its_line_is_told(
+    world: World, word: str, says: str | None
+) -> None:
+    words = (word, TROUBLED, *(("ord-doubt",) if word == "release" else ()))
+    said = await on_terminal(world.path, *words, says=says)
+    # A control that was sent would have been waited for.
+    assert "is stored" not in said
+    assert re.search(rf"nothing was sent.*`tiger-mcp {' '.join(words)} --shown \d+`", said), said
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "says"), [((), "y\n"), (("--shown", "3"), None)], ids=["now", "earlier"]
+)
 async def test_release_is_bound_to_what_was_shown_of_the_order(
-    world: World, by_hand: tuple[str, ...]
+    world: World, by_hand: tuple[str, ...], says: str | None
 ) -> None:
     with supervised(world.path):
         status = await on_terminal(world.path, "status")
@@ -249,11 +270,12 @@ async def test_release_is_bound_to_what_was_shown_of_the_order(
         )
 
     asked, said = await answered(
-        world, TROUBLED, "release", TROUBLED, "ord-doubt", *by_hand, decide=decide
+        world, TROUBLED, "release", TROUBLED, "ord-doubt", *by_hand, decide=decide, says=says
     )
     shown_n = 3 if by_hand else int(typed[1])
     assert msgspec.json.decode(asked.body, type=ReleaseOrder) == ReleaseOrder(
         order_id="ord-doubt", shown_n=shown_n
     )
-    assert "ord-doubt: buy 10 AAPL is unknown, 0 filled: x\\u001b[2J" in said
+    shows = "ord-doubt: buy 10 AAPL is unknown, 0 filled: x\\u001b[2J" in said
+    assert shows is not bool(by_hand)
     assert f"{TROUBLED}: refused, shown_outdated: more is known" in said

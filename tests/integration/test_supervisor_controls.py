@@ -39,6 +39,15 @@ def run(home: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--home", str(home), *arguments])
 
 
+def resumed(home: Path, *words: str) -> Result:
+    """Resume as who cannot be asked: read what would be lifted, then type the line that is said."""
+    shown = run(home, "resume", *words)
+    assert shown.exit_code == 1
+    typed = re.search(r"`tiger-mcp (resume [^`]* --shown \d+)`", shown.output)
+    assert typed is not None, shown.output
+    return run(home, *typed[1].split())
+
+
 def told(home: Path) -> list[dict[str, Any]]:
     processes: list[dict[str, Any]] = json.loads(run(home, "status", "--json").output)["processes"]
     return processes
@@ -84,10 +93,29 @@ def test_halt_and_resume_end_in_facts(home: Path) -> None:
     assert halted.exit_code == 0
     assert halted.output.startswith("sandbox: halted")
     assert file.exists()
-    resumed = run(home, "resume", "sandbox")
-    assert resumed.exit_code == 0
-    assert resumed.stderr.startswith("sandbox is halted: by operator: a test")
-    assert resumed.stdout.startswith("sandbox: resumed")
+    unread = run(home, "resume", "sandbox")
+    assert unread.exit_code == 1
+    assert unread.stderr.startswith("sandbox is halted: by operator: a test")
+    assert "nothing was sent, because nobody can be asked here" in unread.stderr
+    assert file.exists()
+    lifted = resumed(home, "sandbox")
+    assert lifted.exit_code == 0
+    assert lifted.stderr.startswith("sandbox is halted: by operator: a test")
+    assert lifted.stdout.startswith("sandbox: resumed")
+    assert not file.exists()
+
+
+def test_resume_lifts_no_halt_that_came_after_what_was_read(home: Path) -> None:
+    file = Home(home).halt_file("sandbox")
+    assert run(home, "halt", "sandbox", "--detail", "the first").exit_code == 0
+    shown = run(home, "resume", "sandbox")
+    typed = re.search(r"--shown (\d+)", shown.output)
+    assert typed is not None
+    assert run(home, "halt", "sandbox", "--detail", "another").exit_code == 0
+    late = run(home, "resume", "sandbox", "--shown", typed[1])
+    assert late.exit_code == 1
+    assert "shown_outdated" in late.output
+    assert resumed(home, "sandbox").exit_code == 0
     assert not file.exists()
 
 
@@ -103,7 +131,7 @@ def test_halt_goes_by_nats_where_its_file_cannot_be_written(home: Path) -> None:
         assert "sandbox-paper: halted" in halted.output
     finally:
         folder.unlink()
-    assert run(home, "resume", "sandbox-paper").exit_code == 0
+    assert resumed(home, "sandbox-paper").exit_code == 0
 
 
 def test_halt_of_one_symbol_makes_no_file(home: Path) -> None:
@@ -116,20 +144,23 @@ def test_halt_of_one_symbol_makes_no_file(home: Path) -> None:
 def test_resume_of_another_scope_names_the_halts_that_stay(home: Path) -> None:
     account = "sandbox-two"
     assert run(home, "halt", account, "--symbol", "MSFT").exit_code == 0
-    whole = run(home, "resume", account)
+    whole = resumed(home, account)
     assert "halted or frozen by symbol: " in whole.stderr
     assert f"MSFT is still held; `tiger-mcp resume {account} --symbol MSFT`" in whole.stdout
     assert (
         f"MSFT is halted; `tiger-mcp resume {account} --symbol MSFT`" in run(home, "status").stdout
     )
     assert run(home, "halt", account).exit_code == 0
-    of_symbol = run(home, "resume", account, "--symbol", "MSFT")
+    of_symbol = resumed(home, account, "--symbol", "MSFT")
     assert f"{account} itself is still halted; `tiger-mcp resume {account}`" in of_symbol.stdout
     assert "MSFT is still held" not in of_symbol.stdout
-    assert run(home, "resume", account).exit_code == 0
+    assert resumed(home, account).exit_code == 0
 
 
-def test_release_of_an_unknown_order_is_refused_by_the_desk(home: Path) -> None:
+def test_release_of_an_unknown_order_is_refused(home: Path) -> None:
     result = run(home, "release", "sandbox", "ord-none")
     assert result.exit_code == 1
-    assert "order_unknown" in result.output
+    assert "sandbox: no order ord-none is known" in result.output
+    by_desk = run(home, "release", "sandbox", "ord-none", "--shown", "1")
+    assert by_desk.exit_code == 1
+    assert "order_unknown" in by_desk.output

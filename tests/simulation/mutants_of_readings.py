@@ -124,7 +124,7 @@ def take_back_at_first_sight() -> AbstractContextManager[Any]:
     def at_once(self: Executions, seen: items.OrderSeen, *more: Any) -> Any:
         found, state = listed(self, seen, *more), self._state_now()
         order_id = state.by_tiger_id.get(seen.tiger_order_id)
-        ids = {each.execution_id for each in found}
+        ids = {each.execution_id for each in found or ()}
         gone = tuple(o for o, of in state.executions.items() if of == order_id and o not in ids)
         if order_id is not None and gone:
             told = items.FillsTakenBack(
