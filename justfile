@@ -43,8 +43,8 @@ resume ACCOUNT *ARGUMENTS:
     @{{ tiger }} resume {{ ACCOUNT }} {{ ARGUMENTS }}
 
 # Take an order in doubt off the books
-release ACCOUNT ORDER_ID:
-    @{{ tiger }} release {{ ACCOUNT }} {{ ORDER_ID }}
+release ACCOUNT ORDER_ID *ARGUMENTS:
+    @{{ tiger }} release {{ ACCOUNT }} {{ ORDER_ID }} {{ ARGUMENTS }}
 
 # Show facts as they are stored
 events *ARGUMENTS:

@@ -73,7 +73,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     number_check: str = ""
     is_stale: bool = True
     gap: int = 0
-    # When the orders were listed that the account was last reconciled by, by the broker's clock.
+    # When the orders were last listed, as far as it is recorded, by the broker's clock.
     listed_at: datetime | None = None
     frozen_cause: str = ""
     frozen_symbols: frozenset[str] = frozenset()

@@ -54,6 +54,7 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "account.opened": events.AccountOpened,
     "account.worker_started": events.AccountWorkerStarted,
     "account.reconciled": events.AccountReconciled,
+    "account.listed": events.AccountListed,
     "account.stale": events.AccountStale,
     "account.frozen": events.AccountFrozen,
     "account.cancels_asked": events.AccountCancelsAsked,

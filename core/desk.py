@@ -4,7 +4,7 @@
 event leads to outside (a call, a read) is the worker's business; see `adapters/tiger_worker`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 import msgspec
@@ -40,6 +40,7 @@ from core.events import Environment, Event, Mode
 from core.figures import decide_adopt, decide_positions
 from core.halting import decide_halt, decide_halt_file, decide_release, decide_resume
 from core.identity import decide_recognized
+from core.lost_fills import decide_not_listed, decide_taken_back
 from core.modifying import (
     decide_modify,
     decide_modify_answered,
@@ -51,18 +52,14 @@ from core.orders import CancelPhase, ModifyPhase, Phase
 from core.previewing import decide_preview
 from core.refusals import Refusal
 from core.refusing import refused, refused_outright
-from core.sightings import (
-    decide_not_listed,
-    decide_seen,
-    decide_taken_back,
-    decide_unread,
-    decide_unreadable,
-)
+from core.sightings import decide_seen, decide_unread, decide_unreadable
 from core.submitting import decide_submit, is_reducing
 from core.tokens import decide_token
 
 # What takes risk away passes whatever the clocks say.
 _NEVER_TOO_EARLY: Final = Halt | CancelOrder | CancelOrders
+# How often it is recorded how far the listings went: rounds that change nothing record nothing.
+LISTED_EVERY: Final = timedelta(days=1)
 
 
 def decide(state: AccountState, item: items.Item, context: Context) -> Event | None:
@@ -357,6 +354,20 @@ def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event |
             orders_since=item.orders_since,
             listed_at=item.listed_at or msgspec.UNSET,
         )
+    return _verified(state, item) or _listed(state, item)
+
+
+def _listed(state: AccountState, item: items.RoundCompleted) -> Event | None:
+    """Return how far the listings went, if that is not recorded for about a day."""
+    if state.is_stale or item.listed_at is None:
+        return None
+    # A broker's clock that was ahead is corrected in the same way.
+    if state.listed_at is not None and abs(item.listed_at - state.listed_at) < LISTED_EVERY:
+        return None
+    return events.AccountListed(listed_at=item.listed_at)
+
+
+def _verified(state: AccountState, item: items.RoundCompleted) -> Event | None:
     if item.open_symbols is None:
         # This ledger's own word for what is open at the broker is not enough.
         return None

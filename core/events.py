@@ -139,11 +139,15 @@ class OrderNotSent(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
 
 
-class OrderOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
-    """The order may or may not be live; evidence or a person resolves it, never a time-out."""
+class OrderOutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order may or may not be live; evidence or a person resolves it, never a time-out.
+
+    `filled_quantity` is what it is listed with, where that is not what was told before.
+    """
 
     order_id: str
     cause: str
+    filled_quantity: Decimal | None = None
 
 
 class OrderNotFound(msgspec.Struct, frozen=True, kw_only=True):
@@ -432,6 +436,15 @@ class AccountReconciled(msgspec.Struct, frozen=True, kw_only=True):
     orders_since: datetime
     # When the orders were listed, by the broker's clock; records of before say nothing of it.
     listed_at: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
+class AccountListed(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the listings of orders went, by the broker's clock, while nothing was stale.
+
+    Every order opened before `listed_at` is in the ledger. About one a day.
+    """
+
+    listed_at: datetime
 
 
 class AccountStale(msgspec.Struct, frozen=True, kw_only=True):
@@ -740,6 +753,7 @@ AccountEvent = (
     AccountOpened
     | AccountWorkerStarted
     | AccountReconciled
+    | AccountListed
     | AccountStale
     | AccountFrozen
     | AccountCancelsAsked

@@ -22,6 +22,7 @@ from core.balances import is_first_told
 from core.bases import Traded, moves_of, with_bases
 from core.codec import Recorded
 from core.halting import after_change, after_halt, after_resume, after_verified
+from core.identity import with_moved
 from core.keyed import Keyed
 from core.order_folds import order_after
 from core.orders import Order, Phase
@@ -60,6 +61,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
             events.AccountOpened()
             | events.AccountWorkerStarted()
             | events.AccountReconciled()
+            | events.AccountListed()
             | events.AccountStale()
             | events.AccountFrozen()
             | events.AccountCancelsAsked()
@@ -105,6 +107,8 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
             # `recorded_at` may be ahead of every clock after a jump.
             listed_at = event.listed_at or event.orders_since
             return replace(state, is_stale=False, listed_at=listed_at)
+        case events.AccountListed():
+            return replace(state, listed_at=event.listed_at)
         case events.AccountStale():
             return replace(state, is_stale=True, gap=event.gap)
         case events.AccountFrozen():
@@ -334,7 +338,7 @@ def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) ->
     changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
     after = _put(state, changed, recorded)
     if isinstance(event, events.OrderAccepted) and event.moved_from:
-        after = replace(after, executions=_executions_moved(state, event))
+        after = with_moved(after, event)
     if isinstance(event, events.OrderCancelImported):
         return replace(after, handled=_handled(state, event.key, event.order_id))
     is_paid_here = order.spec.security is not SecurityType.FUTURE
@@ -347,14 +351,6 @@ def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) ->
     if isinstance(event, _ASKED):
         return replace(after, handled=_handled(state, event.command_id, event.order_id))
     return after
-
-
-def _executions_moved(state: AccountState, event: events.OrderAccepted) -> Keyed[str]:
-    moved = state.executions
-    for execution_id, owner in state.executions.items():
-        if owner == event.moved_from:
-            moved = moved.put(execution_id, event.order_id)
-    return moved
 
 
 def _paid(state: AccountState, currency: str, amount: Decimal) -> Keyed[Decimal]:

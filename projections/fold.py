@@ -147,6 +147,7 @@ def fold(
             | events.OrderRefused()
             | events.CommandUnreadable()
             | events.AccountCancelsAsked()
+            | events.AccountListed()
         ):
             return _NOTHING
         case events.AccountHaltVerified():

@@ -43,7 +43,7 @@ from core.terms import ContractRef, OrderSpec, SecurityType
 
 PAGE_ROWS: Final = 100
 POSITION_CLASSES: Final = ("STK", "OPT", "FUT", "WAR", "IOPT", "FUND")
-# A listing of this many pages is not one that this service could have made.
+# What is longer is read in parts, each by itself, or not at all.
 PAGES_MAX: Final = 200
 
 # Between these the broker's clock may stand: 2000 to 2200.
@@ -69,6 +69,10 @@ class Listing(NamedTuple):
 
     rows: tuple[Row, ...]
     begun_at: datetime | None
+
+
+class ListingTooLongError(BrokerUnavailableError):
+    """A listing has more pages than are read in one; that of a shorter time may have fewer."""
 
 
 class QuoteRightMissingError(BrokerUnavailableError):
@@ -180,10 +184,18 @@ class AccountBroker:
         data = self._read("order_no", {})
         return words.text(data, "orderId")
 
-    def orders(self, *, since: datetime, turn_page: TurnPage = _turn_at_once) -> Listing:
-        """Return every order opened since a moment, all pages."""
+    def orders(
+        self,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        turn_page: TurnPage = _turn_at_once,
+    ) -> Listing:
+        """Return every order opened since a moment, or until another one, all pages."""
         begun_at = self._broker_time
         fields = {"seg_type": "ALL", "start_date": to_ms(since), "limit": PAGE_ROWS}
+        if until is not None:
+            fields["end_date"] = to_ms(until)
         return Listing(tuple(self._pages("orders", fields, turn_page)), begun_at)
 
     def open_orders(self, *, turn_page: TurnPage = _turn_at_once) -> tuple[Row, ...]:
@@ -300,15 +312,21 @@ class AccountBroker:
 
     def _pages(self, method: str, fields: dict[str, Any], turn_page: TurnPage) -> Iterator[Row]:
         page_token = ""
+        # A token may stand for a place that moves on: it is a circle if the rows are the same too.
+        turned: dict[str, list[Row]] = {}
         for _ in range(PAGES_MAX):
             if page_token:
                 turn_page(method)
             data = self._read(method, {**fields, "page_token": page_token})
-            yield from map(self._own.row, _listed(data))
+            listed = _listed(data)
+            yield from map(self._own.row, listed)
             page_token = words.text(data, "nextPageToken")
             if not page_token:
                 return
-        raise BrokerUnavailableError(f"{method} has no last page after {PAGES_MAX}")
+            if turned.get(page_token) == listed:
+                raise BrokerUnavailableError(f"the pages of {method} lead in a circle")
+            turned[page_token] = listed
+        raise ListingTooLongError(f"{method} has no last page after {PAGES_MAX}")
 
     def _read(self, method: str, fields: dict[str, Any]) -> Row:
         """Return the data of a successful reply.

@@ -6,7 +6,7 @@ token that others need; after a while a person is told.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -15,6 +15,7 @@ import structlog
 from adapters.tiger_worker import rows
 from adapters.tiger_worker.broker import AccountBroker, TurnPage
 from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
@@ -25,8 +26,6 @@ log = structlog.get_logger()
 METHOD: Final = "order_transactions"
 AGAIN_S: Final = 1.0
 AGAIN_MAX_S: Final = 120.0
-# What the calls of one round may take together, but for the last: the orders behind wait for them.
-ASKING_S: Final = 2.0
 # What is asked for again leaves this many tokens a minute to what filled just now.
 AGAIN_LEAVE: Final = 20
 # A call that failed says less than an empty list: it is made again sooner.
@@ -51,7 +50,6 @@ class _Asked(NamedTuple):
     executions: tuple[ExecutionSeen, ...]
     times: int
     since_s: float
-    again_at_s: float
 
 
 class Executions:
@@ -66,6 +64,7 @@ class Executions:
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
         turn_page: TurnPage,
+        turns: Turns,
     ) -> None:
         self._broker = broker
         self._budget = budget
@@ -73,13 +72,8 @@ class Executions:
         self._state_now = state
         self._tell = tell
         self._turn_page = turn_page
+        self._turns = turns
         self._asked: dict[str, _Asked] = {}
-        # What the calls of this round took.
-        self._asking_s = 0.0
-
-    def begin_round(self) -> None:
-        """Allow the calls of one more round."""
-        self._asking_s = 0.0
 
     def of(self, seen: OrderSeen, row: Row) -> Found:
         """Return the executions of an order that filled more than is recorded, as far as is known.
@@ -91,14 +85,12 @@ class Executions:
         before = self._asked.get(key)
         has_grown = before is None or seen.filled_quantity > before.filled_quantity
         known = self.known(key)
-        is_due = has_grown or (before is not None and time.monotonic() >= before.again_at_s)
         leave = 0 if has_grown else AGAIN_LEAVE
-        is_due = is_due and self._asking_s < ASKING_S
-        if not is_due or not self._budget.try_take(METHOD, leave=leave):
+        is_turn = self._turns.may_ask(key, is_new=has_grown)
+        if not is_turn or not self._budget.try_take(METHOD, leave=leave):
             return Found(known, is_news=has_grown)
         begun_s = time.monotonic()
         listed = self._listed(seen, row, known)
-        self._asking_s += time.monotonic() - begun_s
         executions = known if listed is None else listed
         is_news = has_grown or not _ids(executions) <= _ids(known)
         now_s = time.monotonic()
@@ -107,7 +99,8 @@ class Executions:
             times, since_s = before.times + 1, before.since_s
         again_s_max = FAILED_AGAIN_S if listed is None else AGAIN_MAX_S
         again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
-        asked = _Asked(seen.filled_quantity, executions, times, since_s, now_s + again_s)
+        self._turns.asked(key, begun_s=begun_s, again_s=again_s)
+        asked = _Asked(seen.filled_quantity, executions, times, since_s)
         self._asked[key] = asked
         if now_s - since_s >= NOT_LISTED_AFTER_S:
             self._tell_of_none(key, asked)
@@ -120,11 +113,13 @@ class Executions:
 
     def forget(self, tiger_order_id: str) -> None:
         """Forget an order whose fills are all recorded."""
-        self._asked.pop(tiger_order_id, None)
+        if self._asked.pop(tiger_order_id, None) is not None:
+            self._turns.forget(tiger_order_id)
 
-    def keep_only(self, tiger_order_ids: Collection[str]) -> None:
+    def keep_only(self, tiger_order_ids: Set[str]) -> None:
         """Forget every order but the given ones."""
-        self._asked = {id_: each for id_, each in self._asked.items() if id_ in tiger_order_ids}
+        for tiger_order_id in self._asked.keys() - tiger_order_ids:
+            self.forget(tiger_order_id)
 
     def _listed(
         self, seen: OrderSeen, row: Row, known: tuple[ExecutionSeen, ...]

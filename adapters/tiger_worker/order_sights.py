@@ -14,6 +14,7 @@ from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.open_looks import OpenLooks
 from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.taken_back import TakenBack
+from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
@@ -49,6 +50,7 @@ class OrderSights:
         executions: Executions,
         taken_back: TakenBack,
         looks: OpenLooks,
+        turns: Turns,
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
     ) -> None:
@@ -56,13 +58,14 @@ class OrderSights:
         self._executions = executions
         self._taken_back = taken_back
         self._looks = looks
+        self._turns = turns
         self._state_now = state
         self._tell = tell
         self._told: dict[str, Row] = {}
 
     def tell(self, found: Mapping[str, Row]) -> Told:
         """Tell every order, and every row that cannot be read."""
-        self._executions.begin_round()
+        self._turns.begin(found.keys())
         has_news = False
         hidden: set[str] = set()
         for row in sorted(found.values(), key=_age):

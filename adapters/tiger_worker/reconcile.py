@@ -26,7 +26,9 @@ from adapters.tiger_worker.order_sights import OrderSights
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import WINDOW_S, RateBudget
 from adapters.tiger_worker.repeats import Repeats
+from adapters.tiger_worker.spans import Span, Spans
 from adapters.tiger_worker.taken_back import TakenBack
+from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows, rows_of_both
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
@@ -104,6 +106,7 @@ class Reconciler:
         self._gaps = gaps
         self._looks = OpenLooks(rounds=timing.absence_listings_min)
         self._windows = Windows(clock=clock, budget=budget)
+        self._spans = Spans(broker, clock=clock, turn_page=self._turn_page)
         self._order_rows = OrderRows()
         self._evidence = Evidence(
             timing=timing,
@@ -111,6 +114,7 @@ class Reconciler:
             state=lambda: self._state,
             tell=self._tell,
         )
+        turns = Turns()
         self._executions = Executions(
             broker,
             budget=budget,
@@ -118,6 +122,7 @@ class Reconciler:
             state=lambda: self._state,
             tell=self._tell,
             turn_page=self._turn_page,
+            turns=turns,
         )
         self._taken_back = TakenBack(
             broker,
@@ -127,12 +132,14 @@ class Reconciler:
             state=lambda: self._state,
             tell=self._tell,
             turn_page=self._turn_page,
+            turns=turns,
         )
         self._sights = OrderSights(
             order_rows=self._order_rows,
             executions=self._executions,
             taken_back=self._taken_back,
             looks=self._looks,
+            turns=turns,
             state=lambda: self._state,
             tell=self._tell,
         )
@@ -218,7 +225,7 @@ class Reconciler:
             is_verdict=is_verdict,
         )
         self._spend("orders")
-        listing = self._broker.orders(since=window.since, turn_page=self._turn_page)
+        listing = self._spans.orders(window.since, told=self._tell_part)
         self._windows.read(window, row_count=len(listing.rows))
         found = rows_of_both(self._state, opened.rows or (), listing.rows)
         told = self._sights.tell(found)
@@ -238,8 +245,10 @@ class Reconciler:
             # What a narrower listing leaves out is no news when the next sweep shows it.
             self._sights.keep_only(found)
             self._order_rows.keep_only(found)
-            self._executions.keep_only(found)
-            self._taken_back.keep_only(found)
+            self._executions.keep_only(found.keys())
+            if window.is_late:
+                # Others show no order that was done more than a day ago.
+                self._taken_back.keep_only(found.keys())
         done = RoundCompleted(
             gaps=gaps,
             orders_read=len(found),
@@ -251,6 +260,12 @@ class Reconciler:
             looked_at = self._evidence.begin_of(told_at)
             done = self._looks.completed(done, opened.rows, begun_at=looked_at)
         self._tell(done)
+
+    def _tell_part(self, part: Span) -> None:
+        # Whatever becomes of the parts that follow, this one is not read again for the verdict.
+        told = self._sights.tell(rows_of_both(self._state, (), part.rows))
+        self._has_news = self._has_news or told.has_news
+        self._windows.told(self._state, part)
 
     def _open_orders(self, *, is_verdict: bool) -> _Opened:
         """Ask for every open order, if a verdict waits for them or it is time."""
@@ -322,7 +337,7 @@ class Reconciler:
         # An older open order may fill too, and would then be in no listing that begins later.
         before = self._order_rows.readable(found.values())
         begins = (seen.opened_at - timedelta(seconds=LOOK_BACK_S) for seen in before.values())
-        listing = self._broker.orders(since=min([since, *begins]), turn_page=self._turn_page)
+        listing = self._spans.orders(min([since, *begins]))
         fills = self._order_rows.fills_in(found.values())
         for key, filled in self._order_rows.fills_in(listing.rows).items():
             if filled != fills.get(key, 0):

@@ -7,7 +7,7 @@ list is asked for with every change of the row until it agrees with the record.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -26,11 +26,13 @@ from adapters.tiger_worker.executions import (
 )
 from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.rates import RateBudget
+from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
 from core.errors import BrokerError, CorruptRecordError
 from core.items import ExecutionSeen, FillsTakenBack, Item, OrderSeen, RowKind
+from core.lost_fills import is_short
 from core.orders import Order
 from core.sightings import is_over
 
@@ -71,7 +73,6 @@ class _Asked(NamedTuple):
     executions: tuple[ExecutionSeen, ...] = ()
     lacks: Mapping[str, _Lack] = {}
     times: int = 0
-    again_at_s: float = 0.0
 
 
 class TakenBack:
@@ -87,6 +88,7 @@ class TakenBack:
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
         turn_page: TurnPage,
+        turns: Turns,
     ) -> None:
         self._broker = broker
         self._order_rows = order_rows
@@ -95,6 +97,7 @@ class TakenBack:
         self._state_now = state
         self._tell = tell
         self._turn_page = turn_page
+        self._turns = turns
         self._asked: dict[str, _Asked] = {}
         self._shortfalls: dict[str, _Shortfall] = {}
         # What each order was listed as filled with, and at which mean, when the record agreed.
@@ -107,18 +110,17 @@ class TakenBack:
         agreed with the record since. A call that fails is made again later; no round waits for it.
         """
         key = seen.tiger_order_id
-        is_short = seen.filled_quantity < order.recorded_quantity
+        is_short = order.has_more_than(seen.filled_quantity)
         before = self._asked.get(key)
         if before is None and not is_short and not self._are_others(seen, order):
             return None
-        now_s = time.monotonic()
-        if before is None or before.filled_quantity != seen.filled_quantity:
-            kept = before or _Asked(seen.filled_quantity)
-            before = kept._replace(times=0, again_at_s=now_s)
-        is_due = now_s >= before.again_at_s and self._budget.try_take(METHOD, leave=AGAIN_LEAVE)
-        if not is_due:
+        is_new = before is None or before.filled_quantity != seen.filled_quantity
+        before = before or _Asked(seen.filled_quantity)
+        is_turn = self._turns.may_ask(key, is_new=is_new)
+        if not is_turn or not self._budget.try_take(METHOD, leave=AGAIN_LEAVE):
             self._asked.setdefault(key, before)
             return Found(before.executions, is_news=False)
+        now_s = time.monotonic()
         listed = self._listed(seen, row)
         asked = before._replace(filled_quantity=seen.filled_quantity)
         is_news, again_s_max = False, FAILED_AGAIN_S
@@ -127,7 +129,8 @@ class TakenBack:
             ids = frozenset(each.execution_id for each in listed)
             lacked = self._recorded(order) - ids
             if not is_short and not lacked and all(each in known for each in ids):
-                self._asked.pop(key, None)
+                self._turns.asked(key, begun_s=now_s, again_s=0.0)
+                self.forget(key)
                 self._agreed[key] = (seen.filled_quantity, seen.average_price)
                 return Found(listed, is_news=False)
             told = {each.execution_id for each in before.executions}
@@ -135,18 +138,21 @@ class TakenBack:
             lacks = {each: _more(before.lacks.get(each), now_s) for each in lacked}
             asked = asked._replace(executions=listed, lacks=lacks)
             again_s_max = LACKED_AGAIN_S if lacks else AGAIN_MAX_S
-        times = 1 if is_news else asked.times + 1
+        times = 1 if is_news or is_new else asked.times + 1
         again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
-        self._asked[key] = asked._replace(times=times, again_at_s=now_s + again_s)
+        self._turns.asked(key, begun_s=now_s, again_s=again_s)
+        self._asked[key] = asked._replace(times=times)
         return Found(asked.executions, is_news)
 
     def forget(self, tiger_order_id: str) -> None:
         """Forget the lists of an order that filled more than is recorded."""
-        self._asked.pop(tiger_order_id, None)
+        if self._asked.pop(tiger_order_id, None) is not None:
+            self._turns.forget(tiger_order_id)
 
-    def keep_only(self, tiger_order_ids: Collection[str]) -> None:
+    def keep_only(self, tiger_order_ids: Set[str]) -> None:
         """Forget every order but the given ones."""
-        self._asked = {id_: each for id_, each in self._asked.items() if id_ in tiger_order_ids}
+        for tiger_order_id in self._asked.keys() - tiger_order_ids:
+            self.forget(tiger_order_id)
         self._agreed = {id_: each for id_, each in self._agreed.items() if id_ in tiger_order_ids}
 
     @property
@@ -173,7 +179,7 @@ class TakenBack:
             except CorruptRecordError:
                 # Told of where the rows are read; it shows nothing.
                 continue
-            if seen.filled_quantity >= order.recorded_quantity:
+            if not is_short(order, seen.filled_quantity):
                 self._shortfalls.pop(order.order_id, None)
                 continue
             fresh = _Shortfall(is_over(order, seen), 0, now_s)

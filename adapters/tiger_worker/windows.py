@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.row_names import RowNames
+from adapters.tiger_worker.spans import Span
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
@@ -28,6 +29,8 @@ from core.submitting import SKEW_COUNTED_MAX_S
 # An order's opening time is the broker's, our start of it is ours; listings begin earlier.
 LOOK_BACK_S: Final = 60.0
 SWEEP_EVERY_S: Final = 60.0
+# One that failed is made up for so much later, and the rounds between are complete without.
+SWEEP_AGAIN_S: Final = SWEEP_EVERY_S / 6
 # A sweep of more rows comes as much rarer, so that it costs a few calls a minute at most.
 SWEEP_ROWS: Final = 400
 # For how long an order is asked for in every sweep after it was done, or released.
@@ -74,7 +77,8 @@ class Windows:
         # What was opened since then was one page, when it was listed last.
         self._page_from: datetime | None = None
         self._missed: frozenset[str] = frozenset()
-        # When the last complete listing began.
+        # What was opened before this is told: when the last complete listing began, or where the
+        # last part ended of a first one that is not complete.
         self.listed_since: datetime | None = None
 
     @property
@@ -122,7 +126,13 @@ class Windows:
         # rounds that fail for it, which follow each other fast.
         is_open_away = open_rows is None and self._open_again_at is not None and not is_verdict
         is_sweep = self.is_sweep_due and (open_rows is not None or is_open_away)
-        is_late = is_sweep and time.monotonic() >= self._late_at
+        # A verdict does not wait for what may cost more, or be taken back, days after its end.
+        is_late = is_sweep and not is_verdict and time.monotonic() >= self._late_at
+        # Either counts as tried: one that fails is not the next round's.
+        if is_sweep:
+            self._sweep_at = time.monotonic() + SWEEP_AGAIN_S
+        if is_late:
+            self._late_at = time.monotonic() + LATE_EVERY_S
         before = self._before(state)
         missed = before if open_rows is None else self._missed_in(state, before, open_rows)
         begins = [self._begin(state)]
@@ -161,11 +171,21 @@ class Windows:
         now_s = time.monotonic()
         if window.is_sweep:
             often_s = max(1.0, row_count / SWEEP_ROWS)
-            self._sweep_at = now_s + SWEEP_EVERY_S * often_s
+            # The first late sweep of a process comes right after its first verdict.
+            is_late_owed = self._late_at == -math.inf
+            self._sweep_at = now_s if is_late_owed else now_s + SWEEP_EVERY_S * often_s
             if window.is_late:
                 self._late_at = now_s + LATE_EVERY_S * often_s
         is_listed = window.is_wide or window.is_sweep
         self._missed = window.missed if is_listed else self._missed & window.missed
+
+    def told(self, state: AccountState, part: Span) -> None:
+        """Note that a part of a long listing is told; the first listing goes on from its end."""
+        begin = self._begin(state)
+        if part.since <= begin < part.until:
+            # As far back as every first listing goes, what was listed may have been late.
+            day_ago = self._clock.now() - LINGERS
+            self.listed_since = max(begin, min(part.until, day_ago))
 
     def _begin(self, state: AccountState) -> datetime:
         if self.listed_since is not None:

@@ -171,6 +171,11 @@ async def test_a_second_login_comes_and_goes_beside_the_first(stage: Stage) -> N
 async def test_a_second_account_of_a_login_shares_its_worker(stage: Stage) -> None:
     async with served(stage.home) as client:
         number = stage.sandbox.account("main")
+        # One name per login: the lease is kept by it.
+        second = ("prime", "desk", "--login", "other")
+        refused = await add(stage.home, stage.sandbox, *second, number=number)
+        assert refused.exit_code == 1
+        assert "this tiger_id is in use by login paper" in refused.output
         added = await add(stage.home, stage.sandbox, "prime", "desk", number=number)
         assert added.exit_code == 0, added.output
         assert "prime account" in added.output

@@ -244,6 +244,7 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         filled_quantity=Decimal(0),
         listings=3,
     ),
+    events.AccountListed(listed_at=_at(86400)),
 )
 _SYSTEM_FACTS: Final = (events.AccountAdded, events.AccountRemoved)
 

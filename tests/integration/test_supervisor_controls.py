@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from infra.cli.__main__ import main
 from infra.config import Settings
-from infra.home import Home
+from infra.home import Home, write_private
 from infra.nats.monitor import wait_until
 from infra.supervisor.detached import ensure_up, stop
 
@@ -115,6 +115,25 @@ def test_resume_lifts_no_halt_that_came_after_what_was_read(home: Path) -> None:
     late = run(home, "resume", "sandbox", "--shown", typed[1])
     assert late.exit_code == 1
     assert "shown_outdated" in late.output
+    assert resumed(home, "sandbox").exit_code == 0
+    assert not file.exists()
+
+
+def test_resume_takes_away_no_halt_file_that_came_after_what_was_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Home(home).halt_file("sandbox")
+    assert run(home, "halt", "sandbox", "--detail", "the first").exit_code == 0
+
+    def say_yes_too_late(question: str, typed: str) -> None:
+        file.unlink()
+        write_private(file, b"")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("infra.cli.control._ask", say_yes_too_late)
+        run(home, "resume", "sandbox")
+    assert file.exists()
+    assert wait_until(lambda: "by halt file" in run(home, "status").stdout, limit_s=WAIT_S)
     assert resumed(home, "sandbox").exit_code == 0
     assert not file.exists()
 

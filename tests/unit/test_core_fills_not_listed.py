@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from core import events, items
 from core.items import SeenPhase
+from core.lost_fills import FILLS_NOT_LISTED
 from core.orders import Phase
-from core.sightings import FILLS_NOT_LISTED
 from core.terms import Side
 from tests.support import core_facts as facts
 from tests.unit.test_core_figures import (

@@ -6,8 +6,8 @@ import pytest
 
 from core import events
 from core.items import SeenPhase
+from core.lost_fills import FILLS_TAKEN_BACK
 from core.orders import Phase
-from core.sightings import FILLS_TAKEN_BACK
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts

@@ -5,17 +5,30 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.tiger_worker import order_rows
 from core import events, items
+from core.cancelling import is_from_elsewhere
 from core.items import Outcome
-from core.orders import CancelPhase, Phase
+from core.orders import CancelPhase, Order, Phase
+from core.submitting import is_reducing
+from core.terms import Side, StopLoss
 from tests.support import core_facts as facts
 from tests.support.worker_parts import order_row
 from tests.unit.test_poison import ENOUGH, EXECUTION, PoisonRig
-from tests.unit.test_worker_odd_rows import ORDER, TIGER, phase_of, read_apart, strangers_of
+from tests.unit.test_worker_odd_rows import (
+    CALL_ROW,
+    ORDER,
+    TIGER,
+    phase_of,
+    read_apart,
+    strangers_of,
+)
+from tests.unit.test_worker_reconcile import position_row
 
 NAMELESS: Final = {"userMark": "", "orderId": 0}
+FUTURE_ROW: Final = {"secType": "FUT", "identifier": "AAPL", "multiplier": 1}
 
 
 def doubtful() -> PoisonRig:
@@ -33,6 +46,7 @@ def assert_ours(rig: PoisonRig, phase: Phase) -> None:
     assert (ours.phase, ours.tiger_order_id) == (phase, TIGER)
     assert rig.state.by_tiger_id[TIGER] == ORDER
     assert (stranger.phase, stranger.is_watched) == (Phase.NOT_SENT, False)
+    assert stranger.owner_order_id == ORDER
     assert (stranger.filled_quantity, stranger.recorded_quantity) == (0, 0)
 
 
@@ -92,6 +106,86 @@ def test_fills_of_the_stranger_are_ours_and_are_recorded_once() -> None:
     assert rig.state.cash_expected["USD"] == -80 * price - 2
     rig.restart()
     assert_ours(rig, Phase.WORKING)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [{"action": "SELL"}, CALL_ROW, FUTURE_ROW, {"multiplier": 100}],
+    ids=str,
+)
+def test_stranger_whose_fills_moved_something_else_is_left_to_a_person(
+    half: dict[str, object],
+) -> None:
+    rig = doubtful()
+    row = order_row(**NAMELESS, **half, filledQuantity=40)
+    sideless = {k: v for k, v in EXECUTION.items() if k != "action"} | {"filledQuantity": 40}
+    rig.read(row, executions=(sideless,))
+    before, (fill,) = stranger_in(rig), list(rig.state.fills.values())
+    assert (before.recorded_quantity, fill.side) == (40, before.spec.side)
+    expected = dict(rig.state.expected.items())
+    rig.read(order_row(filledQuantity=40), executions=(sideless,))
+    ours, stranger = rig.state.orders[ORDER], stranger_in(rig)
+    assert (ours.phase, ours.tiger_order_id, ours.recorded_quantity) == (Phase.UNKNOWN, "", 0)
+    assert (stranger.tiger_order_id, stranger.recorded_quantity) == (TIGER, 40)
+    assert dict(rig.state.expected.items()) == expected
+    assert ("identity_unclear", "AAPL") in [found[:2] for found in rig.frozen()]
+    assert rig.state.hides_orders_of("AAPL")
+    stored = len(rig.rig.stored())
+    rig.restart()
+    rig.read(order_row(filledQuantity=40), executions=(sideless,))
+    assert not [kind for kind in rig.rig.stored()[stored:] if kind.startswith("order.")]
+    assert len([found for found in rig.frozen() if found[0] == "identity_unclear"]) == 1
+
+
+def test_charges_of_another_contract_are_not_ours_by_themselves() -> None:
+    rig = doubtful()
+    rig.read(order_row(**NAMELESS, **FUTURE_ROW, commission=1))
+    assert (stranger_in(rig).charges, rig.state.cash_expected.get("USD")) == (1, None)
+    rig.read(order_row(commission=1))
+    assert (phase_of(rig), rig.state.by_tiger_id[TIGER]) == (
+        Phase.UNKNOWN,
+        stranger_in(rig).order_id,
+    )
+
+
+def with_stop_first_seen_under_the_stranger() -> tuple[PoisonRig, dict[str, Any]]:
+    spec = replace(facts.spec(), stop_loss=StopLoss(stop_price=Decimal(9)))
+    rig = PoisonRig(facts.previewed("1", spec), facts.started("1", spec), facts.unknown())
+    plain = order_row(action="SELL", orderType="STP", auxPrice=9, limitPrice=None)
+    later = plain["openTime"] + 1
+    leg = {**plain, **NAMELESS, "id": 7, "parentId": int(TIGER), "openTime": later}
+    rig.read(order_row(**NAMELESS), leg)
+    stranger = rig.state.by_tiger_id[TIGER]
+    assert stranger != ORDER
+    assert stop_of(rig).parent_order_id == stranger
+    return rig, leg
+
+
+def stop_of(rig: PoisonRig) -> Order:
+    order: Order = rig.state.orders[rig.state.by_tiger_id["7"]]
+    return order
+
+
+def test_leg_first_seen_under_the_stranger_is_what_was_made_of_ours() -> None:
+    rig, leg = with_stop_first_seen_under_the_stranger()
+    assert is_from_elsewhere(rig.state, stop_of(rig))
+    rig.read(order_row(), leg)
+    for _ in range(2):
+        assert stop_of(rig).parent_order_id == rig.state.by_tiger_id[TIGER] == ORDER
+        assert not is_from_elsewhere(rig.state, stop_of(rig))
+        rig.restart()
+
+
+def test_position_can_be_closed_after_a_leg_was_first_seen_under_the_stranger() -> None:
+    rig, leg = with_stop_first_seen_under_the_stranger()
+    filled = order_row(status="Filled", filledQuantity=100)
+    execution = {**EXECUTION, "filledQuantity": 100}
+    gone = {**leg, "status": "Cancelled"}
+    for _ in range(2):
+        held = position_row(positionQty=100)
+        rig.read(filled, gone, executions=(execution,), positions=(held,))
+    assert rig.state.orders[ORDER].phase is Phase.FILLED
+    assert is_reducing(rig.state, facts.spec(side=Side.SELL))
 
 
 def test_stranger_that_is_over_is_ours_and_over() -> None:

@@ -9,7 +9,7 @@ import pytest
 import urllib3.exceptions
 from tigeropen.common.exceptions import ApiException, RequestException, ResponseException
 
-from adapters.tiger_worker.broker import PAGES_MAX
+from adapters.tiger_worker.broker import PAGES_MAX, ListingTooLongError
 from core.errors import BrokerUnavailableError, CorruptRecordError
 from core.items import Outcome
 from core.terms import Side
@@ -77,10 +77,28 @@ def test_a_page_that_fails_fails_the_listing(bad: object) -> None:
 
 def test_a_listing_without_a_last_page_fails() -> None:
     client = ScriptedClient()
-    client.answer("orders", *[page(1, token="again")] * PAGES_MAX)
-    with pytest.raises(BrokerUnavailableError):
+    client.answer("orders", *[page(n, token="on") for n in range(PAGES_MAX)])
+    with pytest.raises(ListingTooLongError):
         scripted_broker(client).orders(since=SINCE)
     assert len(client.asked) == PAGES_MAX
+
+
+def test_pages_that_lead_in_a_circle_fail_the_listing_at_once() -> None:
+    client = ScriptedClient()
+    client.answer("orders", *[page(1, token="a"), page(2, token="b")] * 2)
+    with pytest.raises(BrokerUnavailableError, match="circle"):
+        scripted_broker(client).orders(since=SINCE)
+    assert len(client.asked) == 3
+
+
+def test_listing_may_end_at_a_moment() -> None:
+    client = ScriptedClient()
+    client.answer("orders", page(1))
+    scripted_broker(client).orders(since=SINCE, until=facts.at(5))
+    ((_, asked),) = client.asked
+    assert asked["end_date"] - asked["start_date"] == (facts.at(5) - SINCE) // timedelta(
+        milliseconds=1
+    )
 
 
 def test_an_empty_listing_is_an_answer() -> None:

@@ -9,14 +9,14 @@ from adapters.tiger_worker import rates
 from adapters.tiger_worker.executions import (
     AGAIN_LEAVE,
     AGAIN_MAX_S,
-    ASKING_S,
     FAILED_AGAIN_S,
     NOT_LISTED_AFTER_S,
 )
+from adapters.tiger_worker.turns import ASKING_S
 from adapters.tiger_worker.windows import SWEEP_EVERY_S
 from core import events, items
+from core.lost_fills import FILLS_NOT_LISTED
 from core.orders import Phase
-from core.sightings import FILLS_NOT_LISTED
 from tests.support import core_facts as facts
 from tests.support.worker_parts import order_row
 from tests.unit.test_poison import stranger
@@ -187,6 +187,27 @@ def test_many_fills_at_once_keep_no_other_order_from_being_told(
     assert rig.order().phase is Phase.WORKING
     assert of(told, items.RoundCompleted)
     assert len(rig.asked("order_transactions")) == max(1, ASKING_S / call_s)
+
+
+@pytest.mark.parametrize(("count", "call_s"), [(3, 10.0), (8, 3.0), (30, 0.3)])
+def test_slow_calls_about_old_orders_keep_no_new_fill_from_being_recorded(
+    monkeypatch: pytest.MonkeyPatch, count: int, call_s: float
+) -> None:
+    rig = reading_rig(monkeypatch, *WORKING)
+    funds = [stranger(**FUND, id=5000 + n, openTime=at_ms(-9)) for n in range(count)]
+    rig.broker_side.failing = {fund["id"] for fund in funds}
+    rig.broker_side.call_s = {"order_transactions": call_s}
+    rig.broker_side.book = [*funds, order_row()]
+    rig.after(1.0, rounds=60)
+    rig.broker_side.book = [*funds, order_row(filledQuantity=40)]
+    rig.broker_side.executions = [EXECUTION]
+    rig.after(1.0, rounds=2)
+    assert rig.order().recorded_quantity == 40
+    # Nor does one of them keep another from being asked for.
+    before = len(rig.asked("order_transactions"))
+    rig.after(1.0, rounds=4 * count)
+    again = {fields["order_id"] for fields in rig.asked("order_transactions")[before:]}
+    assert rig.broker_side.failing <= again
 
 
 def test_executions_that_come_after_they_failed_are_recorded(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import executions, open_looks, reconcile, taken_back, windows
+from adapters.tiger_worker import executions, open_looks, reconcile, taken_back, turns, windows
 from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import HALT_LEAVE
@@ -97,7 +97,7 @@ class SweepRig(RoundRig):
         # One clock for all: the broker's, the desk's, and that of the pauses.
         self.broker_side._clock = self.rig.clock
         self.monotonic = _Monotonic(self.rig.clock)
-        for module in (windows, executions, open_looks, taken_back):
+        for module in (windows, executions, open_looks, taken_back, turns):
             monkeypatch.setattr(module, "time", self.monotonic)
 
     def after(self, seconds: float, *, rounds: int = 1) -> list[items.Item]:

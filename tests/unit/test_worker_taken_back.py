@@ -8,13 +8,15 @@ import pytest
 from adapters.tiger_worker import rates
 from adapters.tiger_worker.executions import AGAIN_LEAVE
 from adapters.tiger_worker.taken_back import LISTS_WAIT_S, TAKEN_BACK_AFTER_S
+from adapters.tiger_worker.windows import LATE_EVERY_S
 from core import events, items
+from core.lost_fills import FILLS_TAKEN_BACK
 from core.orders import Phase
-from core.sightings import FILLS_TAKEN_BACK
+from tests.support import core_facts as facts
 from tests.support.worker_parts import order_row
-from tests.unit.test_worker_executions import causes
+from tests.unit.test_worker_executions import causes, reading_rig
 from tests.unit.test_worker_reconcile import of, position_row
-from tests.unit.test_worker_sweeps import EXECUTION, WORKING, SweepRig
+from tests.unit.test_worker_sweeps import DAY_S, EXECUTION, WORKING, SweepRig
 
 # As long as one row that falls short takes until what the lists lack is evidence.
 EVIDENT: Final = int(TAKEN_BACK_AFTER_S) + 5
@@ -258,3 +260,37 @@ def test_lists_of_rows_that_fall_short_leave_tokens_to_what_filled_just_now(
     told = rig.after(0.0, rounds=10)
     assert len(of(told, items.RoundCompleted)) == 10
     assert len(rig.asked("order_transactions")) == asked
+
+
+def test_bust_of_days_ago_is_found_by_the_sweeps_that_go_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = filled_rig(monkeypatch)
+    show(rig, executed("e1", 40), status="Cancelled")
+    rig.after(1.0, rounds=2)
+    rig.after(2 * DAY_S, rounds=2)
+    show(rig, status="Cancelled")
+    for _ in range(2 * facts.TIMING.absence_listings_min):
+        rig.after(LATE_EVERY_S, rounds=2)
+    assert fills(rig) == ["e1", "-e1"]
+
+
+def test_slow_calls_about_rows_that_fall_short_keep_no_other_order_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = reading_rig(monkeypatch)
+    row = order_row(orderId=0, userMark="")
+    rows = [row | {"id": 7000 + n, "filledQuantity": 40} for n in range(9)]
+    rig.broker_side.book = rows
+    for row in rows:
+        rig.broker_side.executions = [executed(f"e{row['id']}", 40)]
+        rig.broker_side.book = [row]
+        rig.after(0.0, rounds=2)
+    rig.broker_side.book = [row | {"filledQuantity": 0} for row in rows]
+    rig.broker_side.call_s = {"order_transactions": 15.0}
+    before = len(rig.asked("order_transactions"))
+    rig.after(1.0)
+    assert len(rig.asked("order_transactions")) == before + 1
+    rig.after(1.0, rounds=len(rows))
+    asked = {fields["order_id"] for fields in rig.asked("order_transactions")[before:]}
+    assert len(asked) == len(rows)

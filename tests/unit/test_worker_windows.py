@@ -1,5 +1,6 @@
 """How far back a listing goes, what that costs of Tiger's ration, and what it may not miss."""
 
+import math
 from collections import defaultdict, deque
 from datetime import timedelta
 from typing import Any, Final
@@ -52,7 +53,8 @@ OPEN: Final = recorded_stranger(
 class RationedBroker(ScriptedClient):
     """A broker with pages and Tiger's rations; time passes with each call, on one clock for all.
 
-    `limited` counts the calls that it answers with Tiger's code for too many.
+    `limited` counts the calls that it answers with Tiger's code for too many; `broken_from` is the
+    page from which on it answers no listing of orders, of those that have one.
     """
 
     def __init__(self, book: list[dict[str, Any]]) -> None:
@@ -60,6 +62,7 @@ class RationedBroker(ScriptedClient):
         self.clock = ManualClock()
         self.book = book
         self.limited = 0
+        self.broken_from: int | None = None
         self._calls: dict[str, deque[float]] = defaultdict(deque)
 
     def _next(self, method: str, fields: dict[str, Any]) -> Any:
@@ -76,6 +79,8 @@ class RationedBroker(ScriptedClient):
         if method == "prime_assets":
             return ok(ASSETS, at=at)
         first = int(fields.get("page_token") or 0)
+        if method == "orders" and self.broken_from is not None and first >= self.broken_from * 100:
+            return {"code": 1, "message": "server error"}
         found = self._listed(method, fields)
         more = str(first + 100) if len(found) > first + 100 else ""
         return ok({"items": found[first : first + 100], "nextPageToken": more}, at=at)
@@ -83,7 +88,8 @@ class RationedBroker(ScriptedClient):
     def _listed(self, method: str, fields: dict[str, Any]) -> list[dict[str, Any]]:
         match method:
             case "orders":
-                return [row for row in self.book if row["openTime"] >= fields["start_date"]]
+                end = fields.get("end_date", math.inf)
+                return [row for row in self.book if fields["start_date"] <= row["openTime"] < end]
             case "active_orders":
                 return [row for row in self.book if row["status"] == "Submitted"]
             case _:
