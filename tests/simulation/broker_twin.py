@@ -36,6 +36,8 @@ TIGER_ID: Final = "20150001"
 ORDER_LISTINGS: Final = frozenset({"orders", "active_orders"})
 # What a row may lack that is written while it is read.
 HALF_WRITTEN: Final = ("userMark", "orderId", "secType", "market", "currency", "openTime")
+# What the row of an order may say that nobody here can read.
+UNREADABLE: Final = {"action": "SELL_SHORT"}
 # How old a stale reading may be.
 STALE_S: Final = 40.0
 
@@ -65,6 +67,8 @@ class BrokerTwin:
         self.away = ""
         self.are_next_fills_away = False
         self._fills_away: set[int] = set()
+        # Orders, by the broker's id, whose rows cannot be read.
+        self.in_odd_rows: set[str] = set()
         # Called when a listing has a row that lacks something.
         self.on_half_row: Callable[[], None] = lambda: None
         # Told the method and the account of each reading, and that an account's order changed.
@@ -113,6 +117,7 @@ class BrokerTwin:
         self.shown = self.shown_positions = None
         self.away, self.are_next_fills_away = "", False
         self._fills_away.clear()
+        self.in_odd_rows.clear()
 
     def is_away(self, method: str, fields: dict[str, Any]) -> bool:
         """Say whether a reading is not answered."""
@@ -216,6 +221,8 @@ class BrokerTwin:
         sent = json.loads(_encode(data))
         if method in ORDER_LISTINGS and self._weather.rows_half:
             sent = self._half_written(sent)
+        if method in ORDER_LISTINGS and self.in_odd_rows:
+            sent = self._with_odd_rows(sent)
         return reply | {"code": 0, "message": "success", "data": sent}
 
     def _half_written(self, sent: str) -> str:
@@ -226,6 +233,13 @@ class BrokerTwin:
                 row[rng.choice(HALF_WRITTEN)] = None
                 self.on_half_row()
             self._listed.add(row["id"])
+        return json.dumps(listing)
+
+    def _with_odd_rows(self, sent: str) -> str:
+        listing = json.loads(sent)
+        for row in listing["items"]:
+            if str(row["id"]) in self.in_odd_rows:
+                row.update(UNREADABLE)
         return json.dumps(listing)
 
     def _call(self, method: str, business: str, fault: str) -> Call:

@@ -7,10 +7,10 @@ from core.commands import AdoptPosition, ReleaseOrder, ResumeAccount
 from core.orders import DOUBTFUL_PHASES, Phase
 from core.terms import Side
 from tests.simulation.final_checks import FinalChecks, is_settled
+from tests.simulation.halt_scenes import HaltScenes
 from tests.simulation.line import Line
 from tests.simulation.order_kinds import terms_of
 from tests.simulation.people import Wish
-from tests.simulation.scenes import Scenes
 from tests.simulation.troubles import SYMBOLS
 from tests.simulation.worker_process import WorkerProcess
 
@@ -18,7 +18,7 @@ from tests.simulation.worker_process import WorkerProcess
 LOOKED_ABOUT_S: Final = 4.0
 
 
-class Endings(Scenes):
+class Endings(HaltScenes):
     """Ends a run; the world that ends is the class that inherits it."""
 
     _processes: list[WorkerProcess]

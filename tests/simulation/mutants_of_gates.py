@@ -20,7 +20,7 @@ from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.windows import Windows
 from core import cancelling, events, items, modifying, submitting
 from core.account_state import AccountState
-from core.cancelling import must_not_rest
+from core.cancelling import must_cancel_unread, must_not_rest
 from core.commands import CancelOrders, ReleaseOrder, ResumeAccount, SubmitOrder
 from core.context import Context
 from core.orders import CancelPhase, Order, Phase
@@ -190,6 +190,24 @@ def cancel_again_by_rounds_alone() -> AbstractContextManager[Any]:
     return patch.object(OwnCancels, "is_time", lambda *_, **__: False)
 
 
+def leave_released_orders_to_their_row() -> AbstractContextManager[Any]:
+    """A released order whose row cannot be read is left to the books, halt or no halt."""
+
+    def unbooked_alone(state: AccountState, tiger_order_id: str, symbol: str) -> bool:
+        is_booked = tiger_order_id in state.by_tiger_id
+        return not is_booked and must_cancel_unread(state, tiger_order_id, symbol)
+
+    return both(
+        patch("adapters.tiger_worker.open_looks.must_cancel_unread", unbooked_alone),
+        patch.object(cancelling, "must_cancel_unread", unbooked_alone),
+    )
+
+
+def cancel_anew_by_a_models_halt() -> AbstractContextManager[Any]:
+    """A model's halt is a new one also for what another halt stood over already."""
+    return patch("core.halting._beside_others", lambda state, halt: halt)
+
+
 def spend_no_tokens() -> AbstractContextManager[Any]:
     """The broker's limits of rate limit nothing."""
     return both(
@@ -273,6 +291,8 @@ GATES: Final[tuple[Mutant, ...]] = (
     halts_cancel_nothing,
     cancel_once_only,
     cancel_again_by_rounds_alone,
+    leave_released_orders_to_their_row,
+    cancel_anew_by_a_models_halt,
     file_halt_sleeps,
     spend_no_tokens,
     verify_halt_by_ledger_alone,

@@ -16,6 +16,7 @@ from adapters.tiger_worker.reconcile import Reconciler
 from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows
 from core import items
 from core.account_state import AccountState
+from core.errors import BrokerUnavailableError
 from core.orders import Phase
 from tests.simulation.mutants_of_decisions import Mutant, both
 
@@ -117,6 +118,19 @@ def ignore_what_is_taken_back() -> AbstractContextManager[Any]:
     return patch("core.desk.decide_taken_back", lambda *_: None)
 
 
+def fail_rounds_for_executions() -> AbstractContextManager[Any]:
+    """A round in which the executions of one order cannot be asked for ends there."""
+    listed = Executions._listed
+
+    def failing(self: Executions, seen: items.OrderSeen, *more: Any) -> Any:
+        found = listed(self, seen, *more)
+        if found is None:
+            raise BrokerUnavailableError("the executions of an order cannot be asked for")
+        return found
+
+    return patch.object(Executions, "_listed", failing)
+
+
 def take_back_at_first_sight() -> AbstractContextManager[Any]:
     """One list that lacks an execution, which may be behind, is enough to take it back."""
     listed = Executions._listed
@@ -150,6 +164,7 @@ READINGS: Final[tuple[Mutant, ...]] = (
     read_times_as_local,
     forget_what_was_released,
     take_a_half_written_row_at_its_word,
+    fail_rounds_for_executions,
     ignore_what_is_taken_back,
     take_back_at_first_sight,
 )

@@ -50,10 +50,11 @@ def run_mutants(names: list[str], *, seeds_max: int) -> int:
     """Run each mutant until a seed finds it; the exit code is 1 if one survives."""
     _stay_on_one_core()
     survivors = []
+    rare = {each.mutant: each for each in SCENARIOS.values() if each.is_rare}
     for name in names or list(MUTANTS):
         begun = time.perf_counter()
         with stand_ins(), MUTANTS[name]():
-            found = _first_that_finds(seeds_max)
+            found = _first_that_finds(seeds_max, rare.get(name))
         took_s = time.perf_counter() - begun
         if found is None:
             survivors.append(name)

@@ -21,6 +21,8 @@ class Scenario:
     faults: dict[str, float]
     trap: Trap | None = None
     scene: Scene | None = None
+    # Whether its mutant is looked for here alone, because seeds by themselves hardly come to it.
+    is_rare: bool = False
 
 
 UNSHOWN: Final = "no bug that was: a rule that no run held the service to"
@@ -193,16 +195,39 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         faults={},
         scene=Scene.POSITION_MOVED,
     ),
+    "reading_away": Scenario(
+        bug="where the executions of one order could not be asked for, each round failed before "
+        "any younger order was told, and none of them was seen",
+        mutant="fail_rounds_for_executions",
+        faults={},
+        scene=Scene.READING_AWAY,
+        is_rare=True,
+    ),
     "released_as_it_was_shown": Scenario(
         bug="a release that was typed for one doubt was taken for another",
         mutant="release_whatever_was_shown",
         faults={},
         scene=Scene.RELEASED_AS_IT_WAS_SHOWN,
     ),
+    "released_in_an_odd_row": Scenario(
+        bug="an order that a person released, and whose row nobody can read, rested under a halt",
+        mutant="leave_released_orders_to_their_row",
+        faults={},
+        scene=Scene.RELEASED_IN_AN_ODD_ROW,
+        is_rare=True,
+    ),
     "sale_on_stale_positions": Scenario(
         bug="a stale reading of positions alone let a sale through a freeze, of what was sold",
         mutant="trust_one_reading_of_positions",
         faults={},
         scene=Scene.SALE_ON_STALE_POSITIONS,
+    ),
+    "symbol_halted_by_a_model": Scenario(
+        bug="under a verified halt of the account a model's halt of a symbol cancelled what a "
+        "person had ordered by phone since",
+        mutant="cancel_anew_by_a_models_halt",
+        faults={},
+        scene=Scene.SYMBOL_HALTED_BY_A_MODEL,
+        is_rare=True,
     ),
 }

@@ -66,9 +66,13 @@ class Scene(StrEnum):
     PREVIEW_OUTLIVED = "preview_outlived"
     READING_AWAY = "reading_away"
     RELEASED_AS_IT_WAS_SHOWN = "released_as_it_was_shown"
+    RELEASED_IN_AN_ODD_ROW = "released_in_an_odd_row"
     SALE_ON_STALE_POSITIONS = "sale_on_stale_positions"
+    SYMBOL_HALTED_BY_A_MODEL = "symbol_halted_by_a_model"
 
 
+# Scenes of scenarios alone, so that the other runs stay as they are.
+STAGED_ALONE: Final = frozenset({Scene.RELEASED_IN_AN_ODD_ROW, Scene.SYMBOL_HALTED_BY_A_MODEL})
 # How long a run is at least that has a scene.
 SCENE_S: Final = dict.fromkeys(Scene, 110.0) | {
     Scene.READING_AWAY: 160.0,
@@ -296,7 +300,8 @@ class Scenes(Traps):
         self.note(f"reading away: {away or 'the fills of the next order'}")
         self._broker.away = away
         self._broker.are_next_fills_away = not away
-        self._checks.deceived(self._numbers[account])
+        for number in self._numbers.values():
+            self._checks.deceived(number)
         self._elsewhere(account, "AAPL", 10, "BUY", mark="")
         yield 5.0
         self._wish(account, "TSLA", Side.BUY, is_far=True)

@@ -27,7 +27,7 @@ WRITES: Final = frozenset({"place_order", "cancel_order", "modify_order"})
 LISTINGS: Final = frozenset({"orders", "active_orders", "order_transactions", "positions"})
 LIES: Final = frozenset({"stale", "empty", "behind"})
 # Where one of these fails, a round tells of no order; any that is slow only makes it later.
-HOLD_UP: Final = frozenset({"orders", "order_transactions"})
+HOLD_UP: Final = frozenset({"orders"})
 
 
 class ReadingsWatch(Protocol):

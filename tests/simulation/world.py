@@ -27,7 +27,7 @@ from tests.simulation.primitives import Current
 from tests.simulation.push_twin import PushServerTwin
 from tests.simulation.queue_twin import QueueTwin
 from tests.simulation.scenarios import Scenario
-from tests.simulation.scenes import SCENE_S, Scene
+from tests.simulation.scenes import SCENE_S, STAGED_ALONE, Scene
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.traps import Trap
 from tests.simulation.watch import LOOK_EVERY_S
@@ -94,7 +94,7 @@ class Simulation(Endings):
         # Drawn apart, so that the other runs stay as they are.
         staging = Random(f"scene {seed}")
         if self._trap is None and staging.random() < STAGED:
-            self._scene = staging.choice(list(Scene))
+            self._scene = staging.choice([one for one in Scene if one not in STAGED_ALONE])
             self.weather = weather_of(staging, share=ON_BESIDE_A_TRAP)
         self.weather.busts = float(Random(f"busts {seed}").random() < BUSTED)
         if scenario is not None:
