@@ -14,8 +14,8 @@ from core import events, items
 from core.account_state import AccountState, is_rounding
 from core.context import Context
 from core.events import Event, FigureKept
+from core.lost_fills import has_fills_to_come
 from core.money import Money, is_currency
-from core.sightings import has_fills_to_come
 
 TOTALS: Final = ("net_liquidation", "buying_power", "initial_margin", "maintenance_margin")
 CASH: Final = "cash"

@@ -3,12 +3,13 @@
 The base is the first figures, and each one that was adopted or taken for the base since; what the
 recorded fills make of it is expected. Where the broker tells at that moment of fills that are not
 recorded, the base holds them already: their executions, should they be listed after all, move it no
-more. Which of an order's executions those are nobody can say, so the first ones count.
+more. Which of an order's executions those are nobody can say, so the first ones count. Where it
+tells of fewer than are recorded the base has lost them already, and no more when they are taken
+back.
 
 What is kept of it is by the broker's id of the order, so that whose it is may change.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -32,7 +33,8 @@ class Moves(NamedTuple):
     """What one fill, recorded or taken back, moves: signed, in units of the contract and of money.
 
     `expected` is for what the fills make of the position, `shown` for the figure of its break, and
-    `cash` is in the currency of its price. `unlisted` is what the bases hold after it.
+    `cash` is in the currency of its price. `unlisted` is what the bases hold after it, beyond what
+    is recorded; what they lack of that is below 0.
     """
 
     expected: Decimal
@@ -42,7 +44,10 @@ class Moves(NamedTuple):
 
 
 class _Short(NamedTuple):
-    """An order's fills that are told and not recorded, of one contract by its `position_key`."""
+    """An order's fills that are told and not recorded, of one contract by its `position_key`.
+
+    Below 0, those that are recorded and told no more.
+    """
 
     tiger_order_id: str
     key: str
@@ -51,20 +56,21 @@ class _Short(NamedTuple):
 
 
 def moves_of(state: AccountState, order: Order, event: Traded) -> Moves:
-    """Return what a fill moves; one that is taken back is in every base, as it was recorded."""
+    """Return what a fill moves, recorded or taken back, of what the bases do not hold already."""
     sign = 1 if event.side is Side.BUY else -1
-    if isinstance(event, events.OrderFillTakenBack):
-        sign = -sign
+    # By how much what is told and not recorded grows by this record.
+    more = event.quantity if isinstance(event, events.OrderFillTakenBack) else -event.quantity
     unlisted = state.unlisted
     key = position_key(event.contract or order.spec.contract, order.spec.market)
     moves: list[Decimal] = []
     for base in (_POSITION, _SHOWN, _cash_base(event.price.currency)):
-        held = Decimal(0)
-        if isinstance(event, events.OrderFillRecorded):
-            name = _name(order.tiger_order_id, key, base)
-            held = unlisted.get(name) or held
-            unlisted = _with(unlisted, name, held - event.quantity)
-        moves.append(sign * max(Decimal(0), event.quantity - held))
+        name = _name(order.tiger_order_id, key, base)
+        held = unlisted.get(name) or Decimal(0)
+        is_held = held * more < 0
+        left = held + more if is_held and abs(more) < abs(held) else Decimal(0)
+        if is_held:
+            unlisted = _with(unlisted, name, left)
+        moves.append(-sign * (more + held - left if is_held else more))
     expected, shown, paid_for = moves
     return Moves(expected, shown, -paid_for * _price_of_one(order, event), unlisted)
 
@@ -139,24 +145,12 @@ def _adopted(unlisted: Keyed[Decimal], key: str) -> Keyed[Decimal]:
 
 
 def _short(state: AccountState) -> Iterator[_Short]:
-    for order_id in state.watched_orders:
-        order = state.orders[order_id]
-        for contract, quantity in _short_of(order):
+    # What is recorded and told no more may be of an order that is over.
+    for order in state.orders.values():
+        for contract, quantity in order.unrecorded(order.filled_quantity).items():
             key = position_key(contract, order.spec.market)
-            if quantity > 0:
+            if quantity:
                 yield _Short(order.tiger_order_id, key, order.spec.currency, quantity)
-
-
-def _short_of(order: Order) -> Iterator[tuple[str, Decimal]]:
-    if not order.spec.legs:
-        yield order.spec.contract, order.filled_quantity - order.recorded_quantity
-        return
-    ratios = Counter[str]()
-    for leg in order.spec.legs:
-        ratios[leg.contract(order.spec.symbol)] += leg.ratio
-    recorded = dict(order.recorded_legs)
-    for contract, ratio in ratios.items():
-        yield contract, order.filled_quantity * ratio - recorded.get(contract, Decimal(0))
 
 
 def _name(tiger_order_id: str, key: str, base: str) -> str:
@@ -164,7 +158,7 @@ def _name(tiger_order_id: str, key: str, base: str) -> str:
 
 
 def _with(unlisted: Keyed[Decimal], name: str, quantity: Decimal) -> Keyed[Decimal]:
-    return unlisted.put(name, quantity) if quantity > 0 else unlisted.without(name)
+    return unlisted.put(name, quantity) if quantity else unlisted.without(name)
 
 
 # Of every position for the key "".

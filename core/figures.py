@@ -12,9 +12,10 @@ from core.account_state import AccountState
 from core.commands import AdoptPosition
 from core.context import Context
 from core.events import Event
+from core.lost_fills import has_fills_to_come
 from core.refusals import Refusal
 from core.refusing import refused
-from core.sightings import decide_unreadable, has_fills_to_come
+from core.sightings import decide_unreadable
 from core.terms import position_key, symbol_of
 
 

@@ -4,8 +4,10 @@ An order is ours that bears the mark and the number of one of ours and is for th
 the same side. Its size is no part of that: a person may have changed it before the first listing.
 """
 
+from msgspec.structs import replace
+
 from core import events, items
-from core.account_state import AccountState
+from core.account_state import IDENTITY_UNCLEAR, AccountState, freeze_key
 from core.ids import derived_id
 from core.orders import Order, Phase
 
@@ -17,11 +19,12 @@ def stranger_id(state: AccountState, tiger_order_id: str) -> str:
 
 def decide_recognized(
     state: AccountState, seen: items.OrderSeen
-) -> events.OrderAccepted | events.OrderWasOurs | None:
+) -> events.OrderAccepted | events.OrderWasOurs | events.AccountFrozen | None:
     """Return the next event where a whole row shows that a stranger on the books is one of ours.
 
     The rows before it lacked the mark, say. First our order takes over the broker's id and what is
-    recorded, then the stranger's entry ends. Decided again after each.
+    recorded, then the stranger's entry ends. Decided again after each. Where what is recorded moved
+    something else than our order trades, nothing is taken over: it is frozen for a person.
     """
     stranger = state.orders.get(stranger_id(state, seen.tiger_order_id))
     owner_id = state.by_tiger_id.get(seen.tiger_order_id)
@@ -38,6 +41,8 @@ def decide_recognized(
     order = marked_order(state, seen)
     if order is None or order.tiger_order_id or not is_ours(order, seen):
         return None
+    if _has_moved(stranger) and _moves(stranger) != _moves(order):
+        return _left_in_doubt(state, order, seen)
     return events.OrderAccepted(
         order_id=order.order_id,
         tiger_order_id=seen.tiger_order_id,
@@ -48,6 +53,42 @@ def decide_recognized(
         recorded_legs=stranger.recorded_legs,
         charges=stranger.charges,
     )
+
+
+def with_moved(state: AccountState, event: events.OrderAccepted) -> AccountState:
+    """Return the state with what hung on a stranger's entry hung on our order that it is."""
+    executions, orders = state.executions, state.orders
+    for execution_id, owner_id in state.executions.items():
+        if owner_id == event.moved_from:
+            executions = executions.put(execution_id, event.order_id)
+    for leg in state.orders.values():
+        if leg.parent_order_id == event.moved_from:
+            orders = orders.put(leg.order_id, replace(leg, parent_order_id=event.order_id))
+    stranger, ours = orders.get(event.moved_from), orders.get(event.order_id)
+    if stranger is not None and ours is not None and stranger.has_lost_fills:
+        orders = orders.put(ours.order_id, replace(ours, has_lost_fills=True))
+    return replace(state, executions=executions, orders=orders)
+
+
+def _has_moved(order: Order) -> bool:
+    """Say whether an order moved, or is waited for to move, a position or cash."""
+    figures = (order.filled_quantity, order.recorded_quantity, order.charges)
+    # Of a combination one leg may be recorded, and no unit.
+    return any(figures) or any(quantity for _, quantity in order.recorded_legs)
+
+
+def _moves(order: Order) -> tuple[object, ...]:
+    """Return which position a fill of an order moves, which way, and what is paid for one unit."""
+    spec = order.spec
+    return (spec.contract, spec.market, spec.side, spec.security, spec.unit)
+
+
+def _left_in_doubt(
+    state: AccountState, order: Order, seen: items.OrderSeen
+) -> events.AccountFrozen | None:
+    detail = f"{order.order_id} and {seen.tiger_order_id}: what is recorded moved something else"
+    found = events.AccountFrozen(cause=IDENTITY_UNCLEAR, detail=detail, symbol=seen.symbol)
+    return None if freeze_key(found) in state.frozen_for else found
 
 
 def marked_order(state: AccountState, seen: items.OrderSeen) -> Order | None:

@@ -1,6 +1,5 @@
 """What becomes of one order by one event: the part of the fold that knows no other order."""
 
-from collections import Counter
 from decimal import Decimal
 from typing import Final
 
@@ -57,7 +56,7 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
             accepted = replace(order, phase=Phase.ACCEPTED, tiger_order_id=event.tiger_order_id)
             return _taken_over(accepted, event) if event.moved_from else accepted
         case events.OrderWasOurs():
-            return _emptied(order)
+            return _emptied(order, event.owner_order_id)
         case events.OrderAnswerObserved():
             is_new = bool(event.tiger_order_id) and is_tiger_id_new
             if is_new and not order.tiger_order_id:
@@ -68,7 +67,9 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderNotSent():
             return replace(order, phase=Phase.NOT_SENT)
         case events.OrderOutcomeUnknown():
-            return replace(order, phase=Phase.UNKNOWN)
+            filled = event.filled_quantity
+            filled = order.filled_quantity if filled is None else filled
+            return replace(order, phase=Phase.UNKNOWN, filled_quantity=filled)
         case events.OrderNotFound():
             return replace(order, phase=Phase.NOT_FOUND)
         case events.OrderReleased():
@@ -88,7 +89,8 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderFillTakenBack():
             less = _recorded(order, event.contract, -event.quantity)
             # What a broker's mean was made of is not known any more.
-            return replace(less, filled_quantity=event.filled_quantity, average_price=None)
+            filled = event.filled_quantity
+            return replace(less, filled_quantity=filled, average_price=None, has_lost_fills=True)
         case events.OrderCancelImported():
             if order.cancel is CancelPhase.STARTED:
                 # The desk's own request is under way, and its answer is still to come.
@@ -120,12 +122,13 @@ def _taken_over(order: Order, event: events.OrderAccepted) -> Order:
     )
 
 
-def _emptied(order: Order) -> Order:
+def _emptied(order: Order, owner_order_id: str) -> Order:
     # There never was such an order beside the one that it is.
     return replace(
         order,
         phase=Phase.NOT_SENT,
         tiger_order_id="",
+        owner_order_id=owner_order_id,
         filled_quantity=Decimal(0),
         average_price=None,
         recorded_quantity=Decimal(0),
@@ -176,11 +179,10 @@ def _recorded(order: Order, contract: str, quantity: Decimal) -> Order:
         return replace(order, recorded_quantity=order.recorded_quantity + quantity)
     by_contract = dict(order.recorded_legs)
     by_contract[contract] = by_contract.get(contract, Decimal(0)) + quantity
-    ratios = Counter[str]()
-    for leg in order.spec.legs:
-        ratios[leg.contract(order.spec.symbol)] += leg.ratio
     # A unit is recorded once all its legs are: until then there are executions to come.
-    units = min(by_contract.get(each, Decimal(0)) / ratio for each, ratio in ratios.items())
+    units = min(
+        by_contract.get(each, Decimal(0)) / ratio for each, ratio in order.unit_sizes.items()
+    )
     recorded_legs = tuple(sorted(by_contract.items()))
     return replace(order, recorded_quantity=units, recorded_legs=recorded_legs)
 

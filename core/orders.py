@@ -99,10 +99,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     # Of a class that we have no words for: the contract in `spec` is a guess by its symbol.
     is_contract_unknown: bool = False
     parent_order_id: str = ""  # of an order that the broker made of this one
+    owner_order_id: str = ""  # of a stranger's entry that was one of ours: which
     filled_quantity: Decimal = Decimal(0)
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)
     recorded_legs: tuple[tuple[str, Decimal], ...] = ()
+    # Fills of it were taken back: what its row means by "filled" is its whole size no more.
+    has_lost_fills: bool = False
     charges: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
     cancel_command: str = ""
@@ -121,6 +124,37 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def is_watched(self) -> bool:
         """Whether the broker must still be asked: it may trade, or fills are not all recorded."""
         return self.is_open or self.recorded_quantity < self.filled_quantity
+
+    @property
+    def unit_sizes(self) -> dict[str, Decimal]:
+        """How much of each contract makes one unit of the order."""
+        if not self.spec.legs:
+            return {self.spec.contract: Decimal(1)}
+        sizes = dict[str, Decimal]()
+        for leg in self.spec.legs:
+            contract = leg.contract(self.spec.symbol)
+            sizes[contract] = sizes.get(contract, Decimal(0)) + leg.ratio
+        return sizes
+
+    def unrecorded(self, filled: Decimal) -> dict[str, Decimal]:
+        """Return what is missing of each contract where so much is filled; less than 0 is beyond.
+
+        Args:
+            filled: units of the order.
+        """
+        recorded = dict(self.recorded_legs)
+        if not self.recorded_legs:
+            recorded = {
+                each: self.recorded_quantity * size for each, size in self.unit_sizes.items()
+            }
+        return {
+            each: filled * size - recorded.get(each, Decimal(0))
+            for each, size in self.unit_sizes.items()
+        }
+
+    def has_more_than(self, filled: Decimal) -> bool:
+        """Say whether more is recorded, of any contract, than so many units filled come to."""
+        return any(missing < 0 for missing in self.unrecorded(filled).values())
 
     @property
     def unsettled_quantity(self) -> Decimal:

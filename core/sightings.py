@@ -8,28 +8,25 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from core import events, items
-from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState, freeze_key
+from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState
 from core.context import Context
 from core.events import Event
 from core.identity import half_named, is_ours, is_traded, marked_order, names_no_other, parent_of
 from core.ids import derived_id
 from core.items import SeenPhase
+from core.lost_fills import doubted, freeze
 from core.money import Money
 from core.orders import ModifyPhase, Order, Phase
 from core.terms_seen import changed_terms
 
-# Why an order is in doubt, and its symbol frozen, whose recorded fills the broker shows no more.
-FILLS_TAKEN_BACK: Final = "fills_taken_back"
 # Why an order is in doubt whose state stands in rows that nobody can read.
 ROW_UNREADABLE: Final = "row_unreadable"
-# Why a symbol is frozen of which an order has fills that no execution is listed for.
-FILLS_NOT_LISTED: Final = "fills_not_listed"
 
 
 def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) -> Event | None:
     """Return the next event that a sighting of one order calls for."""
     if not _is_size(seen.quantity) or not _is_size(seen.filled_quantity):
-        return _freeze(state, "quantity_unreadable", seen.tiger_order_id, symbol=seen.symbol)
+        return freeze(state, "quantity_unreadable", seen.tiger_order_id, symbol=seen.symbol)
     order_id = state.by_tiger_id.get(seen.tiger_order_id)
     if order_id is None:
         return _first_sighting(state, seen, context)
@@ -45,96 +42,30 @@ def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) ->
     )
 
 
-def decide_taken_back(
-    state: AccountState, item: items.FillsTakenBack, context: Context
-) -> Event | None:
-    """Return what follows where the broker goes on showing fewer fills than are recorded.
-
-    The symbol is frozen, whatever else comes of it. Executions that the order's lists lack are
-    taken back, one by one. Where the lists say nothing of what is missing, what is recorded stays:
-    an order that is over at the broker is in doubt from here on, so that a person may release it;
-    one that is live may fill again what was taken back. Decided again after each event.
-    """
-    order = state.orders.get(item.order_id)
-    is_enough = item.listings >= context.timing.absence_listings_min
-    if order is None or not is_enough or item.filled_quantity >= order.recorded_quantity:
-        return None
-    gone = [one for one in item.gone if state.executions.get(one) == order.order_id]
-    if len(gone) == len(item.gone):
-        # Later the rest of the same finding would read as another one.
-        listed = f"{order.recorded_quantity:f} recorded, {item.filled_quantity:f} listed"
-        detail = f"{order.order_id}: {listed}"
-        found = _freeze(state, FILLS_TAKEN_BACK, detail, symbol=order.spec.symbol)
-        if found is not None:
-            return found
-    if gone and item.lists >= context.timing.absence_listings_min:
-        return _taken_back(state.fills[gone[0]], order, item)
-    if item.is_over:
-        if order.phase not in (Phase.ACCEPTED, Phase.WORKING):
-            return None
-        return events.OrderOutcomeUnknown(order_id=order.order_id, cause=FILLS_TAKEN_BACK)
-    if order.phase is not Phase.WORKING or item.filled_quantity >= order.filled_quantity:
-        return None
-    return events.OrderWorking(
-        order_id=order.order_id,
-        tiger_order_id=order.tiger_order_id,
-        filled_quantity=item.filled_quantity,
-    )
-
-
-def _taken_back(
-    fill: events.OrderFillRecorded, order: Order, item: items.FillsTakenBack
-) -> events.OrderFillTakenBack:
-    return events.OrderFillTakenBack(
-        order_id=order.order_id,
-        execution_id=fill.execution_id,
-        side=fill.side,
-        symbol=fill.symbol,
-        quantity=fill.quantity,
-        price=fill.price,
-        executed_at=fill.executed_at,
-        filled_quantity=item.filled_quantity,
-        listings=item.lists,
-        contract=fill.contract,
-    )
-
-
-def decide_not_listed(
-    state: AccountState, item: items.FillsNotListed, context: Context
-) -> events.AccountFrozen | None:
-    """Return the freeze of the symbol of which fills are told and no executions come.
-
-    Nothing is recorded in their place. From here on the position is waited for no more: what it
-    differs by is a break, which a person may adopt.
-    """
-    order = state.orders.get(item.order_id)
-    is_enough = item.listings >= context.timing.absence_listings_min
-    if order is None or not is_enough or order.recorded_quantity >= order.filled_quantity:
-        return None
-    return _freeze(state, FILLS_NOT_LISTED, _unlisted(order), symbol=order.spec.symbol)
-
-
-def has_fills_to_come(state: AccountState, order: Order) -> bool:
-    """Say whether the broker told of fills of an order whose executions may yet be listed."""
-    if order.recorded_quantity >= order.filled_quantity:
-        return False
-    return _freeze(state, FILLS_NOT_LISTED, _unlisted(order), symbol=order.spec.symbol) is not None
-
-
-def _unlisted(order: Order) -> str:
-    filled, recorded = order.filled_quantity, order.recorded_quantity
-    return f"{order.order_id}: {filled:f} filled, {recorded:f} recorded"
-
-
 def is_over(order: Order, seen: items.OrderSeen) -> bool:
     """Say whether a listing shows an order done, so that it can fill no more."""
+    if _is_end_unclear(order, seen):
+        return True
     return _told_phase(order, seen) not in (SeenPhase.LIVE, SeenPhase.UNREADABLE)
 
 
 def _told_phase(order: Order, seen: items.OrderSeen) -> SeenPhase:
-    is_short = seen.filled_quantity < seen.quantity and order.spec.cash_amount is None
     # Tiger's own library calls a part of an order filled; the figures say otherwise.
-    return SeenPhase.LIVE if seen.phase is SeenPhase.FILLED and is_short else seen.phase
+    return SeenPhase.LIVE if _is_part_called_filled(order, seen) else seen.phase
+
+
+def _is_part_called_filled(order: Order, seen: items.OrderSeen) -> bool:
+    is_part = seen.filled_quantity < seen.quantity and order.spec.cash_amount is None
+    return seen.phase is SeenPhase.FILLED and is_part
+
+
+def _is_end_unclear(order: Order, seen: items.OrderSeen) -> bool:
+    """Say whether a row calls a part filled that may be what is left of the whole.
+
+    It may be what has been filled so far as well: where fills were taken back nobody can say.
+    """
+    has_lost = order.has_lost_fills or seen.filled_quantity < order.recorded_quantity
+    return has_lost and _is_part_called_filled(order, seen)
 
 
 def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.AccountFrozen | None:
@@ -144,7 +75,7 @@ def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.A
     """
     order = state.orders.get(state.by_tiger_id.get(row.tiger_order_id) or "")
     symbol = row.symbol if order is None else order.spec.symbol
-    return _freeze(state, UNREADABLE_CAUSES[row.kind], row.detail, symbol=symbol)
+    return freeze(state, UNREADABLE_CAUSES[row.kind], row.detail, symbol=symbol)
 
 
 def decide_unread(
@@ -180,7 +111,7 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context
     if ours is not None and seen.listings < context.timing.absence_listings_min:
         # Its row may be half written. Once it is a stranger's, it is that for ever.
         detail = f"{ours.order_id} and {seen.tiger_order_id}"
-        return _freeze(state, IDENTITY_UNCLEAR, detail, symbol=seen.symbol)
+        return freeze(state, IDENTITY_UNCLEAR, detail, symbol=seen.symbol)
     # Whatever else it is, the order is live: after the alarm it goes on the books as a stranger.
     alarm = None if parent_id else _foreign_claim(state, order, seen)
     return alarm or events.OrderExternalObserved(
@@ -207,11 +138,11 @@ def _foreign_claim(
     opened = state.opened
     if order is not None:
         cause = "order_doubled" if order.tiger_order_id else "mark_mismatch"
-        return _freeze(state, cause, f"{order.order_id} and {seen.tiger_order_id}")
+        return freeze(state, cause, f"{order.order_id} and {seen.tiger_order_id}")
     if opened is not None and seen.mark.startswith(f"{opened.ledger_id}."):
-        return _freeze(state, "mark_not_in_ledger", seen.tiger_order_id)
+        return freeze(state, "mark_not_in_ledger", seen.tiger_order_id)
     if seen.order_number in state.numbers:
-        return _freeze(state, "number_without_mark", seen.tiger_order_id)
+        return freeze(state, "number_without_mark", seen.tiger_order_id)
     return None
 
 
@@ -227,23 +158,19 @@ def _contradiction(
     if not order.is_external and not is_ours(order, seen):
         # What a half-written row leaves out says nothing of other symbols.
         symbol = seen.symbol if names_no_other(order, seen) and is_traded(order, seen) else ""
-        return _freeze(state, "mark_mismatch", detail, symbol=symbol)
+        return freeze(state, "mark_mismatch", detail, symbol=symbol)
     if seen.phase is SeenPhase.UNREADABLE:
         detail = f"{order.order_id}: {seen.status_word[:40]}"
-        return _freeze(state, "status_word_unknown", detail, symbol=seen.symbol)
+        return freeze(state, "status_word_unknown", detail, symbol=seen.symbol)
     return None
-
-
-def _freeze(
-    state: AccountState, cause: str, detail: str, *, symbol: str = ""
-) -> events.AccountFrozen | None:
-    found = events.AccountFrozen(cause=cause, detail=detail, symbol=symbol)
-    return None if freeze_key(found) in state.frozen_for else found
 
 
 def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
     if seen.filled_quantity < order.recorded_quantity and is_over(order, seen):
         # It is over and fills of it were taken back: that is the doubt, and no end of it.
+        return None
+    if _is_end_unclear(order, seen) and order.phase is not Phase.NOT_FOUND:
+        # Nor is a row that may mean either.
         return None
     if seen.phase is SeenPhase.UNREADABLE and order.phase in (Phase.UNKNOWN, Phase.RELEASED):
         # Nor is a status that nobody can read; only its first sighting is news.
@@ -254,6 +181,14 @@ def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
             order_id=order.order_id, tiger_order_id=seen.tiger_order_id, evidence="listing"
         )
     return None
+
+
+def _unclear(order: Order, seen: items.OrderSeen) -> events.OrderOutcomeUnknown | None:
+    """Return the doubt about an order that may be over or live, from which a person frees it."""
+    is_told = order.phase in (Phase.UNKNOWN, Phase.RELEASED)
+    if is_told and seen.filled_quantity <= order.filled_quantity:
+        return None
+    return doubted(order, seen.filled_quantity)
 
 
 def _unapplied(
@@ -305,6 +240,8 @@ def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
     if seen.filled_quantity < order.recorded_quantity:
         # Older than the fills that are recorded.
         return None
+    if _is_end_unclear(order, seen):
+        return _unclear(order, seen)
     grew = seen.filled_quantity > order.filled_quantity
     match phase:
         case SeenPhase.LIVE:

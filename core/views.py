@@ -61,6 +61,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One order as the ledger has it; `detail` is the cause of a refusal, doubt or rejection.
 
     `spec` is all of its terms, `wanted` those of a change that no listing shows yet.
+    `owner_order_id` is the order of ours that an entry from elsewhere was, once that is known.
     `average_price` is the broker's once the order is done, before that what the recorded fills
     make; `filled_value` is what they come to, in the order's currency. Neither is told while the
     fills recorded are not those that the broker counts.
@@ -91,6 +92,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     charges: Decimal = Decimal(0)
     preview_id: str = ""
     parent_order_id: str = ""
+    owner_order_id: str = ""
     filled_value: Decimal | None = None
 
 

@@ -94,6 +94,7 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             charges=order.charges,
             preview_id=order.preview_id,
             parent_order_id=order.parent_order_id,
+            owner_order_id=order.owner_order_id,
             detail="; ".join(
                 text for text in (self.cause, self.cancel_cause, self.modify_cause) if text
             ),

@@ -25,13 +25,27 @@ def with_parent(stored: bytes, find: Find) -> bytes:
     if _WITHOUT_PARENT in stored:
         return stored
     row = _decoder.decode(stored)
-    above = row
-    for _ in range(_GENERATIONS_MAX):
-        found = find(above.parent_order_id) if above.parent_order_id else None
-        if found is None:
-            return stored
-        above = _decoder.decode(found)
-        if not above.is_external:
-            reason = row.reason or above.reason
-            return _encode(msgspec.structs.replace(row, is_external=False, reason=reason))
-    return stored
+    parent = above = _above(row, find)
+    for _ in range(_GENERATIONS_MAX - 1):
+        if above is not None and above.is_external:
+            above = _above(above, find)
+    if parent is None or above is None or above.is_external:
+        return stored
+    told = msgspec.structs.replace(
+        row,
+        is_external=False,
+        parent_order_id=parent.order_id,
+        reason=row.reason or above.reason,
+    )
+    return _encode(told)
+
+
+def _above(row: views.OrderRow, find: Find) -> views.OrderRow | None:
+    above = _found(row.parent_order_id, find)
+    # A leg may have been seen while an order of ours stood on the books as a stranger's.
+    return _found(above.owner_order_id, find) if above and above.owner_order_id else above
+
+
+def _found(order_id: str, find: Find) -> views.OrderRow | None:
+    found = find(order_id) if order_id else None
+    return None if found is None else _decoder.decode(found)

@@ -24,7 +24,7 @@ from core.views import EventRow, ExecutionRow
 from projections.entries import AccountEntry, OrderEntry
 
 # Part of the file's name: views of another shape are built beside these and compared.
-VIEW_VERSION: Final = 6
+VIEW_VERSION: Final = 7
 # A rebuild writes each page many times; it is cheaper to copy them into the file rarely.
 _CHECKPOINT_PAGES: Final = 8_000
 _CACHE_KIB: Final = 32_768

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
 
 from core import views
-from core.events import OrderExternalObserved
+from core.events import OrderAccepted, OrderExternalObserved, OrderWasOurs
 from core.subjects import ledger_stream
 from projections.projector import Projector
 from projections.queries import Queries
@@ -16,6 +17,15 @@ from tests.support import facts
 from tests.support.facts import Ledger
 
 STREAM = ledger_stream(facts.LOGIN)
+
+
+# The first row of an order of ours left out whose it is; another was whole.
+FOUND: Final = (
+    OrderAccepted(
+        order_id="found", tiger_order_id="tiger-half", evidence="listing", moved_from="half"
+    ),
+    OrderWasOurs(order_id="half", tiger_order_id="tiger-half", owner_order_id="found"),
+)
 
 
 def leg(order_id: str, *, parent: str) -> OrderExternalObserved:
@@ -32,6 +42,8 @@ def queries(tmp_path: Path) -> Iterator[Queries]:
     ledger.add_all(facts.external("theirs"))
     ledger.add_all(leg("their-leg", parent="theirs"), leg("of-their-leg", parent="their-leg"))
     ledger.add(leg("orphan", parent="never-seen"))
+    ledger.add_all(facts.started("found"), facts.external("half"), leg("early", parent="half"))
+    ledger.add_all(leg("early-leg", parent="early"), *FOUND)
     Projector(store).apply(STREAM, ledger.records)
     made = Queries(store.path)
     yield made
@@ -55,11 +67,16 @@ def test_whose_an_order_is_follows_its_parent(queries: Queries) -> None:
         "their-leg": (True, ""),
         "of-their-leg": (True, ""),
         "orphan": (True, ""),
+        "found": (False, "reason of found"),
+        "half": (True, ""),
+        "early": (False, "reason of found"),
+        "early-leg": (False, "reason of found"),
     }
-    assert rows["leg"].parent_order_id == "ours"
+    parents = {order_id: row.parent_order_id for order_id, row in rows.items()}
+    assert (parents["leg"], parents["early"], parents["early-leg"]) == ("ours", "found", "early")
 
 
-@pytest.mark.parametrize("order_id", ["ours", "leg", "theirs", "of-their-leg"])
+@pytest.mark.parametrize("order_id", ["ours", "leg", "theirs", "of-their-leg", "early"])
 def test_an_order_is_explained_as_it_is_listed(queries: Queries, order_id: str) -> None:
     body = queries.explain("a1", views.ExplainQuery(about=order_id))
     assert msgspec.json.decode(body, type=views.ExplainAnswer).order == orders(queries)[order_id]

@@ -370,58 +370,58 @@ released_id/requested   frz          frz ext x-wrk  frz ext x-wrk
 # undone: listings in a row show it over, and without any of its fills. unread: they show it in rows
 # that nobody can read.
 REST: Final = """
-                        early  late  halt  resume  round  gap    undone  unread
-no_preview              -      -     halt  resume  -      stale  -       -
-preview_valid           -      -     halt  resume  -      stale  -       -
-preview_expired         -      -     halt  resume  -      stale  -       -
-submitting/none         -      -     halt  resume  -      stale  -       -
-submitting/wanted       -      -     halt  resume  -      stale  -       -
-accepted/none           -      unk   halt  resume  -      stale  -       unk
-accepted/wanted         -      unk   halt  resume  -      stale  -       unk
-accepted/started        -      unk   halt  resume  -      stale  -       unk
-accepted/requested      -      unk   halt  resume  -      stale  -       unk
-working/none            -      unk   halt  resume  -      stale  -       unk
-working/wanted          -      unk   halt  resume  -      stale  -       unk
-working/started         -      unk   halt  resume  -      stale  -       unk
-working/requested       -      unk   halt  resume  -      stale  -       unk
-filled/none             -      -     halt  resume  -      stale  frz     -
-filled/wanted           -      -     halt  resume  -      stale  frz     -
-filled/started          -      -     halt  resume  -      stale  frz     -
-filled/requested        -      -     halt  resume  -      stale  frz     -
-cancelled/none          -      -     halt  resume  -      stale  frz     -
-cancelled/wanted        -      -     halt  resume  -      stale  frz     -
-cancelled/started       -      -     halt  resume  -      stale  frz     -
-cancelled/requested     -      -     halt  resume  -      stale  frz     -
-expired/none            -      -     halt  resume  -      stale  -       -
-expired/wanted          -      -     halt  resume  -      stale  -       -
-expired/started         -      -     halt  resume  -      stale  -       -
-expired/requested       -      -     halt  resume  -      stale  -       -
-rejected/none           -      -     halt  resume  -      stale  -       -
-rejected/wanted         -      -     halt  resume  -      stale  -       -
-rejected/started        -      -     halt  resume  -      stale  -       -
-rejected/requested      -      -     halt  resume  -      stale  -       -
-rejected_reply/none     -      -     halt  resume  -      stale  -       -
-rejected_reply/wanted   -      -     halt  resume  -      stale  -       -
-not_sent/none           -      -     halt  resume  -      stale  -       -
-not_sent/wanted         -      -     halt  resume  -      stale  -       -
-unknown/none            -      nfd   halt  resume  -      stale  -       -
-unknown/wanted          -      nfd   halt  resume  -      stale  -       -
-not_found/none          -      -     halt  resume  -      stale  -       -
-not_found/wanted        -      -     halt  resume  -      stale  -       -
-released/none           -      -     halt  resume  -      stale  -       -
-released/wanted         -      -     halt  resume  -      stale  -       -
-unknown_id/none         -      nfd   halt  resume  -      stale  -       -
-unknown_id/wanted       -      nfd   halt  resume  -      stale  -       -
-unknown_id/started      -      nfd   halt  resume  -      stale  -       -
-unknown_id/requested    -      nfd   halt  resume  -      stale  -       -
-not_found_id/none       -      -     halt  resume  -      stale  -       -
-not_found_id/wanted     -      -     halt  resume  -      stale  -       -
-not_found_id/started    -      -     halt  resume  -      stale  -       -
-not_found_id/requested  -      -     halt  resume  -      stale  -       -
-released_id/none        -      -     halt  resume  -      stale  -       -
-released_id/wanted      -      -     halt  resume  -      stale  -       -
-released_id/started     -      -     halt  resume  -      stale  -       -
-released_id/requested   -      -     halt  resume  -      stale  -       -
+                        early  late  halt  resume  round  gap    undone   unread
+no_preview              -      -     halt  resume  -      stale  -        -
+preview_valid           -      -     halt  resume  -      stale  -        -
+preview_expired         -      -     halt  resume  -      stale  -        -
+submitting/none         -      -     halt  resume  -      stale  -        -
+submitting/wanted       -      -     halt  resume  -      stale  -        -
+accepted/none           -      unk   halt  resume  -      stale  -        unk
+accepted/wanted         -      unk   halt  resume  -      stale  -        unk
+accepted/started        -      unk   halt  resume  -      stale  -        unk
+accepted/requested      -      unk   halt  resume  -      stale  -        unk
+working/none            -      unk   halt  resume  -      stale  -        unk
+working/wanted          -      unk   halt  resume  -      stale  -        unk
+working/started         -      unk   halt  resume  -      stale  -        unk
+working/requested       -      unk   halt  resume  -      stale  -        unk
+filled/none             -      -     halt  resume  -      stale  frz FLD  -
+filled/wanted           -      -     halt  resume  -      stale  frz FLD  -
+filled/started          -      -     halt  resume  -      stale  frz FLD  -
+filled/requested        -      -     halt  resume  -      stale  frz FLD  -
+cancelled/none          -      -     halt  resume  -      stale  frz CXL  -
+cancelled/wanted        -      -     halt  resume  -      stale  frz CXL  -
+cancelled/started       -      -     halt  resume  -      stale  frz CXL  -
+cancelled/requested     -      -     halt  resume  -      stale  frz CXL  -
+expired/none            -      -     halt  resume  -      stale  -        -
+expired/wanted          -      -     halt  resume  -      stale  -        -
+expired/started         -      -     halt  resume  -      stale  -        -
+expired/requested       -      -     halt  resume  -      stale  -        -
+rejected/none           -      -     halt  resume  -      stale  -        -
+rejected/wanted         -      -     halt  resume  -      stale  -        -
+rejected/started        -      -     halt  resume  -      stale  -        -
+rejected/requested      -      -     halt  resume  -      stale  -        -
+rejected_reply/none     -      -     halt  resume  -      stale  -        -
+rejected_reply/wanted   -      -     halt  resume  -      stale  -        -
+not_sent/none           -      -     halt  resume  -      stale  -        -
+not_sent/wanted         -      -     halt  resume  -      stale  -        -
+unknown/none            -      nfd   halt  resume  -      stale  -        -
+unknown/wanted          -      nfd   halt  resume  -      stale  -        -
+not_found/none          -      -     halt  resume  -      stale  -        -
+not_found/wanted        -      -     halt  resume  -      stale  -        -
+released/none           -      -     halt  resume  -      stale  -        -
+released/wanted         -      -     halt  resume  -      stale  -        -
+unknown_id/none         -      nfd   halt  resume  -      stale  -        -
+unknown_id/wanted       -      nfd   halt  resume  -      stale  -        -
+unknown_id/started      -      nfd   halt  resume  -      stale  -        -
+unknown_id/requested    -      nfd   halt  resume  -      stale  -        -
+not_found_id/none       -      -     halt  resume  -      stale  -        -
+not_found_id/wanted     -      -     halt  resume  -      stale  -        -
+not_found_id/started    -      -     halt  resume  -      stale  -        -
+not_found_id/requested  -      -     halt  resume  -      stale  -        -
+released_id/none        -      -     halt  resume  -      stale  -        -
+released_id/wanted      -      -     halt  resume  -      stale  -        -
+released_id/started     -      -     halt  resume  -      stale  -        -
+released_id/requested   -      -     halt  resume  -      stale  -        -
 """
 
 TABLES: Final = (COMMANDS, ANSWERS, SIGHTINGS, ENDINGS, DOUBTS, REST)

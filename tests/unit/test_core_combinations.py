@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from core import items
+from core import events, items
 from core.items import SeenPhase
 from core.money import Money
 from core.orders import Order, Phase
@@ -126,3 +126,35 @@ def test_leg_that_is_taken_back_leaves_the_other_and_is_recorded_when_it_trades_
     assert desk.state.expected.get(f"{SOLD}@US") == -1
     order = listed(desk, SPREAD, sold, executed("e3", BOUGHT, Side.BUY))
     assert (order.phase, order.recorded_quantity) == (Phase.FILLED, Decimal(1))
+
+
+def test_every_leg_that_is_gone_is_taken_back() -> None:
+    desk = working(SPREAD)
+    listed(desk, SPREAD, executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL))
+    found = desk.settle(facts.taken_back(gone=("e1", "e2")))
+    assert [type(event) for event in found] == [
+        events.AccountFrozen,
+        events.OrderFillTakenBack,
+        events.OrderFillTakenBack,
+    ]
+    assert {held for _, held in desk.state.expected.items()} == {0}
+    assert {held for _, held in desk.state.orders[ORDER].recorded_legs} == {0}
+
+
+def test_leg_that_is_found_gone_later_than_the_other_is_taken_back() -> None:
+    desk = working(SPREAD)
+    listed(desk, SPREAD, executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL))
+    desk.settle(facts.taken_back(gone=("e1",)))
+    assert [type(event) for event in desk.settle(facts.taken_back(gone=("e2",)))][-1] is (
+        events.OrderFillTakenBack
+    )
+    assert {held for _, held in desk.state.orders[ORDER].recorded_legs} == {0}
+
+
+def test_leg_that_is_ahead_of_the_others_is_no_finding_while_the_lists_have_it() -> None:
+    desk = working(RATIO)
+    ahead = executed("e1", SOLD, Side.SELL, "4"), executed("e2", BOUGHT, Side.BUY, "1")
+    listed(desk, RATIO, *ahead, phase=SeenPhase.LIVE)
+    assert desk.settle(facts.taken_back(filled="1", is_over=False)) == []
+    order = desk.state.orders[ORDER]
+    assert (order.recorded_quantity, order.filled_quantity) == (Decimal(1), Decimal(1))

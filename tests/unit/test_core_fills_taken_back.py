@@ -3,14 +3,18 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from core import events
+from core import events, items
 from core.items import SeenPhase
 from core.lost_fills import FILLS_TAKEN_BACK
 from core.orders import Phase
+from core.sightings import is_over
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.unit.test_core_figures import breaks, held, positions_seen
+from tests.unit.test_core_modify_table import settle
 
 ORDER = facts.order_id_of()
 ENOUGH = facts.TIMING.absence_listings_min
@@ -34,7 +38,9 @@ def test_fills_that_are_taken_back_freeze_the_symbol_and_leave_the_order_to_a_pe
     frozen, doubted = busted(desk)
     assert isinstance(frozen, events.AccountFrozen)
     assert (frozen.cause, frozen.symbol) == (FILLS_TAKEN_BACK, "AAPL")
-    assert doubted == events.OrderOutcomeUnknown(order_id=ORDER, cause=FILLS_TAKEN_BACK)
+    assert doubted == events.OrderOutcomeUnknown(
+        order_id=ORDER, cause=FILLS_TAKEN_BACK, filled_quantity=Decimal(0)
+    )
     # The same again is no news, and the row alone no end of the doubt.
     assert busted(desk) == []
     assert desk.state.orders[ORDER].recorded_quantity == 40
@@ -92,9 +98,12 @@ def test_finished_order_whose_fills_are_taken_back_keeps_its_end() -> None:
     desk = filled_40()
     both = (facts.execution("e1", "40"), facts.execution("e2", "60"))
     desk.settle(facts.seen(SeenPhase.FILLED, *both))
-    (frozen,) = busted(desk)
+    frozen, end = busted(desk)
     assert isinstance(frozen, events.AccountFrozen)
-    assert desk.state.orders[ORDER].phase is Phase.FILLED
+    assert end == events.OrderFilled(order_id=ORDER, filled_quantity=Decimal(0), average_price=None)
+    assert busted(desk) == []
+    order = desk.state.orders[ORDER]
+    assert (order.phase, order.recorded_quantity) == (Phase.FILLED, Decimal(100))
 
 
 def test_live_order_may_fill_again_what_was_taken_back() -> None:
@@ -260,3 +269,120 @@ def test_shares_bought_by_what_was_taken_back_cannot_be_sold() -> None:
     assert not is_reducing(desk.state, sale)
     # Nor is a phantom short a reason to buy.
     assert not is_reducing(desk.state, facts.spec(side=Side.BUY, quantity="1"))
+
+
+# --- fills that were told, and never listed ----------------------------------------------------
+
+
+ENDS = [
+    (SeenPhase.CANCELLED, events.OrderCancelled),
+    (SeenPhase.EXPIRED, events.OrderExpired),
+    (SeenPhase.REJECTED, events.OrderRejected),
+    (SeenPhase.LIVE, events.OrderWorking),
+]
+
+
+@pytest.mark.parametrize(("phase", "told"), ENDS)
+def test_fills_that_are_told_of_no_more_hide_no_break(
+    phase: SeenPhase, told: type[events.Event]
+) -> None:
+    desk = held("0")
+    desk.settle(facts.seen(phase, filled="40"))
+    moved = positions_seen(facts.figure(quantity="500"))
+    assert breaks(settle(desk, moved)) == []
+    is_over = phase is not SeenPhase.LIVE
+    assert desk.settle(facts.seen(phase, filled="0")) == []
+    frozen, fallen = desk.settle(facts.taken_back(is_over=is_over))
+    assert isinstance(frozen, events.AccountFrozen)
+    assert frozen.detail.endswith(": 40 filled, 0 listed")
+    assert isinstance(fallen, told)
+    assert desk.settle(facts.taken_back(is_over=is_over)) == []
+    order = desk.state.orders[ORDER]
+    assert (order.filled_quantity, order.is_watched) == (Decimal(0), not is_over)
+    assert breaks(settle(desk, moved)) == [(Decimal(0), Decimal(500))]
+
+
+@pytest.mark.parametrize("filled", ["0", "40"])
+def test_part_that_is_told_of_no_more_hides_no_break_beside_what_is_recorded(filled: str) -> None:
+    desk = held("0")
+    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40"), filled="60"))
+    moved = positions_seen(facts.figure(quantity="540"))
+    assert breaks(settle(desk, moved)) == []
+    desk.settle(facts.taken_back(filled=filled, is_over=filled == "0"))
+    assert desk.state.orders[ORDER].filled_quantity == Decimal(filled)
+    assert breaks(settle(desk, moved)) == [(Decimal(40), Decimal(540))]
+
+
+def test_finished_order_that_is_listed_live_without_its_fills_is_open_again() -> None:
+    desk = filled_40()
+    desk.settle(facts.seen(SeenPhase.CANCELLED, facts.execution("e1", "40")))
+    assert not desk.state.orders[ORDER].is_open
+    _, working = desk.settle(facts.taken_back(is_over=False))
+    assert isinstance(working, events.OrderWorking)
+    assert desk.state.orders[ORDER].unsettled_quantity == 100
+
+
+# --- a part that is called filled ---------------------------------------------------------------
+
+
+def called_filled(*executions: items.ExecutionSeen) -> items.OrderSeen:
+    """Return a row of an order of 100 that says "filled", whatever it is filled with."""
+    seen = facts.seen(SeenPhase.FILLED, *executions)
+    return replace(seen, quantity=facts.spec().quantity)
+
+
+def left_with_60() -> facts.TestDesk:
+    desk = filled_40()
+    both = (facts.execution("e1", "40"), facts.execution("e2", "60"))
+    desk.settle(called_filled(*both))
+    assert desk.state.orders[ORDER].phase is Phase.FILLED
+    desk.settle(facts.taken_back(is_over=True, filled="60", gone=("e1",)))
+    (doubted,) = desk.settle(called_filled(both[1]))
+    assert doubted == events.OrderOutcomeUnknown(order_id=ORDER, cause=FILLS_TAKEN_BACK)
+    return desk
+
+
+def test_part_that_is_called_filled_after_a_bust_is_left_to_a_person() -> None:
+    desk = left_with_60()
+    row = called_filled(facts.execution("e2", "60"))
+    assert desk.settle(row) == []
+    desk.when(facts.halt())
+    assert isinstance(desk.when(facts.release()), events.OrderReleased)
+    assert desk.settle(row) == []
+    assert desk.state.orders[ORDER].phase is Phase.RELEASED
+    assert desk.state.watched_orders == frozenset()
+    verified = desk.when(facts.round_of_open(after_n=len(desk.line)))
+    assert isinstance(verified, events.AccountHaltVerified)
+
+
+@pytest.mark.parametrize("release", [False, True])
+def test_order_that_fills_on_after_a_bust_is_in_doubt_until_it_is_filled(release: bool) -> None:
+    desk = left_with_60()
+    if release:
+        desk.when(facts.release())
+    more = (facts.execution("e2", "60"), facts.execution("e3", "20"))
+    recorded, doubted = desk.settle(called_filled(*more))
+    assert isinstance(recorded, events.OrderFillRecorded)
+    assert isinstance(doubted, events.OrderOutcomeUnknown)
+    assert desk.state.orders[ORDER].filled_quantity == 80
+    desk.settle(called_filled(*more, facts.execution("e4", "20")))
+    order = desk.state.orders[ORDER]
+    assert (order.phase, order.recorded_quantity) == (Phase.FILLED, Decimal(100))
+
+
+def test_part_that_is_called_filled_is_live_where_no_fill_was_taken_back() -> None:
+    desk = filled_40()
+    assert desk.settle(called_filled(facts.execution("e1", "40"))) == []
+    assert desk.state.orders[ORDER].phase is Phase.WORKING
+    # One that is live after all is no more in doubt.
+    desk = left_with_60()
+    live = replace(called_filled(facts.execution("e2", "60")), phase=SeenPhase.LIVE)
+    desk.settle(live)
+    assert desk.state.orders[ORDER].phase is Phase.WORKING
+
+
+def test_row_that_calls_a_part_filled_shows_an_order_over_where_fills_are_missing() -> None:
+    desk = filled_40()
+    order = desk.state.orders[ORDER]
+    assert is_over(order, called_filled())
+    assert not is_over(order, called_filled(facts.execution("e1", "40")))

@@ -230,3 +230,62 @@ def test_what_is_held_stays_though_the_order_turns_out_to_be_ours() -> None:
     assert not desk.state.orders[desk.state.by_tiger_id[TIGER]].is_external
     desk.settle(replace(row, executions=(facts.execution("e1", "40"),)))
     assert expected(desk) == 40
+
+
+# --- fills that a base had lost before they are taken back -------------------------------------
+
+
+def lost(desk: facts.TestDesk, filled: str = "0", *, is_adopted: bool) -> None:
+    """Have the row show so much of 100, and the figures taken for the base, or told of, so."""
+    desk.settle(facts.taken_back(filled=filled))
+    settle(desk, positions_seen(*([facts.figure(quantity=filled)] if filled != "0" else [])))
+    settle(desk, balances_seen(USD=str(1000 - Decimal(filled) * PAID)))
+    if is_adopted:
+        assert isinstance(desk.when(adopt(broken(desk))), events.AccountPositionAdopted)
+
+
+def bought(*executions: items.ExecutionSeen) -> facts.TestDesk:
+    desk = held("0")
+    quantity = str(sum((each.quantity for each in executions), start=Decimal(0)))
+    desk.settle(told(quantity, *executions, phase=SeenPhase.CANCELLED))
+    settle(desk, positions_seen(facts.figure(quantity=quantity)))
+    settle(desk, balances_seen(USD=str(1000 - Decimal(quantity) * PAID)))
+    assert len(desk.state.breaks) == 0
+    return desk
+
+
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_bust_that_the_base_holds_is_not_subtracted_again(is_adopted: bool) -> None:
+    desk = bought(facts.execution("e1", "40"))
+    lost(desk, is_adopted=is_adopted)
+    desk.settle(facts.taken_back(gone=("e1",)))
+    assert (expected(desk), cash(desk)) == (Decimal(0), Decimal(1000))
+    after = [*settle(desk, positions_seen()), *settle(desk, balances_seen(USD="1000"))]
+    assert not any(isinstance(e, events.AccountPositionBreak) for e in after)
+    assert not any(isinstance(e, events.AccountCashBreak) for e in after)
+    assert len(desk.state.breaks) == len(desk.state.unlisted) == 0
+    # What is traded from here on moves everything again, either way.
+    desk.settle(told("40", facts.execution("e2", "40")))
+    assert (expected(desk), cash(desk)) == (Decimal(40), 1000 - 40 * PAID)
+    desk.settle(facts.taken_back(is_over=False, gone=("e2",)))
+    assert (expected(desk), cash(desk)) == (Decimal(0), Decimal(1000))
+
+
+def test_what_is_taken_back_beyond_what_the_base_had_lost_moves_it() -> None:
+    first, second = facts.execution("e1", "40"), facts.execution("e2", "50")
+    desk = bought(first, second)
+    lost(desk, "50", is_adopted=True)
+    assert (expected(desk), cash(desk)) == (Decimal(50), 1000 - 50 * PAID)
+    desk.settle(facts.taken_back(filled="0", gone=("e2",)))
+    assert (expected(desk), cash(desk)) == (Decimal(40), 1000 - 40 * PAID)
+    desk.settle(facts.taken_back(filled="0", gone=("e1",)))
+    assert (expected(desk), cash(desk)) == (Decimal(0), Decimal(1000))
+
+
+def test_fill_after_a_bust_that_the_base_holds_moves_it() -> None:
+    desk = bought(facts.execution("e1", "40"))
+    lost(desk, is_adopted=True)
+    desk.settle(told("40", facts.execution("e2", "40"), phase=SeenPhase.CANCELLED))
+    assert (expected(desk), cash(desk)) == (Decimal(40), 1000 - 40 * PAID)
+    desk.settle(facts.taken_back(filled="40", gone=("e1",)))
+    assert (expected(desk), cash(desk)) == (Decimal(40), 1000 - 40 * PAID)

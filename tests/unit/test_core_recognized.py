@@ -148,6 +148,25 @@ def test_charges_of_another_contract_are_not_ours_by_themselves() -> None:
     )
 
 
+def test_fills_that_the_stranger_lost_are_fills_that_ours_lost() -> None:
+    rig = doubtful()
+    execution = {**EXECUTION, "filledQuantity": 40}
+    rig.read(order_row(**NAMELESS, filledQuantity=40), executions=(execution,))
+    lost = items.FillsTakenBack(
+        order_id=stranger_in(rig).order_id,
+        filled_quantity=Decimal(0),
+        listings=ENOUGH,
+        is_over=False,
+        gone=("e1",),
+        lists=ENOUGH,
+    )
+    rig.rig.take(lost)
+    assert (stranger_in(rig).recorded_quantity, stranger_in(rig).has_lost_fills) == (0, True)
+    rig.read(order_row())
+    assert_ours(rig, Phase.WORKING)
+    assert rig.state.orders[ORDER].has_lost_fills
+
+
 def with_stop_first_seen_under_the_stranger() -> tuple[PoisonRig, dict[str, Any]]:
     spec = replace(facts.spec(), stop_loss=StopLoss(stop_price=Decimal(9)))
     rig = PoisonRig(facts.previewed("1", spec), facts.started("1", spec), facts.unknown())

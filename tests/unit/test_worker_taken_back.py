@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from adapters.tiger_worker import rates
-from adapters.tiger_worker.executions import AGAIN_LEAVE
+from adapters.tiger_worker.executions import AGAIN_LEAVE, AGAIN_MAX_S
 from adapters.tiger_worker.taken_back import LISTS_WAIT_S, TAKEN_BACK_AFTER_S
 from adapters.tiger_worker.windows import LATE_EVERY_S
 from core import events, items
@@ -14,7 +14,8 @@ from core.lost_fills import FILLS_TAKEN_BACK
 from core.orders import Phase
 from tests.support import core_facts as facts
 from tests.support.worker_parts import order_row
-from tests.unit.test_worker_executions import causes, reading_rig
+from tests.unit.test_poison import stranger
+from tests.unit.test_worker_executions import SPREAD, causes, leg_row, reading_rig
 from tests.unit.test_worker_reconcile import of, position_row
 from tests.unit.test_worker_sweeps import DAY_S, EXECUTION, WORKING, SweepRig
 
@@ -294,3 +295,58 @@ def test_slow_calls_about_rows_that_fall_short_keep_no_other_order_from_being_to
     rig.after(1.0, rounds=len(rows))
     asked = {fields["order_id"] for fields in rig.asked("order_transactions")[before:]}
     assert len(asked) == len(rows)
+
+
+# --- what was told, and every leg ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["Submitted", "Cancelled"])
+def test_fills_that_a_row_told_of_once_hide_no_break(
+    monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    rig = SweepRig(monkeypatch, *WORKING, figures_s=0.0)
+    show(rig)
+    rig.after(0.0, rounds=5)
+    show(rig, filledQuantity=40, status=status)
+    rig.after(1.0, rounds=3)
+    show(rig, status=status)
+    rig.after(1.0, rounds=5)
+    rig.broker_side.positions = [position_row(positionQty=500)]
+    rig.after(1.0, rounds=EVIDENT + 5)
+    assert rig.order().filled_quantity == 0
+    assert causes(rig) == [(FILLS_TAKEN_BACK, "AAPL")]
+    assert [broken.observed for broken in rig.rig.desk.state.breaks.values()] == [500]
+
+
+def test_part_that_is_called_filled_after_a_bust_may_be_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = filled_rig(monkeypatch)
+    show(rig, executed("e1", 40), executed("e2", 60), status="Filled")
+    rig.after(1.0, rounds=3)
+    assert stands(rig) == (Phase.FILLED, Decimal(100))
+    show(rig, executed("e2", 60), status="Filled")
+    rig.after(1.0, rounds=EVIDENT)
+    assert stands(rig) == (Phase.UNKNOWN, Decimal(60))
+    given = facts.command(facts.release().command, "cmd-r", expires_s=9e5, principal="ann")
+    rig.rig.take(given)
+    rig.after(1.0, rounds=EVIDENT)
+    assert stands(rig) == (Phase.RELEASED, Decimal(60))
+
+
+def test_both_legs_of_a_combination_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = SweepRig(monkeypatch, figures_s=0.0)
+    rig.broker_side.book = [stranger(**SPREAD)]
+    rig.broker_side.executions = [leg_row("e1", "200", "BUY"), leg_row("e2", "210", "SELL")]
+    rig.after(1.0, rounds=4)
+    assert fills(rig) == ["e1", "e2"]
+    # The second is found gone only after the first.
+    rig.broker_side.book = [stranger(**(SPREAD | {"filledQuantity": 0, "status": "Cancelled"}))]
+    rig.broker_side.executions = [leg_row("e2", "210", "SELL")]
+    rig.after(1.0, rounds=EVIDENT)
+    assert fills(rig) == ["e1", "e2", "-e1"]
+    rig.broker_side.executions = []
+    rig.after(1.0, rounds=int(AGAIN_MAX_S) + EVIDENT)
+    assert fills(rig) == ["e1", "e2", "-e1", "-e2"]
+    assert {held for _, held in rig.rig.desk.state.expected.items()} == {0}
+    assert len(rig.rig.desk.state.breaks) == 0
