@@ -41,7 +41,7 @@ def decide_taken_back(
         known = (
             f"{order.filled_quantity:f} filled"
             if has_unrecorded
-            else f"{order.recorded_quantity:f} recorded"
+            else f"{order.recorded_quantity:f} recorded, the last by {_last(state, order)}"
         )
         detail = f"{order.order_id}: {known}, {item.filled_quantity:f} listed"
         found = freeze(state, FILLS_TAKEN_BACK, detail, symbol=order.spec.symbol)
@@ -50,6 +50,13 @@ def decide_taken_back(
     if gone and item.lists >= context.timing.absence_listings_min:
         return _taken_back(state.fills[gone[0]], order, item)
     return _fallen(order, item)
+
+
+def _last(state: AccountState, order: Order) -> str:
+    """Return the latest execution that is recorded: of other fills it is another finding."""
+    owned = (one for one, owner in state.executions.items() if owner == order.order_id)
+    known = (fill for one in owned if (fill := state.fills.get(one)) is not None)
+    return max(((fill.executed_at, fill.execution_id) for fill in known), default=(None, "none"))[1]
 
 
 def _fallen(order: Order, item: items.FillsTakenBack) -> Event | None:

@@ -276,6 +276,24 @@ def test_bust_of_days_ago_is_found_by_the_sweeps_that_go_so_far(
     assert fills(rig) == ["e1", "-e1"]
 
 
+def test_second_bust_of_as_much_is_told_after_a_person_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = filled_rig(monkeypatch)
+    show(rig)
+    rig.after(1.0, rounds=EVIDENT)
+    resume = facts.resume("AAPL").command
+    rig.rig.take(facts.command(resume, "cmd-r", expires_s=9 * DAY_S, principal="ann"))
+    assert rig.rig.desk.state.frozen_symbols == frozenset()
+    show(rig, executed("e2", 40))
+    rig.after(1.0, rounds=3)
+    show(rig)
+    rig.after(1.0, rounds=2 * EVIDENT)
+    assert fills(rig) == ["e1", "-e1", "e2", "-e2"]
+    assert causes(rig) == 2 * [(FILLS_TAKEN_BACK, "AAPL")]
+    assert rig.rig.desk.state.frozen_symbols == {"AAPL"}
+
+
 def test_slow_calls_about_rows_that_fall_short_keep_no_other_order_from_being_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
