@@ -128,6 +128,11 @@ class PushServerTwin:
         self.wait = scheduler.park
         self.after = scheduler.after
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether somebody is told of changes."""
+        return self._connection is not None and self._connection.is_following
+
     def changed(self, number: str) -> None:
         """Tell that something of an account changed."""
         connection, rng, weather = self._connection, self._scheduler.rng, self._weather

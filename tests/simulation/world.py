@@ -50,6 +50,9 @@ SWEPT_S: Final = 80.0
 SETTLING_MAX_S: Final = 260.0
 PERSON_S: Final = 12.0
 PROBE_S: Final = 12.0
+# A connection that was away for long is tried again within this, and its return makes an account
+# stale for a moment.
+PUSH_BACK_S: Final = 70.0
 CLOSING_S: Final = 6.0
 # How long a reading may have to wait for its turn under the broker's limits of rate.
 RATION_S: Final = 65.0
@@ -237,6 +240,7 @@ class Simulation(Endings):
         if self._is_something_left():
             self._release_and_resume()
             self.scheduler.run_until(self.scheduler.now_s + PERSON_S)
+        self._await_push()
         probes = self._probe()
         self.scheduler.run_until(self.scheduler.now_s + PROBE_S)
         # What still moves could not be held against anything.
@@ -244,6 +248,12 @@ class Simulation(Endings):
         self.scheduler.run_until(self.scheduler.now_s + CLOSING_S + ration_s)
         if not self.scheduler.is_stopping:
             self._judge(probes)
+
+    def _await_push(self) -> None:
+        back_by_s = self.scheduler.now_s + PUSH_BACK_S
+        while self.scheduler.now_s < back_by_s and not self._push.is_connected:
+            self.scheduler.run_until(self.scheduler.now_s + 1)
+        self.scheduler.run_until(self.scheduler.now_s + 1)
 
     def _market(self) -> None:
         if not self._is_market_open:
