@@ -93,10 +93,10 @@ class NatsTwin:
         weather: Weather,
         is_down: Callable[[], bool],
         checks: "AppendChecks",
-        on_failed: Callable[[], None] = lambda: None,
+        on_answer: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Make it; `on_failed` hears of every answer that was none, or no plain ack."""
-        self._on_failed = on_failed
+        """Make it; `on_answer` hears if an append was plainly acked, and of failed readings."""
+        self._on_answer = on_answer
         self._checks = checks
         self._scheduler = scheduler
         self._stream = stream
@@ -118,7 +118,8 @@ class NatsTwin:
             TimeoutError: of nats-py; no answer in time.
         """
         self._process.effect()
-        if subject.startswith(DIRECT_GET):
+        is_read = subject.startswith(DIRECT_GET)
+        if is_read:
             answer = self._get(subject, timeout)
         else:
             event_id = _intent_id_of(subject, payload)
@@ -126,8 +127,9 @@ class NatsTwin:
             answer = self._append(subject, payload, headers or {}, timeout)
             if is_first and answer is not None and _is_plain(answer):
                 self._checks.append_clean(event_id)
-        if answer is None or not _is_plain(answer):
-            self._on_failed()
+        is_plain = answer is not None and _is_plain(answer)
+        if not (is_read and is_plain):
+            self._on_answer(is_plain)
         self._process.effect()
         if answer is None:
             raise nats_errors.TimeoutError

@@ -5,7 +5,7 @@ failed, a process that ended or stood still, begin the count anew.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from adapters.tiger_worker.rates import TIGER_BUDGETS
@@ -56,6 +56,8 @@ class Watch:
         # When each of these last did not work: processes, their desks, the ledger, the listings of
         # orders, and any reading.
         self._processes_s = self._desks_s = self._ledger_s = self._lists_s = self._reads_s = 0.0
+        # Processes whose last append to a stream was not acknowledged.
+        self._unanswered: set[tuple[str, str]] = set()
         # When a listing last lied.
         self._lied_s = -1.0
         # Since when each scope is halted, each halt file is in place, and each order is known.
@@ -72,9 +74,13 @@ class Watch:
         # When each process called each method lately.
         self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def ledger_failed(self) -> None:
-        """Note that an append was not simply acknowledged."""
-        self._ledger_s = self._scheduler.now_s
+    def ledger_answered(self, process: str, stream: str, is_plain: bool) -> None:
+        """Note whether an append of a process was simply acknowledged; until it is, it waits."""
+        if is_plain:
+            self._unanswered.discard((process, stream))
+        else:
+            self._unanswered.add((process, stream))
+            self._ledger_s = self._scheduler.now_s
 
     def reading_failed(self, *, is_listing: bool, is_lie: bool) -> None:
         """Note that a reading failed, came late or lied; of orders, or of something else."""
@@ -125,9 +131,14 @@ class Watch:
         if not (is_intended or is_unread or is_by_file):
             self._violate(f"{tiger_order_id} was cancelled, which nobody intended")
 
-    def look(self, *, are_processes_well: bool, are_desks_well: bool) -> None:
+    def look(
+        self, living: Collection[str], *, are_processes_well: bool, are_desks_well: bool
+    ) -> None:
         """Look at every order of the broker's book, and note what works."""
         now_s = self._scheduler.now_s
+        self._unanswered = {each for each in self._unanswered if each[0] in living}
+        if self._unanswered:
+            self._ledger_s = now_s
         if not are_processes_well:
             self._processes_s = now_s
         if not (are_processes_well and are_desks_well):

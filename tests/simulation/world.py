@@ -6,6 +6,7 @@ are held against each other.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -271,6 +272,7 @@ class Simulation(Endings):
         self._living = names
         is_away = self._nats_down or self.scheduler.now_s < self._lease_away_until_s
         self._checks.watch.look(
+            names,
             are_processes_well=are_well and not self.weather.busy and not self._outage,
             are_desks_well=not is_away and any(one.accounts for one in living),
         )
@@ -316,7 +318,7 @@ class Simulation(Endings):
             self.weather,
             lambda: self._nats_down or self.scheduler.now_s < self._ledger_away_until_s,
             self._checks,
-            self._checks.watch.ledger_failed,
+            partial(self._checks.watch.ledger_answered, process.name, "ledger"),
         )
 
     def _make_lease_nats(self, process: Process) -> NatsTwin:
@@ -327,7 +329,7 @@ class Simulation(Endings):
             self.weather,
             lambda: self._nats_down or self.scheduler.now_s < self._lease_away_until_s,
             self._checks,
-            self._checks.watch.ledger_failed,
+            partial(self._checks.watch.ledger_answered, process.name, "leases"),
         )
 
     def _lease_stored(self, record: StoredRecord) -> None:
