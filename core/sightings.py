@@ -11,8 +11,15 @@ from core import events, items
 from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState
 from core.context import Context
 from core.events import Event
-from core.identity import half_named, is_ours, is_traded, marked_order, names_no_other, parent_of
-from core.ids import derived_id
+from core.identity import (
+    half_named,
+    is_ours,
+    is_traded,
+    marked_order,
+    names_no_other,
+    parent_of,
+    stranger_id,
+)
 from core.items import SeenPhase
 from core.lost_fills import doubted, freeze
 from core.money import Money
@@ -45,8 +52,13 @@ def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) ->
 def is_over(order: Order, seen: items.OrderSeen) -> bool:
     """Say whether a listing shows an order done, so that it can fill no more."""
     if _is_end_unclear(order, seen):
-        return True
+        return False
     return _told_phase(order, seen) not in (SeenPhase.LIVE, SeenPhase.UNREADABLE)
+
+
+def may_be_over(order: Order, seen: items.OrderSeen) -> bool:
+    """Say whether a listing shows an order done, or as one that may be."""
+    return _is_end_unclear(order, seen) or is_over(order, seen)
 
 
 def _told_phase(order: Order, seen: items.OrderSeen) -> SeenPhase:
@@ -115,7 +127,7 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context
     # Whatever else it is, the order is live: after the alarm it goes on the books as a stranger.
     alarm = None if parent_id else _foreign_claim(state, order, seen)
     return alarm or events.OrderExternalObserved(
-        order_id=derived_id("ext", state.account, seen.tiger_order_id),
+        order_id=stranger_id(state, seen.tiger_order_id),
         tiger_order_id=seen.tiger_order_id,
         symbol=seen.symbol,
         market=seen.market,
@@ -166,7 +178,7 @@ def _contradiction(
 
 
 def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
-    if seen.filled_quantity < order.recorded_quantity and is_over(order, seen):
+    if seen.filled_quantity < order.recorded_quantity and may_be_over(order, seen):
         # It is over and fills of it were taken back: that is the doubt, and no end of it.
         return None
     if _is_end_unclear(order, seen) and order.phase is not Phase.NOT_FOUND:

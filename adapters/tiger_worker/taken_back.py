@@ -34,7 +34,7 @@ from core.errors import BrokerError, CorruptRecordError
 from core.items import ExecutionSeen, FillsTakenBack, Item, OrderSeen, RowKind
 from core.lost_fills import is_short
 from core.orders import Order
-from core.sightings import is_over
+from core.sightings import may_be_over
 
 log = structlog.get_logger()
 # Listings that are behind show fewer fills too, but not for so long.
@@ -129,8 +129,10 @@ class TakenBack:
             ids = frozenset(each.execution_id for each in listed)
             lacked = self._recorded(order) - ids
             if not is_short and not lacked and all(each in known for each in ids):
+                # Its time counts in this round, and nothing is asked for again.
                 self._turns.asked(key, begun_s=now_s, again_s=0.0)
-                self.forget(key)
+                self._asked.pop(key, None)
+                self._turns.forget(key)
                 self._agreed[key] = (seen.filled_quantity, seen.average_price)
                 return Found(listed, is_news=False)
             told = {each.execution_id for each in before.executions}
@@ -182,7 +184,7 @@ class TakenBack:
             if not is_short(order, seen.filled_quantity):
                 self._shortfalls.pop(order.order_id, None)
                 continue
-            fresh = _Shortfall(is_over(order, seen), 0, now_s)
+            fresh = _Shortfall(may_be_over(order, seen), 0, now_s)
             before = self._shortfalls.get(order.order_id, fresh)
             if before.is_over is not fresh.is_over:
                 before = fresh

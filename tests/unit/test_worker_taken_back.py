@@ -17,7 +17,7 @@ from tests.support.worker_parts import order_row
 from tests.unit.test_poison import stranger
 from tests.unit.test_worker_executions import SPREAD, causes, leg_row, reading_rig
 from tests.unit.test_worker_reconcile import of, position_row
-from tests.unit.test_worker_sweeps import DAY_S, EXECUTION, WORKING, SweepRig
+from tests.unit.test_worker_sweeps import DAY_S, EXECUTION, ORDER, WORKING, SweepRig, at_ms
 
 # As long as one row that falls short takes until what the lists lack is evidence.
 EVIDENT: Final = int(TAKEN_BACK_AFTER_S) + 5
@@ -294,6 +294,24 @@ def test_second_bust_of_as_much_is_told_after_a_person_resumed(
     assert rig.rig.desk.state.frozen_symbols == {"AAPL"}
 
 
+def test_mean_price_that_was_looked_into_keeps_no_order_from_being_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = reading_rig(monkeypatch, *WORKING)
+    rig.broker_side.call_s = {"order_transactions": 3.0}
+    odd = order_row(id=7000, orderId=0, userMark="", filledQuantity=40, openTime=at_ms(-9))
+    rig.broker_side.book = [odd | {"avgFillPrice": 10.52}, order_row()]
+    rig.broker_side.executions = [executed("o1", 40)]
+    rig.after(1.0, rounds=5)
+    # The list of the next one is behind for a moment.
+    rig.broker_side.executions = []
+    rig.broker_side.book = [odd | {"avgFillPrice": 10.52}, order_row(filledQuantity=40)]
+    rig.after(1.0, rounds=2)
+    rig.broker_side.executions = [EXECUTION]
+    rig.after(1.0, rounds=5)
+    assert rig.order().recorded_quantity == 40
+
+
 def test_slow_calls_about_rows_that_fall_short_keep_no_other_order_from_being_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -350,6 +368,11 @@ def test_part_that_is_called_filled_after_a_bust_may_be_released(
     rig.rig.take(given)
     rig.after(1.0, rounds=EVIDENT)
     assert stands(rig) == (Phase.RELEASED, Decimal(60))
+    # The rest of it may be live, so a halt has it cancelled all the same.
+    assert rig.rig.trace.of("cancel") == []
+    rig.rig.take(facts.halt())
+    rig.after(1.0)
+    assert rig.rig.trace.of("cancel") == [ORDER]
 
 
 def test_both_legs_of_a_combination_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
