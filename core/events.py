@@ -474,7 +474,8 @@ class AccountCancelsAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     `symbol` and `side` are the filter as it was asked, None for any. `unread` is the broker's id of
     an order on no book of ours, because its row cannot be read or nobody knows whose it is, which a
     halt has cancelled: without `outcome` this is the intention, stored before the call, and with it
-    what the broker answered, a value of `core.items.Outcome` and `detail`.
+    what the broker answered, a value of `core.items.Outcome` and `detail`. Or it is that of a line
+    of the halt file's journal whose order no reading showed: `command_id` is then the line's key.
     """
 
     command_id: str

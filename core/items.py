@@ -264,9 +264,10 @@ class RowUnreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnreadOrderOpen(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that may be open and is on no book: little more than its id at the broker is sure.
+    """An order that may be open and is not open on the books: little but the broker's id is sure.
 
-    Its row cannot be read, or whose it is stands in doubt. `symbol` is "" where nobody can say it.
+    Its row cannot be read, whose it is stands in doubt, or it is released or done there. `symbol`
+    is "" where nobody can say it.
     """
 
     tiger_order_id: str

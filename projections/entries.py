@@ -60,6 +60,18 @@ class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             priced_sum=_EXACT.fma(quantity, fill.price.amount, self.priced_sum),
         )
 
+    def with_moved(self, stranger: "OrderEntry") -> "OrderEntry":
+        """Return the entry with the prices of the fills that went on a stranger's which it is."""
+        return replace(
+            self,
+            priced_quantity=self.priced_quantity + stranger.priced_quantity,
+            priced_sum=_EXACT.add(self.priced_sum, stranger.priced_sum),
+        )
+
+    def without_prices(self) -> "OrderEntry":
+        """Return the entry of a stranger whose fills are our order's."""
+        return replace(self, priced_quantity=Decimal(0), priced_sum=Decimal(0))
+
     @property
     def _is_priced(self) -> bool:
         """Whether the prices of all that the broker counts as filled are known, and of no more."""

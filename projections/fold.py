@@ -114,6 +114,11 @@ def claimed_tiger_id(event: events.Event) -> str:
     return event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
 
 
+def moved_from(event: events.Event) -> str:
+    """Return the id of the stranger whose fills the event makes another order's, or ""."""
+    return event.moved_from if isinstance(event, events.OrderAccepted) else ""
+
+
 def changed_alias(recorded: Recorded) -> str:
     """Return the account whose entry the event is about: not always the one that recorded it."""
     event = recorded.data
@@ -125,13 +130,15 @@ def fold(
     order: OrderEntry | None,
     recorded: Recorded,
     *,
+    stranger: OrderEntry | None = None,
     is_tiger_id_known: bool = False,
 ) -> Change:
-    """Return what the event changes.
+    """Return what the event changes, but for whose the executions of a stranger are from then on.
 
     Args:
         account: the entry of `changed_alias(recorded)`, blank for a new one.
         order: the entry of `changed_order_id(recorded.data)`, where there is one.
+        stranger: the entry of `moved_from(recorded.data)`, where there is one.
         is_tiger_id_known: an order of the account has the id `claimed_tiger_id(recorded.data)`.
 
     Raises:
@@ -168,9 +175,15 @@ def fold(
         case events.OrderAnswerObserved():
             moved = _moved(order, event, recorded, is_tiger_id_known=is_tiger_id_known)
             return Change(order=replace(moved, cause=_cause(event)))
+        case events.OrderAccepted():
+            moved = _moved(order, event, recorded)
+            moved = moved if stranger is None else moved.with_moved(stranger)
+            return Change(order=replace(moved, cause=_cause(event)))
+        case events.OrderWasOurs():
+            moved = _moved(order, event, recorded).without_prices()
+            return Change(order=replace(moved, cause=_cause(event)))
         case (
-            events.OrderAccepted()
-            | events.OrderNotSent()
+            events.OrderNotSent()
             | events.OrderOutcomeUnknown()
             | events.OrderNotFound()
             | events.OrderReleased()
@@ -179,7 +192,6 @@ def fold(
             | events.OrderCancelled()
             | events.OrderExpired()
             | events.OrderRejected()
-            | events.OrderWasOurs()
         ):
             moved = _moved(order, event, recorded)
             return Change(order=replace(moved, cause=_cause(event)))

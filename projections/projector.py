@@ -7,11 +7,13 @@ ends the projector with the account and the sequence in the message.
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from core.codec import EMPTY_TAIL, Tail, follow
 from core.errors import CorruptRecordError
 from projections.audit import is_audited
 from projections.entries import AccountEntry, OrderEntry
-from projections.fold import changed_alias, changed_order_id, claimed_tiger_id, fold
+from projections.fold import changed_alias, changed_order_id, claimed_tiger_id, fold, moved_from
 from projections.store import Batch, ViewStore
 
 # Open orders are kept in memory; one that is done comes back from its row if it is named again.
@@ -89,11 +91,15 @@ class Projector:
         order = None if order_id is None else self._order(batch, account, order_id)
         tiger_order_id = claimed_tiger_id(recorded.data)
         is_known = bool(tiger_order_id) and self._has_tiger_id(batch, account, tiger_order_id)
-        change = fold(entry, order, recorded, is_tiger_id_known=is_known)
+        stranger_id = moved_from(recorded.data)
+        stranger = self._order(batch, account, stranger_id) if stranger_id else None
+        change = fold(entry, order, recorded, stranger=stranger, is_tiger_id_known=is_known)
         if is_audited(recorded.data):
             batch.caused.append(recorded)
         if change.order is not None:
             batch.orders[account, change.order.order.order_id] = change.order
+            if stranger_id:
+                self._move(batch, account, stranger_id, change.order.order.order_id)
         if change.execution is not None:
             key = (account, change.execution.execution_id)
             batch.executions[key] = (recorded.n, change.execution)
@@ -108,6 +114,16 @@ class Projector:
         key = (account, order_id)
         entry = batch.orders.get(key) or self._open_orders.get(key)
         return entry or self._store.order(account, order_id)
+
+    def _move(self, batch: Batch, account: str, stranger_id: str, order_id: str) -> None:
+        """Make a stranger's executions those of the order that it is."""
+        stored = self._store.executions_of(account, stranger_id)
+        rows = {(account, row.execution_id): (n, row) for n, row in stored}
+        # What the batch has of an execution is newer.
+        rows |= batch.executions
+        for key, (n, row) in rows.items():
+            if key[0] == account and row.order_id == stranger_id:
+                batch.executions[key] = (n, replace(row, order_id=order_id))
 
     def _has_tiger_id(self, batch: Batch, account: str, tiger_order_id: str) -> bool:
         in_batch = any(

@@ -24,7 +24,7 @@ from core.views import EventRow, ExecutionRow
 from projections.entries import AccountEntry, OrderEntry
 
 # Part of the file's name: views of another shape are built beside these and compared.
-VIEW_VERSION: Final = 7
+VIEW_VERSION: Final = 8
 # A rebuild writes each page many times; it is cheaper to copy them into the file rarely.
 _CHECKPOINT_PAGES: Final = 8_000
 _CACHE_KIB: Final = 32_768
@@ -81,6 +81,7 @@ _PUT_COMMAND_EVENT: Final = "INSERT INTO command_events VALUES (?, ?, ?, ?, ?)"
 _encode: Final = msgspec.json.Encoder().encode
 _order_decoder: Final = msgspec.json.Decoder(OrderEntry)
 _account_decoder: Final = msgspec.json.Decoder(AccountEntry)
+_execution_decoder: Final = msgspec.json.Decoder(ExecutionRow)
 
 
 class Batch:
@@ -161,6 +162,13 @@ class ViewStore(SQLiteTrackingRecorder):
             "SELECT entry FROM orders WHERE account = ? AND order_id = ?", account, order_id
         )
         return next((_order_decoder.decode(entry) for (entry,) in rows), None)
+
+    def executions_of(self, account: str, order_id: str) -> list[tuple[int, ExecutionRow]]:
+        """Return an order's executions, each with `n` of the event that told it last."""
+        rows = self._rows(
+            "SELECT n, row FROM executions WHERE account = ? AND order_id = ?", account, order_id
+        )
+        return [(n, _execution_decoder.decode(row)) for n, row in rows]
 
     def has_tiger_id(self, account: str, tiger_order_id: str) -> bool:
         """Say whether an order of the account has an id of the broker's; reads every order."""

@@ -191,7 +191,7 @@ class AccountBroker:
         until: datetime | None = None,
         turn_page: TurnPage = _turn_at_once,
     ) -> Listing:
-        """Return every order opened since a moment, or until another one, all pages."""
+        """Return every order opened since a moment, and by `until` where given, all pages."""
         begun_at = self._broker_time
         fields = {"seg_type": "ALL", "start_date": to_ms(since), "limit": PAGE_ROWS}
         if until is not None:

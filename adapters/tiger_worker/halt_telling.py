@@ -20,8 +20,8 @@ from core.items import CancelJournaled, HaltFileSeen
 TELL_EVERY_S: Final = 1.0
 # More lines are told when the desk has taken these.
 LINES_MAX: Final = 100
-# An order that readings have not shown for so long was opened before any of them goes back to: by
-# then the widest sweep was made, and once more.
+# An order that readings have not shown for so long is taken for one opened before any of them goes
+# back to: by then the widest sweep was due twice, though one of many rows comes rarer.
 UNLISTED_AFTER_S: Final = 2 * LATE_EVERY_S
 
 
@@ -86,7 +86,7 @@ class HaltTelling:
         return lines
 
     def _unlisted(self, tiger_order_ids: set[str]) -> set[str]:
-        """Return those of which nothing was listed for so long that nothing will be."""
+        """Return those of which nothing was listed for so long that nothing is waited for."""
         state, now = self._state, time.monotonic()
         unknown = {id_ for id_ in tiger_order_ids if id_ not in state.by_tiger_id}
         if state.is_stale:

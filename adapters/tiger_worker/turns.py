@@ -1,4 +1,4 @@
-"""Whose executions a round asks for: calls about single orders share the time that it has for them.
+"""Whose executions a telling asks for: calls about single orders share the time it has for them.
 
 The orders behind wait for each call to be told. So what never was asked for comes first, and what
 is asked for again comes by how long it is due, so that slow or failing calls starve nobody.
@@ -8,7 +8,8 @@ import time
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-# What the calls of one round may take together, but for the last.
+# What the calls of one telling may take together, but for the last: a round whose listing is cut
+# into spans tells each of them.
 ASKING_S: Final = 2.0
 
 

@@ -39,7 +39,8 @@ LINGERS: Final = timedelta(days=1)
 # no holidays last longer.
 LATE: Final = timedelta(days=5)
 LATE_EVERY_S: Final = 900.0
-# Open orders that no verdict waits for leave this many tokens a minute to those that do.
+# Open orders that no verdict waits for leave this many tokens a minute to those that do, beyond the
+# ten that both leave to halts (`HALT_LEAVE`): a sweep's first token leaves 30, a verdict's ten.
 OPEN_LEAVE: Final = 20
 # Where they are not answered they are asked for again so much later.
 OPEN_AGAIN_S: Final = SWEEP_EVERY_S / 6

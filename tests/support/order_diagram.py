@@ -33,8 +33,9 @@ cell: `just order-states`. From `accepted` on, only the broker's listings change
 
 """
 _TAIL: Final = """
-A preview, a hold, a refusal and a lapse come before an order exists and are not drawn. Beside its
-state an order has the wish to cancel it and the wish to change it:
+A preview, a hold, a refusal and a lapse come before an order exists and are not drawn. Nor is what
+follows a fill that is taken back (ADR 14) or a stranger that is recognised as an order of ours
+(ADR 11). Beside its state an order has the wish to cancel it and the wish to change it:
 
 ```mermaid
 stateDiagram-v2
