@@ -5,7 +5,8 @@ failed, a process that ended or stood still, begin the count anew.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from adapters.tiger_worker.rates import TIGER_BUDGETS
@@ -21,6 +22,8 @@ CANCELLED_WITHIN_S: Final = 8.0
 # How soon a request is repeated that came to nothing, and one that was taken or is on its way.
 AGAIN_S: Final = 5.0
 TAKEN_AGAIN_S: Final = 30.0
+# A cancel that takes longer holds up those behind it.
+ANSWERED_WITHIN_S: Final = 1.0
 # Under a halt file the desk goes first; a watch that stands in for it waits for it.
 FILE_CANCELLED_WITHIN_S: Final = 20.0
 # Longer than two rounds with nothing to watch, and than three while something is unclear.
@@ -58,6 +61,9 @@ class Watch:
         self._processes_s = self._desks_s = self._ledger_s = self._lists_s = self._reads_s = 0.0
         # Processes whose last append to a stream was not acknowledged.
         self._unanswered: set[tuple[str, str]] = set()
+        # When each cancel that is on its way began, and when a slow one ended last.
+        self._cancels_begun_s: list[float] = []
+        self._cancels_s = 0.0
         # When a listing last lied.
         self._lied_s = -1.0
         # Since when each scope is halted, each halt file is in place, and each order is known.
@@ -81,6 +87,20 @@ class Watch:
         else:
             self._unanswered.add((process, stream))
             self._ledger_s = self._scheduler.now_s
+
+    @contextmanager
+    def request(self, method: str) -> Iterator[None]:
+        """Note a request on its way: a cancel without an answer holds up those behind it."""
+        begun_s = self._scheduler.now_s
+        if method == "cancel_order":
+            self._cancels_begun_s.append(begun_s)
+        try:
+            yield
+        finally:
+            if method == "cancel_order":
+                self._cancels_begun_s.remove(begun_s)
+                if self._scheduler.now_s - begun_s > ANSWERED_WITHIN_S:
+                    self._cancels_s = self._scheduler.now_s
 
     def reading_failed(self, *, is_listing: bool, is_lie: bool) -> None:
         """Note that a reading failed, came late or lied; of orders, or of something else."""
@@ -201,7 +221,10 @@ class Watch:
         if asked_s is not None:
             is_taken = ours.cancel in (CancelPhase.REQUESTED, CancelPhase.STARTED)
             asked_s += TAKEN_AGAIN_S if is_taken else AGAIN_S
-        since_s = max(since_s, asked_s or 0.0)
+        since_s = max(since_s, asked_s or 0.0, self._cancels_s)
+        now_s = self._scheduler.now_s
+        if any(begun_s < now_s - ANSWERED_WITHIN_S for begun_s in self._cancels_begun_s):
+            since_s = now_s
         self._lasts(tiger_order_id, since_s, CANCELLED_WITHIN_S, "rests under a halt while")
 
     def _rests_by_file(self, line: Line, order: Any) -> None:

@@ -5,6 +5,7 @@ Behind it is a bad network, and then the broker's twin.
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -35,6 +36,9 @@ class ReadingsWatch(Protocol):
 
     def reading_failed(self, *, is_listing: bool, is_lie: bool) -> None:
         """A reading failed, came late or lied."""
+
+    def request(self, method: str) -> AbstractContextManager[None]:
+        """A request is on its way."""
 
 
 class RequestChecks(Protocol):
@@ -96,7 +100,8 @@ class Wire(TigerOpenClient):  # type: ignore[misc]  # the SDK has no types
         if fault and method not in WRITES:
             is_listing = method in HOLD_UP or fault != "fails"
             self._checks.watch.reading_failed(is_listing=is_listing, is_lie=fault in LIES)
-        reply = self._exchange(method, business, fault)
+        with self._checks.watch.request(method):
+            reply = self._exchange(method, business, fault)
         self._process.effect()
         return reply
 
