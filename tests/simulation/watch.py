@@ -218,14 +218,18 @@ class Watch:
             return
         since_s = max(min(scopes), self._known_s[tiger_order_id], self._desks_s, self._ledger_s)
         asked_s = self._asked_s.get(tiger_order_id)
-        if asked_s is not None:
+        if asked_s is None:
+            since_s = max(since_s, self._cancels_until_s())
+        else:
             is_taken = ours.cancel in (CancelPhase.REQUESTED, CancelPhase.STARTED)
-            asked_s += TAKEN_AGAIN_S if is_taken else AGAIN_S
-        since_s = max(since_s, asked_s or 0.0, self._cancels_s)
-        now_s = self._scheduler.now_s
-        if any(begun_s < now_s - ANSWERED_WITHIN_S for begun_s in self._cancels_begun_s):
-            since_s = now_s
+            since_s = max(since_s, asked_s + (TAKEN_AGAIN_S if is_taken else AGAIN_S))
         self._lasts(tiger_order_id, since_s, CANCELLED_WITHIN_S, "rests under a halt while")
+
+    def _cancels_until_s(self) -> float:
+        """Return until when cancels without an answer held up those that stand behind them."""
+        now_s = self._scheduler.now_s
+        is_held = any(at_s < now_s - ANSWERED_WITHIN_S for at_s in self._cancels_begun_s)
+        return now_s if is_held else self._cancels_s
 
     def _rests_by_file(self, line: Line, order: Any) -> None:
         file_s = self._file_s.get(line.account)
