@@ -19,9 +19,17 @@ _UNREAD: Final = "unread:"
 _TO_NOTHING: Final = frozenset({CancelPhase.REFUSED, CancelPhase.UNKNOWN})
 
 
+def named(state: AccountState, order_id: str) -> Order | None:
+    """Return the order that an id means: for an entry that was one of ours, that one of ours."""
+    order = state.orders.get(order_id)
+    if order is None or not order.owner_order_id:
+        return order
+    return state.orders.get(order.owner_order_id)
+
+
 def decide_cancel(state: AccountState, item: items.CommandItem, command: CancelOrder) -> Event:
     """Return the intent to cancel one order, the wish to where it is in doubt, or the refusal."""
-    order = state.orders.get(command.order_id)
+    order = named(state, command.order_id)
     if order is None:
         return refused(item, Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
     wish = _wish(order, item.command_id)
@@ -46,7 +54,7 @@ def decide_cancel_again(
     """
     if not isinstance(item.command, CancelOrder) or item.expires_at < context.now:
         return None
-    order = state.orders.get(item.command.order_id)
+    order = named(state, item.command.order_id)
     if order is None or refused_outright(state, item):
         return None
     if not item.is_own and order.cancel not in _TO_NOTHING:

@@ -20,6 +20,7 @@ from core.cancelling import (
     decide_cancel_unread,
     decide_journaled,
     is_open_under,
+    named,
 )
 from core.commands import (
     AdoptPosition,
@@ -128,7 +129,7 @@ def waits(state: AccountState, item: items.Item) -> bool:
                 )
             )
         case CancelOrder(order_id=order_id):
-            order = state.orders.get(order_id)
+            order = named(state, order_id)
             may_live = order is not None and (order.is_open or order.phase is Phase.RELEASED)
             return order is not None and may_live and order.cancel is CancelPhase.STARTED
         case ModifyOrder():

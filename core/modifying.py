@@ -54,6 +54,9 @@ def objection_to(state: AccountState, command: ModifyOrder) -> No | None:
     order = state.orders.get(command.order_id)
     if order is None:
         return No(Refusal.ORDER_UNKNOWN, f"there is no order {command.order_id[:40]}")
+    if order.owner_order_id:
+        detail = f"order {order.order_id} is {order.owner_order_id}; change it by that id"
+        return No(Refusal.ORDER_UNKNOWN, detail)
     if not is_from_elsewhere(state, order) and order.is_external:
         detail = f"order {order.order_id} hangs on {order.parent_order_id}, which was placed here"
         return No(Refusal.ORDER_ATTACHED, detail)

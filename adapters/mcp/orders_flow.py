@@ -89,7 +89,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(NamedTuple):
     """What became of a command so far; `end` is None while that is not known.
 
-    `is_repeat`: it was over before this call, by this machine's clock.
+    `is_repeat`: it was over before this call, by what was known of it then and by what the stream
+    and the views say of it first; never by a clock, for the worker's is another.
     """
 
     facts: tuple[Fact, ...]
@@ -130,16 +131,17 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
     ends = ENDS[asked.name]
     halfway = HALFWAY.get(asked.name, frozenset())
     answers = ends | halfway
-    issued_at = gateway.parts.clock.now()
-    where, body = seal(asked, signer=connected.signer, now=issued_at)
+    before_n = gateway.facts.highest(asked.account)
+    where, body = seal(asked, signer=connected.signer, now=gateway.parts.clock.now())
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + asked.wait_s
     waits = gateway.parts.waits
-    is_stored = False
+    is_stored = is_repeat = False
+    is_first = True
     digest = hashlib.sha256(body).hexdigest()
     with gateway.facts.waiting(asked.command_id, digest) as waiter:
         while not waiter.has_end(answers) and (left_s := give_up_at - loop.time()) > 0:
-            is_new = False
+            is_new = was_stored = False
             if not is_stored:
                 # The same bytes under the same id: the stream and the worker take them once.
                 limit_s = min(waits.publish_s, left_s)
@@ -147,11 +149,16 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
                 known = await _store(connected, asked, where, body, limit_s=limit_s)
                 is_stored = known is not None
                 is_new = known is False
+                # Later it may have it of this very call.
+                was_stored = is_first and known is True
                 if is_new and unread is not None:
                     gateway.facts.forget_unread(asked.command_id, unread)
             if not is_new:
+                is_untold = not waiter.has_end(answers)
                 await _look_up(gateway, connected, asked, waiter, limit_s=min(waits.view_s, left_s))
                 gateway.facts.tell_unread(asked.command_id, waiter)
+                is_repeat |= was_stored and is_untold and waiter.has_end(answers)
+            is_first = False
             left_s = give_up_at - loop.time()
             await waiter.until_end(answers, limit_s=min(waits.event_s, max(left_s, 0.0)))
         if waiter.has_end(halfway):
@@ -160,7 +167,7 @@ async def carry_out(gateway: Gateway, asked: Asked) -> Outcome:
     end = next((fact for fact in reversed(facts) if fact.type in answers), None)
     # The caller goes on without another turn of the loop, so its answer leaves before this line.
     loop.call_soon(_log_end, asked, end, loop.time() - give_up_at + asked.wait_s)
-    is_repeat = end is not None and end.recorded_at < issued_at
+    is_repeat |= end is not None and end.n <= before_n
     return Outcome(facts, end, is_stored or bool(facts), is_repeat)
 
 

@@ -27,6 +27,7 @@ _OLD_PRICES: Final = (
     "and do not move with the market: do not act on them. view=now asks for current ones."
 )
 _UNREADABLE: Final = "{count} more of the broker's rows cannot be read; see get_account."
+_MORE_PAGES: Final = "Nothing on this page fits, but more pages follow; go on with cursor."
 
 
 class AccountTools:
@@ -130,7 +131,7 @@ class AccountTools:
             observed_at=found.at,
             positions=answers.positions_table(shown),
             cursor=found.cursor or None,
-            note=_UNREADABLE.format(count=found.unreadable) if found.unreadable else "",
+            note=_now_note(found, has_rows=bool(shown)),
         )
 
     # They are recorded when a holding changes; the prices beside it move on by themselves.
@@ -178,3 +179,10 @@ class AccountTools:
             cash=answers.cash_table(found.cash),
             note=answers.balances_note(found) if found.observed_at else _NOT_READ_YET,
         )
+
+
+# A page may hold nothing of the one contract that a word means, and the next page may.
+def _now_note(found: PositionsTold, *, has_rows: bool) -> str:
+    more = _MORE_PAGES if found.cursor and not has_rows else ""
+    unreadable = _UNREADABLE.format(count=found.unreadable) if found.unreadable else ""
+    return f"{more} {unreadable}".strip()

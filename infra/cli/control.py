@@ -163,7 +163,7 @@ async def _resume(
     command: ResumeAccount,
     *,
     file: Path | None,
-    seen: tuple[int, int] | None,
+    seen: tuple[int, int, int] | None,
 ) -> codec.Recorded | None:
     async with operator_link(settings) as client:
         # Only with NATS in reach: a file gone alone would leave the halt in the record.
@@ -173,17 +173,18 @@ async def _resume(
 
 
 # A file that was put there since is another halt, which nobody has told of yet.
-def _remove(file: Path, *, seen: tuple[int, int] | None) -> None:
+def _remove(file: Path, *, seen: tuple[int, int, int] | None) -> None:
     if _identity(file) == seen:
         file.unlink(missing_ok=True)
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+# The last change of any kind tells a file that was moved away and back, too: a halt of its own.
+def _identity(file: Path) -> tuple[int, int, int] | None:
     try:
         found = file.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 async def _show_order(settings: Settings, account: str, order_id: str) -> int:

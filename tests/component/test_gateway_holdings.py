@@ -123,6 +123,31 @@ async def test_positions_of_now_are_asked_of_the_broker_and_say_what_cannot_be_r
     assert answer["note"].startswith("2 more of the broker's rows cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("cursor", "unreadable", "says"),
+    [
+        ("next", 0, "Nothing on this page fits, but more pages follow; go on with cursor."),
+        ("next", 1, "go on with cursor. 1 more of the broker's rows cannot be read"),
+        ("", 0, ""),
+    ],
+)
+async def test_empty_page_of_an_options_word_says_that_more_pages_follow(
+    cursor: str, unreadable: int, says: str
+) -> None:
+    world = World()
+    reply = PositionsTold(positions=(HELD,), at=NOW, cursor=cursor, unreadable=unreadable)
+    world.bus.answers["ask.sandbox.positions"] = AskReply(
+        data=msgspec.Raw(msgspec.json.encode(reply))
+    )
+    asked = {"account": "sandbox", "view": "now", "symbol": "AAPL261218C232.5"}
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("get_positions", asked))
+    assert rows_of(answer["positions"]) == []
+    note = answer.get("note", "")
+    assert says in note
+    assert bool(note) == bool(says)
+
+
 @both_eras
 async def test_balances_not_read_yet_are_not_shown_as_zero(mode: Mode) -> None:
     world = World()

@@ -19,6 +19,7 @@ from tests.support.gateway import (
     ORDER_ID,
     PREVIEW_ID,
     QUICK,
+    FakeClock,
     Mode,
     Published,
     World,
@@ -29,6 +30,7 @@ from tests.support.gateway import (
 from tests.support.gateway_script import accepted, refused, replying
 
 both_eras = pytest.mark.parametrize("mode", MODES)
+_EARLIER = "nothing was sent now"
 SUBMIT = {"account": "sandbox", "preview_id": PREVIEW_ID}
 LOCAL_OWNER = derived_id("own", "local")
 SUBMIT_ID = submit_command_id("sandbox", PREVIEW_ID, LOCAL_OWNER)
@@ -96,7 +98,9 @@ async def test_a_submit_without_an_end_is_pending_and_names_what_began(mode: Mod
 
 
 @both_eras
-async def test_a_repeated_submit_is_the_same_command_and_gives_the_same_answer(mode: Mode) -> None:
+async def test_a_repeated_submit_is_the_same_command_and_says_that_nothing_was_sent_now(
+    mode: Mode,
+) -> None:
     world = World()
     facts: list[views.EventRow] = []
 
@@ -112,8 +116,65 @@ async def test_a_repeated_submit_is_the_same_command_and_gives_the_same_answer(m
         first = told(await client.call_tool("submit_order", SUBMIT))
         assert world.bus.asked == []
         again = told(await client.call_tool("submit_order", SUBMIT))
+    assert _EARLIER not in first.pop("next_step")
+    assert _EARLIER in again.pop("next_step")
     assert first == again
     assert [sent.message_id for sent in world.bus.published] == [f"sandbox/{SUBMIT_ID}"] * 2
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+async def test_a_first_submit_is_no_repeat_however_late_the_workers_clock_is(
+    is_heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeClock, "now", lambda _: NOW + timedelta(seconds=60))
+    world = World(Waits(event_s=0.02))
+    rows: list[views.EventRow] = []
+
+    def work(sent: Published) -> None:
+        tell = world.bus.emit if is_heard else world.bus.record
+        rows.append(row_of(tell(sent.account, accepted(), caused_by=SUBMIT_ID)))
+
+    world.bus.worker = work
+    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
+        as_of=AS_OF, events=tuple(rows)
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("submit_order", SUBMIT))
+    assert answer["status"] == "accepted"
+    assert _EARLIER not in answer["next_step"]
+
+
+async def test_a_gateway_that_heard_nothing_tells_a_repeat_by_the_streams_word() -> None:
+    world, successor = World(), World()
+    successor.bus, successor.signer = world.bus, world.signer
+    world.bus.worker = replying(world, started, lambda _: accepted())
+    async with world.client("auto") as client:
+        first = told(await client.call_tool("submit_order", SUBMIT))
+    row = row_of(world.bus.record("sandbox", accepted(), caused_by=SUBMIT_ID))
+    world.bus.answers["view.sandbox.command"] = views.CommandAnswer(as_of=AS_OF, events=(row,))
+    async with successor.client("auto") as client:
+        again = told(await client.call_tool("submit_order", SUBMIT))
+    assert first["status"] == again["status"] == "accepted"
+    assert [_EARLIER in answer["next_step"] for answer in (first, again)] == [False, True]
+
+
+async def test_a_repeat_that_the_stream_does_not_confirm_is_told_by_the_facts_number() -> None:
+    world = World()
+    rows: list[views.EventRow] = []
+
+    def work(sent: Published) -> None:
+        rows.append(row_of(world.bus.emit(sent.account, accepted(), caused_by=SUBMIT_ID)))
+
+    world.bus.worker = work
+    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
+        as_of=AS_OF, events=tuple(rows)
+    )
+    async with world.client("auto") as client:
+        first = told(await client.call_tool("submit_order", SUBMIT))
+        world.bus.publish_faults = [LinkError("no ack")]
+        again = told(await client.call_tool("submit_order", SUBMIT))
+    assert first["status"] == again["status"] == "accepted"
+    assert [_EARLIER in answer["next_step"] for answer in (first, again)] == [False, True]
 
 
 @both_eras

@@ -10,8 +10,12 @@ from msgspec.structs import replace
 from adapters.tiger_worker import order_rows
 from core import events, items
 from core.cancelling import is_from_elsewhere
+from core.commands import ModifyOrder
+from core.desk import waits
 from core.items import Outcome
+from core.modifying import objection_to
 from core.orders import CancelPhase, Order, Phase
+from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import Side, StopLoss
 from tests.support import core_facts as facts
@@ -80,6 +84,34 @@ def test_row_that_was_half_written_for_long_is_ours_once_it_is_whole(
     assert_ours(rig, Phase.WORKING)
     # What was found stays for a person to look at.
     assert rig.state.frozen_cause
+
+
+def test_cancel_by_the_strangers_id_is_one_of_our_order() -> None:
+    rig = doubtful()
+    rig.read(order_row(**NAMELESS))
+    rig.read(order_row())
+    name = stranger_in(rig).order_id
+    rig.rig.take(facts.cancel(name, "c-1"))
+    assert rig.rig.stored()[-1] == "order.cancel_started"
+    assert rig.state.orders[ORDER].cancel is CancelPhase.STARTED
+    assert stranger_in(rig).cancel is CancelPhase.NONE
+    assert waits(rig.state, facts.cancel(name, "c-2"))
+    rig.rig.take(facts.cancel_answered(Outcome.UNKNOWN))
+    # The same command again, as to a successor of a worker that died: it came to nothing.
+    rig.rig.take(facts.cancel(name, "c-1"))
+    assert rig.rig.stored()[-2:] == ["order.cancel_unknown", "order.cancel_started"]
+
+
+def test_change_by_the_strangers_id_is_refused_and_names_our_order() -> None:
+    rig = doubtful()
+    rig.read(order_row(**NAMELESS))
+    rig.read(order_row())
+    change = ModifyOrder(
+        order_id=stranger_in(rig).order_id, quantity="5", limit_price=None, reason="less"
+    )
+    no = objection_to(rig.state, change)
+    assert no is not None
+    assert (no.code, ORDER in no.detail) == (Refusal.ORDER_UNKNOWN, True)
 
 
 def test_good_reply_after_a_row_without_names_is_not_lost_for_ever() -> None:
