@@ -1,8 +1,10 @@
 """Rows of the predecessors' table about prices: now, past, and what stands behind them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from tests.e2e.parity_stage import NEW_YORK, WAIT_S, Case, Stage, same
@@ -20,6 +22,7 @@ QUOTED: Final = {
     "low": "low",
     "volume": "volume",
 }
+SIZES: Final = {"all": "all", "big": "big", "medium": "mid", "small": "small"}
 BARS: Final = ("open", "high", "low", "close", "volume")
 
 
@@ -27,27 +30,37 @@ async def tiger_get_quote(stage: Stage) -> None:
     stage.control.set_price("GOOG", Decimal("301.50"))
     row = await stage.row("get_quotes", symbols=["GOOG"])
     assert (row["symbol"], row["last"], row["currency"]) == ("GOOG", "301.5", "USD")
-    brief = (await stage.sdk(stage.quotes.get_stock_briefs, ["GOOG"])).iloc[0]
-    for name, theirs in QUOTED.items():
-        assert same(row[name], brief[theirs]), (name, row, dict(brief))
+    await _agree(
+        partial(stage.rows, "get_quotes", symbols=["GOOG"]),
+        partial(stage.sdk, stage.quotes.get_stock_briefs, ["GOOG"]),
+        QUOTED,
+    )
 
 
 async def tiger_get_market_data(stage: Stage) -> None:
     symbols = ["AAPL", "MSFT", "00700", "SPY"]
-    rows = {row["symbol"]: row for row in await stage.rows("get_quotes", symbols=symbols)}
-    briefs = (await stage.sdk(stage.quotes.get_stock_briefs, symbols)).set_index("symbol")
-    assert list(rows) == symbols
-    assert [rows[each]["currency"] for each in symbols] == ["USD", "USD", "HKD", "USD"]
-    for symbol in symbols:
-        assert same(rows[symbol]["last"], briefs.loc[symbol, "latest_price"]), symbol
-        assert same(rows[symbol]["volume"], briefs.loc[symbol, "volume"]), symbol
+
+    async def in_order() -> Any:
+        briefs = await stage.sdk(stage.quotes.get_stock_briefs, symbols)
+        return briefs.set_index("symbol").loc[symbols]
+
+    rows = await _agree(
+        partial(stage.rows, "get_quotes", symbols=symbols),
+        in_order,
+        {"last": "latest_price", "volume": "volume"},
+    )
+    assert [row["symbol"] for row in rows] == symbols
+    assert [row["currency"] for row in rows] == ["USD", "USD", "HKD", "USD"]
 
 
 async def tiger_get_kline(stage: Stage) -> None:
-    rows = await stage.rows("get_bars", symbol="MSFT", period="day", limit=300)
-    read = await stage.sdk(stage.quotes.get_bars, ["MSFT"], limit=300)
+    rows = await _agree(
+        partial(stage.rows, "get_bars", symbol="MSFT", period="day", limit=300),
+        partial(stage.sdk, stage.quotes.get_bars, ["MSFT"], limit=300),
+        BARS,
+        by="time",
+    )
     assert len(rows) == 300
-    _same_bars(rows, read, BARS)
 
 
 async def get_realtime_quote(stage: Stage) -> None:
@@ -81,31 +94,39 @@ async def get_depth_quote(stage: Stage) -> None:
 
 
 async def get_ticks(stage: Stage) -> None:
-    rows = await stage.rows("get_bars", symbol="AAPL", period="tick", limit=40)
-    read = await stage.sdk(stage.quotes.get_trade_ticks, ["AAPL"], limit=40)
-    _same_columns(rows, read, ("price", "volume"))
-    pre = {"symbol": "AAPL", "period": "tick", "session": "pre", "limit": 40}
-    # Before the market opens, trades go on between two readings.
+    await _agree(
+        partial(stage.rows, "get_bars", symbol="AAPL", period="tick", limit=40),
+        partial(stage.sdk, stage.quotes.get_trade_ticks, ["AAPL"], limit=40),
+        ("price", "volume"),
+    )
+    early = await _agree(
+        partial(stage.rows, "get_bars", symbol="AAPL", period="tick", session="pre", limit=40),
+        partial(stage.sdk, stage.quotes.get_trade_ticks, ["AAPL"], "PreMarket", limit=40),
+        ("price", "volume"),
+    )
+    assert all(row["at_local"][11:16] < "09:30" for row in early)
+    arguments = {"symbol": stage.option, "security": "option", "period": "tick"}
     async with asyncio.timeout(WAIT_S):
         is_same = False
         while not is_same:
-            early = await stage.rows("get_bars", **pre)
-            read = await stage.sdk(stage.quotes.get_trade_ticks, ["AAPL"], "PreMarket", limit=40)
-            is_same = not _differing(early, read, ("price", "volume"))
-    assert all(row["at_local"][11:16] < "09:30" for row in early)
-    arguments = {"symbol": stage.option, "security": "option", "period": "tick"}
-    told = await stage.ask("get_bars", **arguments, limit=20)
-    read = await stage.sdk(stage.quotes.get_option_trade_ticks, [stage.option])
-    _same_columns(rows_of(told), read.tail(20), ("price", "volume"))
+            read = await stage.sdk(stage.quotes.get_option_trade_ticks, [stage.option])
+            told = await stage.ask("get_bars", **arguments, limit=20)
+            newest = read.tail(20)
+            is_same = not _differing(rows_of(told), newest, newest, ("price", "volume"))
     back = rows_of(await stage.ask("get_bars", **arguments, limit=20, cursor=told["cursor"]))
     assert back[-1]["at"] <= rows_of(told)[0]["at"]
-    rows = await stage.rows(
-        "get_bars", symbol=stage.future, security="future", period="tick", limit=30
+    future = {"symbol": stage.future, "security": "future"}
+    await _agree(
+        partial(stage.rows, "get_bars", **future, period="tick", limit=30),
+        partial(
+            stage.sdk,
+            stage.quotes.get_future_trade_ticks,
+            stage.future,
+            begin_index=0,
+            end_index=30,
+        ),
+        ("price", "volume"),
     )
-    read = await stage.sdk(
-        stage.quotes.get_future_trade_ticks, stage.future, begin_index=0, end_index=30
-    )
-    _same_columns(rows, read, ("price", "volume"))
 
 
 async def get_bars(stage: Stage) -> None:
@@ -115,37 +136,54 @@ async def get_bars(stage: Stage) -> None:
     # Ten new shares came for each on the tenth of June.
     assert len(plain) == 3
     assert round(Decimal(plain[0]["close"]) / Decimal(adjusted[0]["close"]), 1) == 10
-    hours = await stage.rows("get_bars", symbol="AAPL", period="60min", limit=7)
-    _same_bars(hours, await stage.sdk(stage.quotes.get_bars, ["AAPL"], "60min", limit=7), BARS)
+    await _agree(
+        partial(stage.rows, "get_bars", symbol="AAPL", period="60min", limit=7),
+        partial(stage.sdk, stage.quotes.get_bars, ["AAPL"], "60min", limit=7),
+        BARS,
+        by="time",
+    )
     day = {"symbol": "AAPL", "period": "30min", "begin": stage.day, "end": stage.day}
     regular = await stage.rows("get_bars", **day)
     whole = await stage.rows("get_bars", **day, session="extended", limit=300)
     assert len(regular) == 13 < len(whole)
-    rows = await stage.rows("get_bars", symbol=stage.option, security="option", limit=20)
-    read = await stage.sdk(stage.quotes.get_option_bars, [stage.option], limit=20)
-    _same_bars(rows, read, ("close", "volume"))
-    rows = await stage.rows("get_bars", symbol=stage.future, security="future", limit=20)
-    read = await stage.sdk(stage.quotes.get_future_bars, [stage.future], limit=20)
-    _same_bars(rows, read.sort_values("time"), ("close", "volume", "settlement"))
+    await _agree(
+        partial(stage.rows, "get_bars", symbol=stage.option, security="option", limit=20),
+        partial(stage.sdk, stage.quotes.get_option_bars, [stage.option], limit=20),
+        ("close", "volume"),
+        by="time",
+    )
+    await _agree(
+        partial(stage.rows, "get_bars", symbol=stage.future, security="future", limit=20),
+        partial(stage.sdk, stage.quotes.get_future_bars, [stage.future], limit=20),
+        ("close", "volume", "settlement"),
+        by="time",
+    )
 
 
 async def get_timeline(stage: Stage) -> None:
-    rows = await stage.rows("get_bars", symbol="AAPL", period="timeline", limit=300)
-    read = await stage.sdk(stage.quotes.get_timeline, ["AAPL"])
-    _same_columns(rows, read.head(300), ("price", "volume"))
+    await _agree(
+        partial(stage.rows, "get_bars", symbol="AAPL", period="timeline", limit=300),
+        partial(stage.sdk, stage.quotes.get_timeline, ["AAPL"]),
+        ("price", "volume"),
+        first=300,
+    )
     day = {"symbol": "AAPL", "period": "timeline", "begin": stage.day}
     rows = await stage.rows("get_bars", **day, session="pre", limit=300)
     read = await stage.sdk(
         stage.quotes.get_timeline_history, ["AAPL"], stage.day, trade_session="PreMarket"
     )
-    _same_columns(rows, read.head(300), ("price", "volume"))
+    assert not _differing(rows, read.head(300), read.head(300), ("price", "volume"))
     assert rows[0]["at_local"].startswith(f"{stage.day}T0")
     three = datetime.combine(date.fromisoformat(stage.day), time(15), NEW_YORK)
     late = await stage.rows("get_bars", symbol="AAPL", period="timeline", begin=three.isoformat())
     assert [late[0]["at_local"][11:16], late[-1]["at_local"][11:16]] == ["15:00", "15:59"]
-    rows = await stage.rows("get_bars", symbol=stage.option, security="option", period="timeline")
-    read = await stage.sdk(stage.quotes.get_option_timeline, [stage.option])
-    _same_columns(rows, read.head(100), ("price",))
+    option = {"symbol": stage.option, "security": "option"}
+    await _agree(
+        partial(stage.rows, "get_bars", **option, period="timeline"),
+        partial(stage.sdk, stage.quotes.get_option_timeline, [stage.option]),
+        ("price",),
+        first=100,
+    )
     said = await stage.refusal(
         "get_bars", symbol=stage.future, security="future", period="timeline"
     )
@@ -153,20 +191,31 @@ async def get_timeline(stage: Stage) -> None:
 
 
 async def get_capital_flow(stage: Stage) -> None:
-    rows = await stage.rows("get_market_depth", symbol="AAPL", view="capital_flow", limit=10)
-    read = await stage.sdk(stage.quotes.get_capital_flow, "AAPL", "US", "day", limit=10)
-    newest = read.sort_values("timestamp", ascending=False)
-    _same_columns(rows, newest, ("net_inflow",))
+    await _agree(
+        partial(stage.rows, "get_market_depth", symbol="AAPL", view="capital_flow", limit=10),
+        partial(stage.sdk, stage.quotes.get_capital_flow, "AAPL", "US", "day", limit=10),
+        ("net_inflow",),
+        by="timestamp",
+        is_newest_first=True,
+    )
 
 
 async def get_capital_distribution(stage: Stage) -> None:
-    told = await stage.ask("get_market_depth", symbol="AAPL", view="capital_distribution")
-    read = await stage.sdk(stage.quotes.get_capital_distribution, "AAPL", "US")
-    assert same(told["facts"]["net_inflow"], read.net_inflow)
-    sizes = {row["order_size"]: row for row in rows_of(told)}
-    for size, theirs in {"all": "all", "big": "big", "medium": "mid", "small": "small"}.items():
-        assert same(sizes[size]["inflow"], getattr(read, f"in_{theirs}")), size
-        assert same(sizes[size]["outflow"], getattr(read, f"out_{theirs}")), size
+    async with asyncio.timeout(WAIT_S):
+        is_same = False
+        while not is_same:
+            before = await stage.sdk(stage.quotes.get_capital_distribution, "AAPL", "US")
+            told = await stage.ask("get_market_depth", symbol="AAPL", view="capital_distribution")
+            after = await stage.sdk(stage.quotes.get_capital_distribution, "AAPL", "US")
+            sizes = {row["order_size"]: row for row in rows_of(told)}
+            ours = {"net_inflow": told["facts"]["net_inflow"]}
+            for size, theirs in SIZES.items():
+                ours[f"in_{theirs}"] = sizes[size]["inflow"]
+                ours[f"out_{theirs}"] = sizes[size]["outflow"]
+            is_same = all(
+                _is_between(figure, getattr(before, name), getattr(after, name))
+                for name, figure in ours.items()
+            )
 
 
 async def get_stock_broker(stage: Stage) -> None:
@@ -181,26 +230,62 @@ async def get_stock_broker(stage: Stage) -> None:
     assert [(r["side"], float(r["price"]), r["broker_id"]) for r in rows] == theirs
 
 
-def _same_bars(rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]) -> None:
-    ordered = read.sort_values("time")
-    _same_columns(rows, ordered, names)
+async def _agree(
+    told: Callable[[], Awaitable[list[dict[str, Any]]]],
+    read: Callable[[], Awaitable[Any]],
+    names: Collection[str] | Mapping[str, str],
+    *,
+    by: str = "",
+    is_newest_first: bool = False,
+    first: int | None = None,
+) -> list[dict[str, Any]]:
+    """Return what the tool tells, which must lie between what the SDK reads before and after.
+
+    An open market trades all the time. `names` are the columns that must agree, of theirs in a
+    mapping those that are called otherwise; `by` is the column that the SDK's rows are sorted by,
+    `first` how many of them count.
+    """
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            before, rows, after = await read(), await told(), await read()
+            if by:
+                before, after = (
+                    each.sort_values(by, ascending=not is_newest_first) for each in (before, after)
+                )
+            if first is not None:
+                before, after = before.head(first), after.head(first)
+            if not _differing(rows, before, after, names):
+                return rows
 
 
-def _same_columns(rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]) -> None:
-    differing = _differing(rows, read, names)
-    assert not differing, differing[:3]
+def _is_between(ours: Any, before: Any, after: Any) -> bool:
+    """Say whether a figure is one of two, or lies between them."""
+    if same(ours, before) or same(ours, after):
+        return True
+    try:
+        low, high = sorted((float(before), float(after)))
+        return low <= float(ours) <= high
+    except (TypeError, ValueError):
+        return False
 
 
 def _differing(
-    rows: list[dict[str, Any]], read: Any, names: tuple[str, ...]
-) -> list[tuple[str, Any, Any]]:
+    rows: list[dict[str, Any]],
+    before: Any,
+    after: Any,
+    names: Collection[str] | Mapping[str, str],
+) -> list[tuple[str, Any, Any, Any]]:
     assert rows
-    assert len(rows) == len(read), (len(rows), len(read))
+    if not len(before) == len(rows) == len(after):
+        return [("rows", len(rows), len(before), len(after))]
+    theirs = names if isinstance(names, Mapping) else {name: name for name in names}
     return [
-        (name, ours, theirs)
-        for name in names
-        for ours, theirs in zip((row.get(name) for row in rows), read[name].tolist(), strict=True)
-        if not same(ours, theirs)
+        (name, row.get(name), first, last)
+        for name, column in theirs.items()
+        for row, first, last in zip(
+            rows, before[column].tolist(), after[column].tolist(), strict=True
+        )
+        if not _is_between(row.get(name), first, last)
     ]
 
 
