@@ -67,12 +67,16 @@ class _Lack(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """An order as it was last asked for: `times` in a row without anything new."""
+    """An order as it was last asked for: `times` in a row without anything new.
+
+    `agreeing`: lists in a row that had what is recorded. One of them may be behind.
+    """
 
     filled_quantity: Decimal
     executions: tuple[ExecutionSeen, ...] = ()
     lacks: Mapping[str, _Lack] = {}
     times: int = 0
+    agreeing: int = 0
 
 
 class TakenBack:
@@ -128,7 +132,10 @@ class TakenBack:
             known = self._state_now().executions
             ids = frozenset(each.execution_id for each in listed)
             lacked = self._recorded(order) - ids
-            if not is_short and not lacked and all(each in known for each in ids):
+            is_agreed = not is_short and not lacked and all(each in known for each in ids)
+            agreeing = asked.agreeing + 1 if is_agreed and not is_new else int(is_agreed)
+            asked = asked._replace(agreeing=agreeing)
+            if agreeing >= self._timing.absence_listings_min:
                 # Its time counts in this round, and nothing is asked for again.
                 self._turns.asked(key, begun_s=now_s, again_s=0.0)
                 self._asked.pop(key, None)
@@ -140,7 +147,8 @@ class TakenBack:
             lacks = {each: _more(before.lacks.get(each), now_s) for each in lacked}
             asked = asked._replace(executions=listed, lacks=lacks)
             again_s_max = LACKED_AGAIN_S if lacks else AGAIN_MAX_S
-        times = 1 if is_news or is_new else asked.times + 1
+        # Lists that agree are evidence soon, too.
+        times = 1 if is_news or is_new or asked.agreeing == 1 else asked.times + 1
         again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
         self._turns.asked(key, begun_s=now_s, again_s=again_s)
         self._asked[key] = asked._replace(times=times)

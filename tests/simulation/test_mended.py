@@ -219,12 +219,26 @@ def test_execution_that_another_took_the_place_of_unseen_is_taken_back(
     assert rig.order().recorded_quantity == rig.order().filled_quantity == 40
 
 
-def test_mean_price_that_is_the_brokers_own_is_looked_into_once(
+def test_one_list_that_is_behind_ends_no_suspicion_of_another_execution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch, *WORKING)
+    show(rig, executed("e1", 40), avgFillPrice=10.5)
+    rig.after(0.0, rounds=3)
+    # The row is that of today, and the list still that of before.
+    show(rig, executed("e1", 40), avgFillPrice=10.6)
+    rig.after(1.0)
+    show(rig, executed("e2", 40, 10.6), avgFillPrice=10.6)
+    rig.after(1.0, rounds=EVIDENT)
+    assert fills(rig) == ["e1", "e2", "-e1"]
+
+
+def test_mean_price_that_is_the_brokers_own_is_looked_into_a_few_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = SweepRig(monkeypatch, *WORKING)
     show(rig, executed("e1", 40), avgFillPrice=10.52)
-    rig.after(0.0, rounds=3)
+    rig.after(0.0, rounds=9)
     asked = len(rig.asked("order_transactions"))
     rig.after(1.0, rounds=60)
     assert len(rig.asked("order_transactions")) == asked

@@ -126,7 +126,7 @@ def test_order_that_is_over_without_the_fills_comes_to_its_end_without_a_person(
     assert "order.outcome_unknown" not in rig.rig.stored()
     assert causes(rig) == [(FILLS_TAKEN_BACK, "AAPL")]
     # And that is all that is asked for.
-    rig.after(1.0, rounds=120)
+    rig.after(1.0, rounds=600)
     asked = len(rig.asked("order_transactions"))
     rig.after(1.0, rounds=120)
     assert len(rig.asked("order_transactions")) == asked
