@@ -31,7 +31,7 @@ from tests.support.worker_parts import ManualClock
 REFRESH: Final = "user_token_refresh"
 PROBE: Final = "prime_assets"
 LOGIN: Final = "hongkong"
-WAIT_S: Final = 5.0
+WAIT_S: Final = 30.0
 AGAIN_S: Final = AGAIN.total_seconds() + 1
 
 

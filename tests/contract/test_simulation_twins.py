@@ -30,7 +30,7 @@ from tests.simulation.weather import Weather
 from tests.support.ledger import connected, event_body, fresh_stream, make_ledger, shared_server
 from tests.support.nats_server import RunningHome, running_home
 
-WAIT_S: Final = 5.0
+WAIT_S: Final = 30.0
 # The twin's consumer waits so long before it hands out again.
 TAKE_WAIT_S: Final = 40.0
 FAR: Final = 1e12

@@ -52,7 +52,7 @@ async def test_an_order_walks_through_the_tools_of_both_eras(home: Path, mode: A
         submitted = await answer(client, "submit_order", **chosen)
         assert submitted["status"] == "accepted"
         # The reader sees its own write, and the fill as soon as it is recorded.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             phase = ""
             while phase != "filled":
                 orders = await answer(
@@ -61,7 +61,7 @@ async def test_an_order_walks_through_the_tools_of_both_eras(home: Path, mode: A
                 (order,) = rows_of(orders["orders"])
                 phase = order["phase"]
         # The order's end may be known before its executions are.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             told: set[str] = set()
             while submitted["order_id"] not in told:
                 executions = await answer(client, "get_executions", account=ACCOUNT)
@@ -92,7 +92,7 @@ async def test_positions_are_told_at_prices_of_now_where_that_is_asked(home: Pat
         preview = await answer(client, "preview_order", **TERMS | own)
         chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
         assert (await answer(client, "submit_order", **chosen))["status"] == "accepted"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             held: list[dict[str, Any]] = []
             while not held:
                 held = rows_of((await answer(client, "get_positions", **own))["positions"])

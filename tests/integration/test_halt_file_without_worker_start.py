@@ -64,10 +64,13 @@ async def test_halt_file_cancels_though_the_worker_began_without_nats(rig: Rig) 
     resting = await rig.started(symbol="AAPL", limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=resting.order_id)
     # This one's call hangs, so the process ends; what became of the order nobody knows.
+    placed = rig.sandbox.control.request_count(PLACE)
     rig.sandbox.control.add_fault(faults.Drip(interval_s=0.4), method=PLACE)
     hanging = await rig.preview(symbol="NVDA", limit_price=LOW)
     await rig.submit(hanging)
     doubtful = await rig.fact(events.OrderSubmissionStarted, preview_id=hanging.preview_id)
+    # The fact is on the wire before its writer knows that it is stored; only then it calls.
+    assert await asyncio.to_thread(rig.sandbox.control.wait_for, PLACE, count=placed + 1)
     os.kill(server_pid(rig), signal.SIGSTOP)
     try:
         assert await first.ended() == EXIT_STUCK

@@ -24,7 +24,7 @@ from tests.support.ledger import (
     stored_count,
 )
 
-WAIT_S = 5.0
+WAIT_S = 30.0
 RACES = 60
 WRITERS = 8
 SUBJECT = "log.{account}.order.accepted"

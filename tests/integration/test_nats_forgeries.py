@@ -153,10 +153,10 @@ class Range:
 
     async def _barrier(self, subject: str) -> None:
         headers = {"Nats-Expected-Stream": "none-of-ours"}
-        await self.provisioner.request(subject, b"", timeout=5, headers=headers)
+        await self.provisioner.request(subject, b"", timeout=30, headers=headers)
 
     async def _api(self, name: str, body: bytes = b"") -> dict[str, Any]:
-        answer = await self.provisioner.request(f"$JS.API.{name}", body, timeout=5)
+        answer = await self.provisioner.request(f"$JS.API.{name}", body, timeout=30)
         return msgspec.json.decode(answer.data, type=dict[str, Any])
 
 

@@ -18,7 +18,7 @@ from tests.support.nats_raw import RawClient
 from tests.support.nats_server import RunningHome, running_home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 CONFLICT = 10071
 
 
@@ -263,7 +263,7 @@ async def test_a_refused_subject_is_heard_of(home: RunningHome) -> None:
     await subscriber.publish("cmd.a1.order.place", b"")
     await subscriber.subscribe("evt.b1.>")
     # The client hands refusals to a task of its own, some time after the flush.
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30):
         while len(home.denials[subscriber_role("s1")]) < before + 2:
             await subscriber.flush()
     assert len(home.denials[subscriber_role("s1")]) == before + 2

@@ -35,7 +35,7 @@ async def _overtake(rig: Rig) -> None:
     assert control.wait_for(PLACE, count=placed + 1)
     await rig.send(ACCOUNT, CancelOrder(order_id=resting.order_id))
     asked = msgspec.json.encode(QuotesAsk(symbols=("AAPL",)))
-    reply = await rig.client(Kind.COMMAND).request(f"ask.{ACCOUNT}.quotes", asked, timeout=5)
+    reply = await rig.client(Kind.COMMAND).request(f"ask.{ACCOUNT}.quotes", asked, timeout=30)
     data = msgspec.json.decode(reply.data, type=AskReply).data
     table = msgspec.json.decode(data, type=MarketTable)
     (quote,) = (dict(zip(table.columns, row, strict=True)) for row in table.rows)

@@ -38,7 +38,7 @@ from tests.support.nats_server import (
 )
 
 WAIT_S = 30.0
-ANSWER_WAIT_S = 10.0
+ANSWER_WAIT_S = 30.0
 ROOT = Path(__file__).parents[2]
 STREAM_X = ledger_stream("x")
 A = TypeVar("A")

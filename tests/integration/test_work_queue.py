@@ -21,7 +21,7 @@ from infra.nats.work_queue import HELD_MAX, HeldMessage, WorkQueue
 from tests.support.nats_server import RunningHome, running_home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-WAIT_S = 10.0
+WAIT_S = 30.0
 SUBJECT = "cmd.a1.order.preview"
 
 

@@ -70,7 +70,7 @@ async def resume(rig: Rig, account: str = ACCOUNT, symbol: str = "") -> None:
 async def send_durably(rig: Rig, account: str, command: CancelOrder | HaltAccount) -> None:
     """Send until the stream answers: what a client published into a dead socket is lost."""
     command_id = f"cmd-durably-{account}"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await rig.send(account, command, command_id=command_id)

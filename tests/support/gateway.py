@@ -49,7 +49,7 @@ QUICK: Final = Waits(
     ask_s=0.2,
 )
 PATIENT: Final = Waits(event_s=2.0)
-TEST_LIMIT_S: Final = 5.0
+TEST_LIMIT_S: Final = 30.0
 Mode = Literal["auto", "legacy"]
 MODES: Final[tuple[Mode, ...]] = ("auto", "legacy")
 

@@ -216,11 +216,11 @@ async def http_gateway(
         )
         parts = msgspec.structs.replace(world.parts, clock=SystemClock())
         server = _Server(config_of(app_of(parts, settings), settings))
-        async with asyncio.timeout(4 * TEST_LIMIT_S), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(TEST_LIMIT_S), asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve(sockets=[listener]))
             await server.is_up.wait()
             try:
-                async with httpx2.AsyncClient(trust_env=False, timeout=4 * TEST_LIMIT_S) as http:
+                async with httpx2.AsyncClient(trust_env=False, timeout=TEST_LIMIT_S) as http:
                     yield HttpGateway(issuer.audience, issuer, world, http)
             finally:
                 server.should_exit = True

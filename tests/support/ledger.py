@@ -240,7 +240,7 @@ async def api(nc: Client, subject: str, request: object = None) -> dict[str, obj
         RuntimeError: when it refuses.
     """
     body = b"" if request is None else msgspec.json.encode(request)
-    reply = await nc.request(f"$JS.API.{subject}", body, timeout=5)
+    reply = await nc.request(f"$JS.API.{subject}", body, timeout=30)
     answer: dict[str, object] = msgspec.json.decode(reply.data)
     if "error" in answer:
         raise RuntimeError(f"{subject}: {answer['error']}")

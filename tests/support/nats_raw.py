@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import nkeys
 
-_WAIT_LIMIT_S: Final = 5.0
+_WAIT_LIMIT_S: Final = 30.0
 
 
 class RawMessage(NamedTuple):

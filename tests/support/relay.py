@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.support.sandbox import Sandbox
 
-WAIT_S: Final = 5.0
+WAIT_S: Final = 30.0
 
 
 class Relay(ThreadingHTTPServer):

@@ -51,7 +51,7 @@ from tests.support.nats_server import RunningHome, running_home
 from tests.support.sandbox import ROOT, Sandbox, running_sandbox
 
 # Within this, anything that happens in running processes has happened.
-WAIT_S: Final = 10.0
+WAIT_S: Final = 30.0
 START_S: Final = 30.0
 ACCOUNT: Final = "sandbox"
 NAMES: Final = {

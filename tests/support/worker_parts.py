@@ -39,7 +39,7 @@ from infra.ledger.desk_ledger import DeskLedger
 from tests.support import core_facts as facts
 
 # Within one process, anything that happens has happened by then.
-WAIT_S: Final = 5.0
+WAIT_S: Final = 30.0
 NUMBER: Final = "51230321"
 NO_MESSAGE: Final = CommandMessage("", b"", "", 0)
 

@@ -53,7 +53,7 @@ from infra.sandbox.wire.faults import ActiveFault, AnyEffect, FaultRule
 from infra.sandbox.wire.http_server import HOST
 from infra.sandbox.wire.request_journal import RequestEntry
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 # A virtual clock walks over every second of up to seven days.
 CLOCK_TIMEOUT_S = 600.0
 Answer = TypeVar("Answer")

@@ -15,7 +15,7 @@ from infra.sandbox.control.views import Count, FaultAdded, WaitResult
 from infra.sandbox.push.faults import ActivePushFault, AnyPushEffect, Kind, PushFaultRule
 from infra.sandbox.push.journal import Happening, PushEntry
 
-WAIT_S = 5.0
+WAIT_S = 20.0
 # What the answer may take beyond the wait itself.
 GRACE_S = 5.0
 Answer = TypeVar("Answer")
