@@ -6,23 +6,24 @@ from typing import Final
 
 import msgspec
 
-from core import events, items
+from core import account_events, events, items, readings
 from core.claims import Claim
 from core.keyed import Keyed
 from core.orders import CancelPhase, ModifyPhase, Order, Phase
 from core.terms import OrderSpec, symbol_of
 from core.tokens import TokenState
+from core.unseen import Unseen
 
 # In whole units of the currency: some fills' and fees' halves of a cent.
 CASH_ROUNDING_MAX: Final = Decimal("0.05")
 
 # Why a symbol, or the account, is frozen by a row of a listing that cannot be read.
-UNREADABLE_CAUSES: Final = {kind: f"{kind}_unreadable" for kind in items.RowKind}
+UNREADABLE_CAUSES: Final = {kind: f"{kind}_unreadable" for kind in readings.RowKind}
 
 # Why a symbol is frozen of which an order is listed that may be ours or somebody's.
 IDENTITY_UNCLEAR: Final = "identity_unclear"
 # Freezes of a symbol of which an order may be open that is in no books.
-HIDING_CAUSES: Final = frozenset({UNREADABLE_CAUSES[items.RowKind.ORDER], IDENTITY_UNCLEAR})
+HIDING_CAUSES: Final = frozenset({UNREADABLE_CAUSES[readings.RowKind.ORDER], IDENTITY_UNCLEAR})
 
 # Why an account is frozen whose login lost its push connection to another client.
 KICKED: Final = "kicked"
@@ -67,9 +68,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str = ""
     # With the mode that holds now.
-    opened: events.AccountOpened | None = None
+    opened: account_events.AccountOpened | None = None
     run_id: str = ""
-    # Which number at the broker the account is bound to; see `events.AccountWorkerStarted`.
+    # Which number at the broker the account is bound to; see `account_events.AccountWorkerStarted`.
     number_check: str = ""
     is_stale: bool = True
     gap: int = 0
@@ -101,6 +102,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: frozenset[str] = frozenset()
     watched_orders: frozenset[str] = frozenset()
     released_orders: frozenset[str] = frozenset()
+    # The broker's ids of the orders whose last cancel was surely never sent.
+    unsent_cancels: frozenset[str] = frozenset()
     # Of each order in doubt, the `n` of the last event that told something of it.
     doubted_n: Keyed[int] = msgspec.field(default_factory=lambda: Keyed[int]())
     # When each order was watched no more: done with every fill recorded, or released.
@@ -124,9 +127,13 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     cash_expected: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
     # Fills not recorded that a base of these holds; see `core.bases`.
     unlisted: Keyed[Decimal] = msgspec.field(default_factory=lambda: Keyed[Decimal]())
+    # What nothing explained of their bases; see `core.unseen`.
+    unseen: Keyed[tuple[Unseen, ...]] = msgspec.field(
+        default_factory=lambda: Keyed[tuple[Unseen, ...]]()
+    )
     token: TokenState | None = None
-    position_figures: tuple[events.PositionFigure, ...] | None = None
-    balances: events.AccountBalancesObserved | None = None
+    position_figures: tuple[account_events.PositionFigure, ...] | None = None
+    balances: account_events.AccountBalancesObserved | None = None
 
     def preview_for(self, preview_id: str, owner: str) -> Preview | None:
         """Return a preview that this owner may submit; another's is told from none by nothing."""
@@ -155,11 +162,6 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
                 or order.cancel is CancelPhase.STARTED
             )
         )
-
-    @property
-    def halted_n(self) -> int:
-        """The `n` of the last halt of the whole account."""
-        return self.halted_at.get("") or 0
 
     def blocked_n(self, scope: str) -> int:
         """Return the `n` of the last halt or freeze that a resume of this scope would lift."""
@@ -210,19 +212,22 @@ def is_rounding(balance: Decimal, expected: Decimal | None) -> bool:
 
 def kick_key(connection: str) -> str:
     """Return under what it is kept that this push connection was kicked out."""
-    return freeze_key(events.AccountFrozen(cause=KICKED, detail=connection))
+    return freeze_key(account_events.AccountFrozen(cause=KICKED, detail=connection))
 
 
-def is_kick(key: str) -> bool:
-    """Say whether a freeze's key is that of some connection's kick."""
-    return key.startswith(kick_key(""))
+def freeze(
+    state: AccountState, cause: str, detail: str, *, symbol: str = ""
+) -> account_events.AccountFrozen | None:
+    """Return the freeze by this finding, of one symbol or of the account; once for each."""
+    found = account_events.AccountFrozen(cause=cause, detail=detail, symbol=symbol)
+    return None if freeze_key(found) in state.frozen_for else found
 
 
-def freeze_key(event: events.AccountFrozen) -> str:
+def freeze_key(event: account_events.AccountFrozen) -> str:
     """Return what makes two freezes the same finding."""
     return f"{event.cause}\0{event.symbol}\0{event.detail}"
 
 
-def message_key(message: events.CommandUnreadable | items.Unreadable) -> str:
+def message_key(message: account_events.CommandUnreadable | items.Unreadable) -> str:
     """Return under what a message that cannot be read is remembered."""
     return f"{message.stream}:{message.sequence}"

@@ -10,10 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from core import events, items
+from core import account_events, readings
+from core.account_events import FigureKept
 from core.account_state import AccountState, is_rounding
 from core.context import Context
-from core.events import Event, FigureKept
+from core.events import Event
 from core.lost_fills import has_fills_to_come
 from core.money import Money, is_currency
 
@@ -23,7 +24,7 @@ _LEFT_OUT: Final = "it was left out"
 
 
 def decide_balances(
-    state: AccountState, seen: items.BalancesSeen, context: Context
+    state: AccountState, seen: readings.BalancesSeen, context: Context
 ) -> Event | None:
     """Return a break of cash, or the new figures if there is news of them.
 
@@ -42,7 +43,7 @@ def decide_balances(
     return None if is_known else found
 
 
-def is_first_told(before: events.AccountBalancesObserved | None, currency: str) -> bool:
+def is_first_told(before: account_events.AccountBalancesObserved | None, currency: str) -> bool:
     """Say whether no reading had told the cash of a currency yet, as far as it was there."""
     if before is None:
         return True
@@ -50,7 +51,9 @@ def is_first_told(before: events.AccountBalancesObserved | None, currency: str) 
     return currency in never or ("" in never and all(f.currency != currency for f in before.cash))
 
 
-def doubts_of(cash: Iterable[events.CashFigure], unread: Iterable[FigureKept]) -> tuple[str, ...]:
+def doubts_of(
+    cash: Iterable[account_events.CashFigure], unread: Iterable[FigureKept]
+) -> tuple[str, ...]:
     """Return in words what of an account's figures is not what it seems; may hold broker's text."""
     strange = [figure for figure in cash if not is_currency(figure.currency)]
     return (
@@ -70,7 +73,9 @@ def _told_of(kept: FigureKept) -> str:
     return f"{name}: {kept.detail}, so the figure is that of {kept.known_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _breaks(state: AccountState, seen: items.BalancesSeen) -> Iterator[events.AccountCashBreak]:
+def _breaks(
+    state: AccountState, seen: readings.BalancesSeen
+) -> Iterator[account_events.AccountCashBreak]:
     """Yield the currencies whose cash is not what the fills make of it."""
     if state.balances is None:
         return
@@ -86,16 +91,17 @@ def _breaks(state: AccountState, seen: items.BalancesSeen) -> Iterator[events.Ac
         # Cash that is not listed is none.
         balance = told.get(currency, Decimal(0))
         if not is_rounding(balance, expected):
-            yield events.AccountCashBreak(
+            yield account_events.AccountCashBreak(
                 expected=Money(amount=expected, currency=currency),
                 observed=Money(amount=balance, currency=currency),
                 reads=seen.quiet_reads,
+                quiet_from=seen.quiet_from,
             )
 
 
 def _observed(
-    before: events.AccountBalancesObserved | None, seen: items.BalancesSeen
-) -> events.AccountBalancesObserved:
+    before: account_events.AccountBalancesObserved | None, seen: readings.BalancesSeen
+) -> account_events.AccountBalancesObserved:
     """Return what a reading told, with the last figures known in the place of what it did not."""
     unread = {(each.field, each.currency): each.detail for each in seen.unread}
     kept: list[FigureKept] = []
@@ -122,7 +128,7 @@ def _observed(
             is_known = before is not None and (code in stands or not code)
             known_at = _known_at(before, CASH, code) if is_known else None
             kept.append(FigureKept(field=CASH, detail=detail, known_at=known_at, currency=code))
-    return events.AccountBalancesObserved(
+    return account_events.AccountBalancesObserved(
         currency=currency,
         net_liquidation=totals["net_liquidation"],
         buying_power=totals["buying_power"],
@@ -135,8 +141,8 @@ def _observed(
 
 
 def _cash_kept(
-    before: events.AccountBalancesObserved | None, seen: items.BalancesSeen
-) -> Iterator[events.CashFigure]:
+    before: account_events.AccountBalancesObserved | None, seen: readings.BalancesSeen
+) -> Iterator[account_events.CashFigure]:
     told = {figure.currency for figure in seen.cash}
     unread = {each.currency for each in seen.unread if each.field == CASH}
     for figure in () if before is None else before.cash:
@@ -145,7 +151,7 @@ def _cash_kept(
 
 
 def _known_at(
-    before: events.AccountBalancesObserved | None, field: str, currency: str
+    before: account_events.AccountBalancesObserved | None, field: str, currency: str
 ) -> datetime | None:
     if before is None:
         return None
@@ -156,7 +162,7 @@ def _known_at(
 
 
 def _news(
-    balances: events.AccountBalancesObserved,
+    balances: account_events.AccountBalancesObserved,
 ) -> tuple[list[tuple[str, Decimal]], list[tuple[str, str]]]:
     return (
         [(figure.currency, figure.balance) for figure in balances.cash],

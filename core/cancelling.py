@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from core import events, items
+from msgspec.structs import replace
+
+from core import account_events, events, items, readings
 from core.account_state import AccountState
 from core.commands import CancelOrder, CancelOrders
 from core.context import Context
@@ -81,7 +83,7 @@ def decide_cancel_many(
             return wish
     if not fitting:
         return refused(item, Refusal.ORDER_NOT_OPEN, "no open order of the account fits")
-    return events.AccountCancelsAsked(
+    return account_events.AccountCancelsAsked(
         command_id=item.command_id,
         symbol=command.symbol,
         side=command.side,
@@ -170,7 +172,7 @@ def _booked(state: AccountState, tiger_order_id: str) -> Order | None:
     return state.orders.get(state.by_tiger_id.get(tiger_order_id) or "")
 
 
-def decide_cancel_unread(state: AccountState, item: items.UnreadOrderOpen) -> Event | None:
+def decide_cancel_unread(state: AccountState, item: readings.UnreadOrderOpen) -> Event | None:
     """Return the intention to have an order cancelled whose id alone is sure."""
     if not must_cancel_unread(state, item.tiger_order_id, item.symbol):
         return None
@@ -180,7 +182,7 @@ def decide_cancel_unread(state: AccountState, item: items.UnreadOrderOpen) -> Ev
         return events.OrderCancelStarted(
             order_id=order.order_id, command_id=command_id, tiger_order_id=item.tiger_order_id
         )
-    return events.AccountCancelsAsked(
+    return account_events.AccountCancelsAsked(
         command_id=command_id,
         symbol=item.symbol or None,
         side=None,
@@ -198,7 +200,7 @@ def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> E
     """Return what the end of a request to cancel means for its order."""
     if item.order_id.startswith(_UNREAD):
         tiger_order_id = item.order_id.removeprefix(_UNREAD)
-        return events.AccountCancelsAsked(
+        return account_events.AccountCancelsAsked(
             command_id=derived_id("cmd", state.account, "unread order", tiger_order_id),
             symbol=None,
             side=None,
@@ -223,6 +225,31 @@ def decide_cancel_answered(state: AccountState, item: items.CancelAnswered) -> E
             assert_never(item.outcome)
 
 
+def with_unsent(
+    state: AccountState,
+    event: events.Event,
+    tiger_order_id: str,
+) -> AccountState:
+    """Return the state with whether an order's last cancel was surely never sent."""
+    match event:
+        case account_events.AccountCancelsAsked():
+            is_unsent = event.outcome == items.Outcome.NOT_SENT
+        case events.OrderCancelRefused():
+            # A broker's no has a code: only what is on the closed list is one.
+            is_unsent = event.code is None
+        case (
+            events.OrderCancelStarted()
+            | events.OrderCancelRequested()
+            | events.OrderCancelUnknown()
+        ):
+            is_unsent = False
+        case _:
+            return state
+    if not tiger_order_id or is_unsent == (tiger_order_id in state.unsent_cancels):
+        return state
+    return replace(state, unsent_cancels=state.unsent_cancels ^ {tiger_order_id})
+
+
 def decide_journaled(state: AccountState, item: items.CancelJournaled) -> Event | None:
     """Return the record of a cancel that was made without this ledger.
 
@@ -243,7 +270,7 @@ def decide_journaled(state: AccountState, item: items.CancelJournaled) -> Event 
         )
     if not item.is_unlisted:
         return None
-    return events.AccountCancelsAsked(
+    return account_events.AccountCancelsAsked(
         command_id=item.key,
         symbol=None,
         side=None,

@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from core import events
+from core import account_events, events, parent_events, preview_events
 from core.errors import CorruptRecordError
 from core.subjects import Kind, parse_subject, subject
 
 FIRST_PREV: Final = "0" * 64
 
 EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
-    "order.previewed": events.OrderPreviewed,
+    "order.previewed": preview_events.OrderPreviewed,
     "order.refused": events.OrderRefused,
     "order.submission_started": events.OrderSubmissionStarted,
     "order.accepted": events.OrderAccepted,
@@ -51,32 +51,33 @@ EVENT_CLASSES: Final[dict[str, type[events.Event]]] = {
     "order.replaced": events.OrderReplaced,
     "order.external_observed": events.OrderExternalObserved,
     "order.was_ours": events.OrderWasOurs,
-    "account.opened": events.AccountOpened,
-    "account.worker_started": events.AccountWorkerStarted,
-    "account.reconciled": events.AccountReconciled,
-    "account.listed": events.AccountListed,
-    "account.stale": events.AccountStale,
-    "account.frozen": events.AccountFrozen,
-    "account.cancels_asked": events.AccountCancelsAsked,
-    "account.halted": events.AccountHalted,
-    "account.halt_verified": events.AccountHaltVerified,
-    "account.resumed": events.AccountResumed,
-    "account.mode_set": events.AccountModeSet,
-    "account.positions_observed": events.AccountPositionsObserved,
-    "account.balances_observed": events.AccountBalancesObserved,
-    "account.position_break": events.AccountPositionBreak,
-    "account.position_agreed": events.AccountPositionAgreed,
-    "account.position_adopted": events.AccountPositionAdopted,
-    "account.cash_break": events.AccountCashBreak,
-    "account.added": events.AccountAdded,
-    "account.removed": events.AccountRemoved,
-    "token.issued": events.TokenIssued,
-    "token.refreshed": events.TokenRefreshed,
-    "token.refresh_failed": events.TokenRefreshFailed,
-    "token.expiring": events.TokenExpiring,
-    "token.expired": events.TokenExpired,
-    "token.revoked": events.TokenRevoked,
-    "command.unreadable": events.CommandUnreadable,
+    "order.parent_observed": parent_events.OrderParentObserved,
+    "account.opened": account_events.AccountOpened,
+    "account.worker_started": account_events.AccountWorkerStarted,
+    "account.reconciled": account_events.AccountReconciled,
+    "account.listed": account_events.AccountListed,
+    "account.stale": account_events.AccountStale,
+    "account.frozen": account_events.AccountFrozen,
+    "account.cancels_asked": account_events.AccountCancelsAsked,
+    "account.halted": account_events.AccountHalted,
+    "account.halt_verified": account_events.AccountHaltVerified,
+    "account.resumed": account_events.AccountResumed,
+    "account.mode_set": account_events.AccountModeSet,
+    "account.positions_observed": account_events.AccountPositionsObserved,
+    "account.balances_observed": account_events.AccountBalancesObserved,
+    "account.position_break": account_events.AccountPositionBreak,
+    "account.position_agreed": account_events.AccountPositionAgreed,
+    "account.position_adopted": account_events.AccountPositionAdopted,
+    "account.cash_break": account_events.AccountCashBreak,
+    "account.added": account_events.AccountAdded,
+    "account.removed": account_events.AccountRemoved,
+    "token.issued": account_events.TokenIssued,
+    "token.refreshed": account_events.TokenRefreshed,
+    "token.refresh_failed": account_events.TokenRefreshFailed,
+    "token.expiring": account_events.TokenExpiring,
+    "token.expired": account_events.TokenExpired,
+    "token.revoked": account_events.TokenRevoked,
+    "command.unreadable": account_events.CommandUnreadable,
 }
 _NAMES: Final = {event_class: name for name, event_class in EVENT_CLASSES.items()}
 # Newest schema of each type; absent means 1.

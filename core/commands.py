@@ -195,15 +195,22 @@ class HaltTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         check_text(self.reason, field="reason")
 
 
-class HaltAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Stop sending and cancel what is open; `symbol` empty means the whole account."""
+class HaltAccount(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Stop sending and cancel what is open; `symbol` empty means the whole account.
+
+    `file` tells the halt file that was put there with it from the next of its name.
+    """
 
     symbol: str
     detail: str
+    file: str = ""
 
     def __post_init__(self) -> None:
         check_scope(self.symbol)
         check_text(self.detail, field="detail")
+        check_text(self.file, field="file")
 
 
 class ResumeAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from core import events, items
+from core import account_events, events, items, readings
 from core.account_state import KICKED, AccountState, kick_key, message_key
 from core.balances import decide_balances
 from core.cancelling import (
@@ -37,11 +37,12 @@ from core.commands import (
     SubmitOrder,
 )
 from core.context import CLOCK_SKEW_MAX_S, Context
-from core.events import Environment, Event, Mode
+from core.events import Event
 from core.figures import decide_adopt, decide_positions
 from core.halting import decide_halt, decide_halt_file, decide_release, decide_resume
 from core.identity import decide_recognized
 from core.lost_fills import decide_not_listed, decide_taken_back
+from core.modes import Environment, Mode
 from core.modifying import (
     decide_modify,
     decide_modify_answered,
@@ -78,27 +79,27 @@ def decide(state: AccountState, item: items.Item, context: Context) -> Event | N
             return decide_modify(state, item, context)
         case items.ModifyAnswered():
             return decide_modify_answered(state, item)
-        case items.ModifyNotShown():
+        case readings.ModifyNotShown():
             return decide_not_shown(state, item, context)
         case items.ActAbandoned():
             return _abandoned(state, item)
-        case items.OrderSeen():
+        case readings.OrderSeen():
             return decide_recognized(state, item) or decide_seen(state, item, context)
-        case items.RowUnreadable():
+        case readings.RowUnreadable():
             return decide_unreadable(state, item)
-        case items.UnreadOrderOpen():
+        case readings.UnreadOrderOpen():
             return decide_cancel_unread(state, item)
-        case items.OrderUnread():
+        case readings.OrderUnread():
             return decide_unread(state, item, context)
-        case items.AbsenceConfirmed():
+        case readings.AbsenceConfirmed():
             return _absent(state, item, context)
-        case items.FillsTakenBack():
+        case readings.FillsTakenBack():
             return decide_taken_back(state, item, context)
-        case items.FillsNotListed():
+        case readings.FillsNotListed():
             return decide_not_listed(state, item, context)
-        case items.PositionsSeen():
+        case readings.PositionsSeen():
             return decide_positions(state, item, context)
-        case items.BalancesSeen():
+        case readings.BalancesSeen():
             return decide_balances(state, item, context)
         case _:
             return _account(state, item)
@@ -156,11 +157,11 @@ def is_taken_again(item: items.Item) -> bool:
     """Say whether an item may lead to several events, and is decided again after each."""
     match item:
         case (
-            items.OrderSeen()
+            readings.OrderSeen()
             | items.ActAbandoned()
-            | items.FillsTakenBack()
-            | items.PositionsSeen()
-            | items.BalancesSeen()
+            | readings.FillsTakenBack()
+            | readings.PositionsSeen()
+            | readings.BalancesSeen()
         ):
             return True
         case items.CommandItem(command=CancelOrders()):
@@ -221,7 +222,9 @@ def _mode_set(state: AccountState, item: items.CommandItem, mode: Mode) -> Event
         return refused(
             item, Refusal.ACCOUNT_READ_ONLY, "live accounts wait for limits and approvals"
         )
-    return events.AccountModeSet(command_id=item.command_id, person=item.principal, mode=mode)
+    return account_events.AccountModeSet(
+        command_id=item.command_id, person=item.principal, mode=mode
+    )
 
 
 def _placed(state: AccountState, item: items.PlaceAnswered) -> Event | None:
@@ -272,7 +275,7 @@ def _abandoned(state: AccountState, item: items.ActAbandoned) -> Event | None:
     return None
 
 
-def _absent(state: AccountState, item: items.AbsenceConfirmed, context: Context) -> Event | None:
+def _absent(state: AccountState, item: readings.AbsenceConfirmed, context: Context) -> Event | None:
     order = state.orders.get(item.order_id)
     enough = item.listings >= context.timing.absence_listings_min
     if order is None or not enough or item.first_listing_at <= order.arrives_by:
@@ -290,7 +293,7 @@ def _absent(state: AccountState, item: items.AbsenceConfirmed, context: Context)
 
 
 _AccountItem = (
-    items.RoundCompleted
+    readings.RoundCompleted
     | items.GapNoticed
     | items.PushKicked
     | items.HaltFileSeen
@@ -304,7 +307,7 @@ _AccountItem = (
 
 def _account(state: AccountState, item: _AccountItem) -> Event | None:
     match item:
-        case items.RoundCompleted():
+        case readings.RoundCompleted():
             return _round_completed(state, item)
         case items.CancelJournaled():
             return decide_journaled(state, item)
@@ -313,17 +316,17 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
         case items.GapNoticed():
             if item.gap <= state.gap:
                 return None
-            return events.AccountStale(gap=item.gap, cause=item.cause)
+            return account_events.AccountStale(gap=item.gap, cause=item.cause)
         case items.PushKicked():
             if kick_key(item.connection) in state.frozen_for:
                 return None
-            return events.AccountFrozen(cause=KICKED, detail=item.connection)
+            return account_events.AccountFrozen(cause=KICKED, detail=item.connection)
         case items.HaltFileSeen():
             return decide_halt_file(state, item)
         case items.AccountBegins():
             if state.opened is not None:
                 return None
-            return events.AccountOpened(
+            return account_events.AccountOpened(
                 environment=item.environment,
                 mode=item.mode,
                 ledger_id=item.ledger_id,
@@ -332,11 +335,13 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
         case items.WorkerStarts():
             if state.run_id == item.run_id:
                 return None
-            return events.AccountWorkerStarted(run_id=item.run_id, number_check=item.number_check)
+            return account_events.AccountWorkerStarted(
+                run_id=item.run_id, number_check=item.number_check
+            )
         case items.Unreadable():
             if message_key(item) in state.handled:
                 return None
-            return events.CommandUnreadable(
+            return account_events.CommandUnreadable(
                 code=item.code,
                 subject=item.subject,
                 stream=item.stream,
@@ -348,9 +353,9 @@ def _account(state: AccountState, item: _AccountItem) -> Event | None:
             assert_never(item)
 
 
-def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event | None:
+def _round_completed(state: AccountState, item: readings.RoundCompleted) -> Event | None:
     if state.is_stale and item.gaps >= state.gap:
-        return events.AccountReconciled(
+        return account_events.AccountReconciled(
             orders_read=item.orders_read,
             orders_since=item.orders_since,
             listed_at=item.listed_at or msgspec.UNSET,
@@ -358,17 +363,17 @@ def _round_completed(state: AccountState, item: items.RoundCompleted) -> Event |
     return _verified(state, item) or _listed(state, item)
 
 
-def _listed(state: AccountState, item: items.RoundCompleted) -> Event | None:
+def _listed(state: AccountState, item: readings.RoundCompleted) -> Event | None:
     """Return how far the listings went, if that is not recorded for about a day."""
     if state.is_stale or item.listed_at is None:
         return None
     # A broker's clock that was ahead is corrected in the same way.
     if state.listed_at is not None and abs(item.listed_at - state.listed_at) < LISTED_EVERY:
         return None
-    return events.AccountListed(listed_at=item.listed_at)
+    return account_events.AccountListed(listed_at=item.listed_at)
 
 
-def _verified(state: AccountState, item: items.RoundCompleted) -> Event | None:
+def _verified(state: AccountState, item: readings.RoundCompleted) -> Event | None:
     if item.open_symbols is None:
         # This ledger's own word for what is open at the broker is not enough.
         return None
@@ -377,7 +382,7 @@ def _verified(state: AccountState, item: items.RoundCompleted) -> Event | None:
         is_later = item.after_n >= halted_n
         is_open = is_open_under(state, scope, item.open_symbols)
         if is_later and not is_open and not _may_arrive(state, scope, item.open_from):
-            return events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
+            return account_events.AccountHaltVerified(symbol=scope, orders_read=item.orders_read)
     return None
 
 

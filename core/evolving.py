@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events, preview_events
 from core.account_state import (
     HIDING_CAUSES,
     KICKED,
@@ -19,7 +19,8 @@ from core.account_state import (
     message_key,
 )
 from core.balances import is_first_told
-from core.bases import Traded, moves_of, with_bases
+from core.bases import Traded, charged, moves_of, with_bases
+from core.cancelling import with_unsent
 from core.codec import Recorded
 from core.halting import after_change, after_halt, after_resume, after_verified
 from core.identity import with_moved
@@ -44,7 +45,7 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
     """Return what is true after one more event; never fails on an event that was stored."""
     event = recorded.data
     match event:
-        case events.OrderPreviewed():
+        case preview_events.OrderPreviewed():
             return _previewed(_claimed(state, event), event, recorded)
         case events.OrderRefused():
             after = _claimed(state, event)
@@ -58,75 +59,78 @@ def evolve(state: AccountState, recorded: Recorded) -> AccountState:
         case events.OrderModifyStarted():
             return _order(_claimed(state, event), event, recorded)
         case (
-            events.AccountOpened()
-            | events.AccountWorkerStarted()
-            | events.AccountReconciled()
-            | events.AccountListed()
-            | events.AccountStale()
-            | events.AccountFrozen()
-            | events.AccountCancelsAsked()
-            | events.AccountHalted()
-            | events.AccountHaltVerified()
-            | events.AccountResumed()
-            | events.AccountModeSet()
-            | events.AccountPositionsObserved()
-            | events.AccountBalancesObserved()
-            | events.AccountPositionBreak()
-            | events.AccountPositionAgreed()
-            | events.AccountPositionAdopted()
-            | events.AccountCashBreak()
+            account_events.AccountOpened()
+            | account_events.AccountWorkerStarted()
+            | account_events.AccountReconciled()
+            | account_events.AccountListed()
+            | account_events.AccountStale()
+            | account_events.AccountFrozen()
+            | account_events.AccountCancelsAsked()
+            | account_events.AccountHalted()
+            | account_events.AccountHaltVerified()
+            | account_events.AccountResumed()
+            | account_events.AccountModeSet()
+            | account_events.AccountPositionsObserved()
+            | account_events.AccountBalancesObserved()
+            | account_events.AccountPositionBreak()
+            | account_events.AccountPositionAgreed()
+            | account_events.AccountPositionAdopted()
+            | account_events.AccountCashBreak()
         ):
             return with_bases(state, _account(state, event, recorded), event)
         case (
-            events.TokenIssued()
-            | events.TokenRefreshed()
-            | events.TokenRefreshFailed()
-            | events.TokenExpiring()
-            | events.TokenExpired()
-            | events.TokenRevoked()
+            account_events.TokenIssued()
+            | account_events.TokenRefreshed()
+            | account_events.TokenRefreshFailed()
+            | account_events.TokenExpiring()
+            | account_events.TokenExpired()
+            | account_events.TokenRevoked()
         ):
             before = None if state.token is None else state.token.fact
             token = TokenState(fact=state_after(before, event), event=event)
             return replace(state, token=token)
-        case events.CommandUnreadable():
+        case account_events.CommandUnreadable():
             return replace(state, handled=state.handled.put(message_key(event), ""))
-        case events.AccountAdded() | events.AccountRemoved():
+        case account_events.AccountAdded() | account_events.AccountRemoved():
             return state
         case _:
             return _order(state, event, recorded)
 
 
-def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded) -> AccountState:
+def _account(
+    state: AccountState, event: account_events.AccountEvent, recorded: Recorded
+) -> AccountState:
     match event:
-        case events.AccountOpened():
+        case account_events.AccountOpened():
             return replace(state, account=recorded.account, opened=event)
-        case events.AccountWorkerStarted():
+        case account_events.AccountWorkerStarted():
             check = state.number_check or event.number_check
             return replace(state, run_id=event.run_id, is_stale=True, gap=0, number_check=check)
-        case events.AccountReconciled():
+        case account_events.AccountReconciled():
             # `recorded_at` may be ahead of every clock after a jump.
             listed_at = event.listed_at or event.orders_since
             return replace(state, is_stale=False, listed_at=listed_at)
-        case events.AccountListed():
+        case account_events.AccountListed():
             return replace(state, listed_at=event.listed_at)
-        case events.AccountStale():
+        case account_events.AccountStale():
             return replace(state, is_stale=True, gap=event.gap)
-        case events.AccountFrozen():
+        case account_events.AccountFrozen():
             frozen_at = state.frozen_at.put(event.symbol, recorded.n)
             return replace(_frozen(state, event), frozen_at=frozen_at)
-        case events.AccountCancelsAsked():
-            return replace(state, handled=_handled(state, event.command_id, ""))
-        case events.AccountHalted():
+        case account_events.AccountCancelsAsked():
+            after = replace(state, handled=_handled(state, event.command_id, ""))
+            return with_unsent(after, event, event.unread)
+        case account_events.AccountHalted():
             return after_halt(state, event, recorded.n)
-        case events.AccountHaltVerified():
+        case account_events.AccountHaltVerified():
             return after_verified(state, event)
-        case events.AccountResumed():
+        case account_events.AccountResumed():
             return after_resume(state, event)
-        case events.AccountModeSet():
+        case account_events.AccountModeSet():
             opened = None if state.opened is None else replace(state.opened, mode=event.mode)
             handled = _handled(state, event.command_id, "")
             return replace(state, opened=opened, handled=handled)
-        case events.AccountPositionsObserved():
+        case account_events.AccountPositionsObserved():
             positions = Keyed[Decimal]()
             for figure in event.positions:
                 positions = positions.put(figure.key, figure.quantity)
@@ -139,9 +143,9 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 sold_since=Keyed[Decimal](),
                 position_figures=event.positions,
             )
-        case events.AccountBalancesObserved():
+        case account_events.AccountBalancesObserved():
             return replace(state, balances=event, cash_expected=_cash_after(state, event))
-        case events.AccountPositionBreak():
+        case account_events.AccountPositionBreak():
             broken = PositionBreak(
                 break_id=recorded.event_id,
                 symbol=event.symbol,
@@ -150,10 +154,10 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
             )
             key = position_key(event.symbol, event.market)
             return replace(state, breaks=state.breaks.put(key, broken))
-        case events.AccountPositionAgreed():
+        case account_events.AccountPositionAgreed():
             key = position_key(event.symbol, event.market)
             return replace(state, breaks=state.breaks.without(key))
-        case events.AccountPositionAdopted():
+        case account_events.AccountPositionAdopted():
             key = position_key(event.symbol, event.market)
             return replace(
                 state,
@@ -161,14 +165,14 @@ def _account(state: AccountState, event: events.AccountEvent, recorded: Recorded
                 expected=state.expected.put(key, event.quantity),
                 handled=_handled(state, event.command_id, ""),
             )
-        case events.AccountCashBreak():
+        case account_events.AccountCashBreak():
             currency, amount = event.observed.currency, event.observed.amount
             return replace(state, cash_expected=state.cash_expected.put(currency, amount))
         case _:
             assert_never(event)
 
 
-def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
+def _frozen(state: AccountState, event: account_events.AccountFrozen) -> AccountState:
     frozen_for = state.frozen_for.put(freeze_key(event), event.symbol)
     if event.cause in HIDING_CAUSES:
         state = replace(state, hidden_symbols=state.hidden_symbols | {event.symbol})
@@ -181,7 +185,7 @@ def _frozen(state: AccountState, event: events.AccountFrozen) -> AccountState:
 
 def _claimed(
     state: AccountState,
-    event: events.OrderPreviewed | events.OrderRefused | events.OrderModifyStarted,
+    event: preview_events.OrderPreviewed | events.OrderRefused | events.OrderModifyStarted,
 ) -> AccountState:
     # A key belongs to its first use.
     if isinstance(event.claim, msgspec.UnsetType) or event.claim.key in state.claims:
@@ -190,7 +194,7 @@ def _claimed(
 
 
 def _previewed(
-    state: AccountState, event: events.OrderPreviewed, recorded: Recorded
+    state: AccountState, event: preview_events.OrderPreviewed, recorded: Recorded
 ) -> AccountState:
     previews = state.previews
     # By the previews' own times: after a jump of the wall clock and back, `recorded_at` is ahead of
@@ -311,12 +315,15 @@ def _traded(state: AccountState, event: Traded, recorded: Recorded) -> AccountSt
         expected=state.expected.put(key, (state.expected.get(key) or Decimal(0)) + moves.expected),
         cash_expected=_paid(state, event.price.currency, moves.cash),
         unlisted=moves.unlisted,
+        unseen=moves.unseen,
         bought_since=since if is_buy else state.bought_since,
         sold_since=state.sold_since if is_buy else since,
     )
 
 
-def _cash_after(state: AccountState, event: events.AccountBalancesObserved) -> Keyed[Decimal]:
+def _cash_after(
+    state: AccountState, event: account_events.AccountBalancesObserved
+) -> Keyed[Decimal]:
     """Return what cash is expected: the first figures, and later ones where only rounding differs.
 
     Each fill is rounded by the broker; without this the differences would add up to a break.
@@ -336,15 +343,16 @@ def _order(state: AccountState, event: events.OrderEvent, recorded: Recorded) ->
     # Only an answer that came too late has an id which another order may own.
     claimed = event.tiger_order_id if isinstance(event, events.OrderAnswerObserved) else ""
     changed = order_after(order, event, is_tiger_id_new=claimed not in state.by_tiger_id)
-    after = _put(state, changed, recorded)
+    after = with_unsent(_put(state, changed, recorded), event, order.tiger_order_id)
     if isinstance(event, events.OrderAccepted) and event.moved_from:
         after = with_moved(after, event)
     if isinstance(event, events.OrderCancelImported):
         return replace(after, handled=_handled(state, event.key, event.order_id))
     is_paid_here = order.spec.security is not SecurityType.FUTURE
     if isinstance(event, events.OrderChargesObserved) and is_paid_here:
-        more = event.charges.amount - order.charges
-        return replace(after, cash_expected=_paid(state, event.charges.currency, -more))
+        moved, unseen = charged(state, order, event)
+        paid = _paid(state, event.charges.currency, moved)
+        return replace(after, cash_expected=paid, unseen=unseen)
     if changed.tiger_order_id and changed.tiger_order_id != order.tiger_order_id:
         by_tiger_id = state.by_tiger_id.put(changed.tiger_order_id, order.order_id)
         return replace(after, by_tiger_id=by_tiger_id)

@@ -7,7 +7,7 @@ module of its own, `core.balances`.
 
 from decimal import Decimal
 
-from core import events, items
+from core import account_events, items, readings
 from core.account_state import AccountState
 from core.commands import AdoptPosition
 from core.context import Context
@@ -20,7 +20,7 @@ from core.terms import position_key, symbol_of
 
 
 def decide_positions(
-    state: AccountState, seen: items.PositionsSeen, context: Context
+    state: AccountState, seen: readings.PositionsSeen, context: Context
 ) -> Event | None:
     """Return the new complete list, a break, or the end of one; decided again after each.
 
@@ -31,7 +31,9 @@ def decide_positions(
         return finding
     figures = tuple(sorted(seen.positions, key=lambda figure: figure.key))
     if _is_news(state, figures):
-        return events.AccountPositionsObserved(positions=figures, observed_at=seen.observed_at)
+        return account_events.AccountPositionsObserved(
+            positions=figures, observed_at=seen.observed_at
+        )
     told = {f.key: f.quantity for f in figures}
     is_quiet = seen.quiet_reads >= context.timing.quiet_reads_min
     hidden = {row.symbol for row in seen.unreadable}
@@ -47,16 +49,19 @@ def decide_positions(
             continue
         if observed == expected:
             if broken is not None:
-                return events.AccountPositionAgreed(symbol=symbol, market=market, quantity=observed)
+                return account_events.AccountPositionAgreed(
+                    symbol=symbol, market=market, quantity=observed
+                )
             continue
         is_told = broken is not None and broken.observed == observed
         if not is_told and is_quiet and not _has_fills_to_come(state, symbol_of(symbol)):
-            return events.AccountPositionBreak(
+            return account_events.AccountPositionBreak(
                 symbol=symbol,
                 market=market,
                 expected=expected,
                 observed=observed,
                 reads=seen.quiet_reads,
+                quiet_from=seen.quiet_from,
             )
     return None
 
@@ -70,7 +75,11 @@ def decide_adopt(state: AccountState, item: items.CommandItem, command: AdoptPos
             if held != broken.observed:
                 detail = f"the position of {broken.symbol} has changed since, to {held}"
                 return refused(item, Refusal.BREAK_UNKNOWN, detail)
-            return events.AccountPositionAdopted(
+            if held != (state.observed.get(key) or Decimal(0)):
+                # What was recorded last may have been in the figure that was shown.
+                detail = f"{broken.symbol} has filled since its position was read; look again"
+                return refused(item, Refusal.BREAK_UNKNOWN, detail)
+            return account_events.AccountPositionAdopted(
                 command_id=item.command_id,
                 person=item.principal,
                 break_id=broken.break_id,
@@ -82,7 +91,7 @@ def decide_adopt(state: AccountState, item: items.CommandItem, command: AdoptPos
     return refused(item, Refusal.BREAK_UNKNOWN, detail)
 
 
-def _finding(state: AccountState, unreadable: tuple[items.RowUnreadable, ...]) -> Event | None:
+def _finding(state: AccountState, unreadable: tuple[readings.RowUnreadable, ...]) -> Event | None:
     found = (decide_unreadable(state, row) for row in unreadable)
     return next((event for event in found if event is not None), None)
 
@@ -91,7 +100,7 @@ def _has_fills_to_come(state: AccountState, symbol: str) -> bool:
     return any(has_fills_to_come(state, order) for order in state.watched_of(symbol))
 
 
-def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) -> bool:
+def _is_news(state: AccountState, figures: tuple[account_events.PositionFigure, ...]) -> bool:
     known = state.position_figures
     if known is None or _said(figures) != _said(known):
         return True
@@ -101,6 +110,6 @@ def _is_news(state: AccountState, figures: tuple[events.PositionFigure, ...]) ->
 
 
 def _said(
-    figures: tuple[events.PositionFigure, ...],
+    figures: tuple[account_events.PositionFigure, ...],
 ) -> list[tuple[str, Decimal, Decimal | None]]:
     return [(f.key, f.quantity, f.average_cost) for f in figures]

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from core import events, items
+from core import account_events, events, items
 from core.account_state import AccountState
 from core.commands import Halt, HaltTrading, ReleaseOrder, ResumeAccount
 from core.events import Event
@@ -31,17 +31,20 @@ def decide_halt(state: AccountState, item: items.CommandItem, command: Halt) -> 
     if is_models and symbol and not is_repeated and len(halted) >= HALTED_SYMBOLS_MAX:
         detail = f"{len(halted)} symbols are halted already; halt the account instead"
         return refused(item, Refusal.INVALID_TERMS, detail)
-    halt = events.AccountHalted(
+    halt = account_events.AccountHalted(
         command_id=item.command_id,
         person=item.principal,
         symbol=symbol,
         detail=command.reason if isinstance(command, HaltTrading) else command.detail,
+        file="" if isinstance(command, HaltTrading) or symbol else command.file,
         is_repeated=is_repeated,
     )
     return _beside_others(state, halt) if is_models and not is_repeated else halt
 
 
-def _beside_others(state: AccountState, halt: events.AccountHalted) -> events.AccountHalted:
+def _beside_others(
+    state: AccountState, halt: account_events.AccountHalted
+) -> account_events.AccountHalted:
     """Return a model's halt as one that is new only for what no halt stood over."""
     if not halt.symbol:
         return replace(halt, spares=tuple(sorted(state.halted_symbols)))
@@ -64,11 +67,13 @@ def wants_strangers_cancelled(state: AccountState, symbol: str) -> bool:
     return (unverified.get(symbol) or 0) > state.verified_n
 
 
-def decide_halt_file(state: AccountState, item: items.HaltFileSeen) -> events.AccountHalted | None:
+def decide_halt_file(
+    state: AccountState, item: items.HaltFileSeen
+) -> account_events.AccountHalted | None:
     """Return the halt of a file, unless the account still is halted by this one."""
     if state.is_halted and item.file in ("", state.halt_file):
         return None
-    return events.AccountHalted(
+    return account_events.AccountHalted(
         command_id="", person="halt file", symbol="", detail=item.detail, file=item.file
     )
 
@@ -79,7 +84,7 @@ def decide_resume(state: AccountState, item: items.CommandItem, command: ResumeA
     if blocked_n > command.shown_n:
         detail = f"event {blocked_n} halted or froze more than was shown"
         return refused(item, Refusal.SHOWN_OUTDATED, detail)
-    return events.AccountResumed(
+    return account_events.AccountResumed(
         command_id=item.command_id, person=item.principal, symbol=command.symbol
     )
 
@@ -106,7 +111,7 @@ def decide_release(state: AccountState, item: items.CommandItem, command: Releas
     )
 
 
-def after_halt(state: AccountState, event: events.AccountHalted, n: int) -> AccountState:
+def after_halt(state: AccountState, event: account_events.AccountHalted, n: int) -> AccountState:
     """Return what is true after a halt, the account's event `n`."""
     # A halt by the local file has no command.
     handled = state.handled.put(event.command_id, "") if event.command_id else state.handled
@@ -128,7 +133,7 @@ def after_halt(state: AccountState, event: events.AccountHalted, n: int) -> Acco
     )
 
 
-def after_verified(state: AccountState, event: events.AccountHaltVerified) -> AccountState:
+def after_verified(state: AccountState, event: account_events.AccountHaltVerified) -> AccountState:
     """Return what is true once readings have shown that nothing of a halt's scope is open."""
     scope = event.symbol
     verified_n = state.verified_n if scope else state.unverified_halts.get("") or state.verified_n
@@ -136,7 +141,7 @@ def after_verified(state: AccountState, event: events.AccountHaltVerified) -> Ac
     return replace(state, unverified_halts=unverified, verified_n=verified_n)
 
 
-def after_resume(state: AccountState, event: events.AccountResumed) -> AccountState:
+def after_resume(state: AccountState, event: account_events.AccountResumed) -> AccountState:
     """Return what is true after a person's resume; the account's lifts every symbol's freeze."""
     symbol = event.symbol
     # What a single halt had not seen gone yet is the account's again.

@@ -6,8 +6,8 @@ the same side. Its size is no part of that: a person may have changed it before 
 
 from msgspec.structs import replace
 
-from core import events, items
-from core.account_state import IDENTITY_UNCLEAR, AccountState, freeze_key
+from core import account_events, events, parent_events, readings
+from core.account_state import IDENTITY_UNCLEAR, AccountState, freeze
 from core.ids import derived_id
 from core.orders import Order, Phase
 
@@ -18,8 +18,8 @@ def stranger_id(state: AccountState, tiger_order_id: str) -> str:
 
 
 def decide_recognized(
-    state: AccountState, seen: items.OrderSeen
-) -> events.OrderAccepted | events.OrderWasOurs | events.AccountFrozen | None:
+    state: AccountState, seen: readings.OrderSeen
+) -> events.OrderAccepted | events.OrderWasOurs | account_events.AccountFrozen | None:
     """Return the next event where a whole row shows that a stranger on the books is one of ours.
 
     The rows before it lacked the mark, say. First our order takes over the broker's id and what is
@@ -66,8 +66,34 @@ def with_moved(state: AccountState, event: events.OrderAccepted) -> AccountState
             orders = orders.put(leg.order_id, replace(leg, parent_order_id=event.order_id))
     stranger, ours = orders.get(event.moved_from), orders.get(event.order_id)
     if stranger is not None and ours is not None and stranger.has_lost_fills:
-        orders = orders.put(ours.order_id, replace(ours, has_lost_fills=True))
+        orders = orders.put(ours.order_id, replace(ours, losses=stranger.losses))
     return replace(state, executions=executions, orders=orders)
+
+
+def decide_parent(
+    state: AccountState, order: Order, seen: readings.OrderSeen
+) -> parent_events.OrderParentObserved | None:
+    """Return what an order from elsewhere was made of, where only a later row can tell.
+
+    Its parent's row was on no book when its own was first read. By its mark alone a row is of no
+    order of ours that is not found: it may be that order's own.
+    """
+    if not order.is_external or order.parent_order_id:
+        return None
+    parent = state.orders.get(parent_of(state, seen))
+    if parent is None or not parent.tiger_order_id or _hangs_on(state, parent, order):
+        return None
+    return parent_events.OrderParentObserved(
+        order_id=order.order_id, parent_order_id=parent.order_id
+    )
+
+
+def _hangs_on(state: AccountState, order: Order, other: Order) -> bool:
+    """Say whether an order is the other one, or was made of it or of what was made of it."""
+    above: Order | None = order
+    while above is not None and above.order_id != other.order_id:
+        above = state.orders.get(above.parent_order_id)
+    return above is not None
 
 
 def _has_moved(order: Order) -> bool:
@@ -84,25 +110,24 @@ def _moves(order: Order) -> tuple[object, ...]:
 
 
 def _left_in_doubt(
-    state: AccountState, order: Order, seen: items.OrderSeen
-) -> events.AccountFrozen | None:
+    state: AccountState, order: Order, seen: readings.OrderSeen
+) -> account_events.AccountFrozen | None:
     detail = f"{order.order_id} and {seen.tiger_order_id}: what is recorded moved something else"
-    found = events.AccountFrozen(cause=IDENTITY_UNCLEAR, detail=detail, symbol=seen.symbol)
-    return None if freeze_key(found) in state.frozen_for else found
+    return freeze(state, IDENTITY_UNCLEAR, detail, symbol=seen.symbol)
 
 
-def marked_order(state: AccountState, seen: items.OrderSeen) -> Order | None:
+def marked_order(state: AccountState, seen: readings.OrderSeen) -> Order | None:
     """Return the order of ours whose mark a row bears."""
     return state.orders.get(state.by_mark.get(seen.mark) or "") if seen.mark else None
 
 
-def is_ours(order: Order, seen: items.OrderSeen) -> bool:
+def is_ours(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a row shows this order of ours."""
     is_named = (seen.mark, seen.order_number) == (order.mark, order.order_number)
     return is_named and is_traded(order, seen)
 
 
-def is_traded(order: Order, seen: items.OrderSeen) -> bool:
+def is_traded(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a row is about what an order trades."""
     return (seen.contract, seen.market, seen.side) == (
         order.spec.contract,
@@ -111,14 +136,14 @@ def is_traded(order: Order, seen: items.OrderSeen) -> bool:
     )
 
 
-def names_no_other(order: Order, seen: items.OrderSeen) -> bool:
+def names_no_other(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether what a row tells of mark and number is this order's, where it tells of them."""
     # An order of the phone app has the number 0.
     number = seen.order_number if seen.order_number.strip("0") else ""
     return seen.mark in ("", order.mark) and number in ("", order.order_number)
 
 
-def half_named(state: AccountState, seen: items.OrderSeen) -> Order | None:
+def half_named(state: AccountState, seen: readings.OrderSeen) -> Order | None:
     """Return the order of ours, not found yet, that a row names, if it names no other beside it.
 
     Such a row may be half written. One of another number, where we gave two that cancel each other,
@@ -131,12 +156,12 @@ def half_named(state: AccountState, seen: items.OrderSeen) -> Order | None:
     return order if names_no_other(order, seen) or _may_be_the_other(order, seen) else None
 
 
-def _may_be_the_other(order: Order, seen: items.OrderSeen) -> bool:
+def _may_be_the_other(order: Order, seen: readings.OrderSeen) -> bool:
     is_marked = seen.mark == order.mark and order.spec.or_stop is not None
     return is_marked and is_traded(order, seen)
 
 
-def parent_of(state: AccountState, seen: items.OrderSeen) -> str:
+def parent_of(state: AccountState, seen: readings.OrderSeen) -> str:
     """Return the id of the order in the ledger that the broker made this one of, or ""."""
     parent_id = state.by_tiger_id.get(seen.parent_tiger_id) if seen.parent_tiger_id else None
     if parent_id is not None:
@@ -146,7 +171,7 @@ def parent_of(state: AccountState, seen: items.OrderSeen) -> str:
     return marked.order_id if marked is not None and _is_made_of(marked, seen) else ""
 
 
-def _is_made_of(order: Order, seen: items.OrderSeen) -> bool:
+def _is_made_of(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a row that bears an order's mark is of what the broker made of that order."""
     is_same = seen.order_number == order.order_number
     is_about_it = (seen.contract, seen.market) == (order.spec.contract, order.spec.market)

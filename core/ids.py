@@ -26,3 +26,13 @@ def derived_id(prefix: str, *parts: str) -> str:
     """
     digest = hashlib.sha256("\0".join((prefix, *parts)).encode()).hexdigest()
     return f"{prefix}-{digest[:_DIGEST_CHARACTERS]}"
+
+
+def file_id(*, inode: int, modified_ns: int, changed_ns: int) -> str:
+    """Return what tells a file from the next of its name.
+
+    One that is moved away and back, or copied with its times, keeps the time of its content and
+    often the inode; that of its last change of any kind (`st_ctime`) it cannot keep. Where that is
+    the time of birth (Windows), the content's tells more.
+    """
+    return f"{inode}:{modified_ns}:{changed_ns}"

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from core.events import PositionFigure
+from core.account_events import PositionFigure
 from core.terms import SecurityType
 
 SYMBOLS_MAX: Final = 50

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from core import events, items
+from core import events, items, readings
 from core.account_state import AccountState
 from core.cancelling import is_from_elsewhere
 from core.claims import claim_of
@@ -141,7 +141,7 @@ def patched(order: Order, command: ModifyOrder, contract: items.ContractFacts | 
             raise CommandError("expected no quantity for an order by amount", field="quantity")
         quantity = parse_positive(command.quantity, field="quantity")
         _check_step(quantity, lot_of(spec, contract), field="quantity")
-        filled = max(order.filled_quantity, order.recorded_quantity)
+        filled = order.known_filled
         if quantity <= filled:
             raise CommandError(
                 f"expected quantity above the {filled} that are filled, was {quantity}; "
@@ -177,7 +177,7 @@ def decide_modify_answered(state: AccountState, item: items.ModifyAnswered) -> E
 
 
 def decide_not_shown(
-    state: AccountState, item: items.ModifyNotShown, context: Context
+    state: AccountState, item: readings.ModifyNotShown, context: Context
 ) -> Event | None:
     """Return that a change was not applied, where the evidence is enough."""
     order = state.orders.get(item.order_id)

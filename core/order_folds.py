@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from core import events
+from core import events, parent_events
 from core.orders import FINAL_PHASES, CancelPhase, ModifyPhase, Order, Phase
 from core.terms import OrderSpec, OrderType, TermsError
 
@@ -26,6 +26,15 @@ ModifyEvent = (
     | events.OrderReplaced
 )
 
+# What tells how much of an order is filled, by the broker's own figure.
+_TOLD: Final = (
+    events.OrderWorking,
+    events.OrderFilled,
+    events.OrderCancelled,
+    events.OrderExpired,
+    events.OrderRejected,
+    events.OrderOutcomeUnknown,
+)
 
 # Outcomes by their stored names; see `core.items.Outcome`.
 _CANCEL_BY_OUTCOME: Final = {
@@ -42,6 +51,10 @@ def order_after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool
         is_tiger_id_new: no other order of the account has the broker's id that the event brings.
     """
     changed = _after(order, event, is_tiger_id_new=is_tiger_id_new)
+    # What is recorded beyond it counts once it is taken back.
+    is_fallen = changed.recorded_quantity <= changed.filled_quantity < order.filled_quantity
+    if is_fallen and isinstance(event, _TOLD):
+        changed = replace(changed, losses=changed.losses + 1)
     is_answered = changed.modify is not ModifyPhase.STARTED
     if changed.wanted is not None and changed.phase in FINAL_PHASES and is_answered:
         # An order that is done can no more be changed, whatever became of the request; but what the
@@ -57,6 +70,8 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
             return _taken_over(accepted, event) if event.moved_from else accepted
         case events.OrderWasOurs():
             return _emptied(order, event.owner_order_id)
+        case parent_events.OrderParentObserved():
+            return replace(order, parent_order_id=event.parent_order_id)
         case events.OrderAnswerObserved():
             is_new = bool(event.tiger_order_id) and is_tiger_id_new
             if is_new and not order.tiger_order_id:
@@ -89,8 +104,8 @@ def _after(order: Order, event: events.OrderEvent, *, is_tiger_id_new: bool) -> 
         case events.OrderFillTakenBack():
             less = _recorded(order, event.contract, -event.quantity)
             # What a broker's mean was made of is not known any more.
-            filled = event.filled_quantity
-            return replace(less, filled_quantity=filled, average_price=None, has_lost_fills=True)
+            filled, losses = event.filled_quantity, order.losses + 1
+            return replace(less, filled_quantity=filled, average_price=None, losses=losses)
         case events.OrderCancelImported():
             if order.cancel is CancelPhase.STARTED:
                 # The desk's own request is under way, and its answer is still to come.

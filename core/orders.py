@@ -104,8 +104,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     average_price: Decimal | None = None
     recorded_quantity: Decimal = Decimal(0)
     recorded_legs: tuple[tuple[str, Decimal], ...] = ()
-    # Fills of it were taken back: what its row means by "filled" is its whole size no more.
-    has_lost_fills: bool = False
+    # How often fills of it were taken back, or told of no more.
+    losses: int = 0
     charges: Decimal = Decimal(0)
     cancel: CancelPhase = CancelPhase.NONE
     cancel_command: str = ""
@@ -122,8 +122,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_watched(self) -> bool:
-        """Whether the broker must still be asked: it may trade, or fills are not all recorded."""
-        return self.is_open or self.recorded_quantity < self.filled_quantity
+        """Whether the broker must still be asked: it may trade, or fills are not all recorded.
+
+        One that a person released is looked for only as long as any other that left.
+        """
+        has_to_come = self.recorded_quantity < self.filled_quantity
+        return self.is_open or (has_to_come and self.phase is not Phase.RELEASED)
+
+    @property
+    def has_lost_fills(self) -> bool:
+        """Whether what its row means by "filled" is its whole size no more."""
+        return self.losses > 0
+
+    @property
+    def known_filled(self) -> Decimal:
+        """What is filled by the broker's figure, or by what is recorded, whichever is more."""
+        return max(self.filled_quantity, self.recorded_quantity)
 
     @property
     def unit_sizes(self) -> dict[str, Decimal]:

@@ -6,15 +6,16 @@ from typing import Final
 
 import msgspec
 
-from core import events, items
+from core import items, preview_events
 from core.account_state import AccountState
 from core.claims import claim_of
 from core.commands import AlgoAsked, LegAsked, PreviewOrder, StopAsked
 from core.context import Context
 from core.errors import CommandError
-from core.events import Check, Event
+from core.events import Event
 from core.ids import derived_id
 from core.money import Money, is_multiple, parse_positive
+from core.preview_events import Check
 from core.price_sense import is_triggered, price_checks
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
@@ -59,7 +60,7 @@ def decide_preview(
     except (CommandError, ValueError) as error:
         return refused(item, Refusal.INVALID_TERMS, str(error))
     checks = _checks(state, spec, answer, context)
-    return events.OrderPreviewed(
+    return preview_events.OrderPreviewed(
         preview_id=derived_id("prv", state.account, item.command_id),
         command_id=item.command_id,
         spec=spec,
@@ -186,7 +187,6 @@ def _checks(
     contract = answer.contract
     no = shut_gate(state, spec, context)
     price = reference_price(spec, answer.quote)
-    lot = lot_of(spec, contract)
     checks = [
         Check(
             name="account_open",
@@ -198,11 +198,7 @@ def _checks(
             passed=contract.is_tradeable,
             detail=f"{spec.symbol} on {spec.market} in {spec.currency}",
         ),
-        Check(
-            name="lot_size",
-            passed=spec.cash_amount is not None or is_multiple(spec.quantity, lot),
-            detail=f"{spec.quantity} in lots of {lot}",
-        ),
+        _lot_check(spec, contract),
         *_tick_checks(spec, contract),
         *price_checks(spec, answer.quote, now=context.now),
         Check(
@@ -215,6 +211,17 @@ def _checks(
         detail = answer.estimate.message or "the broker would take it"
         checks.append(Check(name="broker_preview", passed=answer.estimate.passed, detail=detail))
     return tuple(checks)
+
+
+def _lot_check(spec: OrderSpec, contract: items.ContractFacts) -> Check:
+    if spec.cash_amount is not None:
+        return Check(name="lot_size", passed=True, detail="an amount of money is in no lots")
+    lot = lot_of(spec, contract)
+    return Check(
+        name="lot_size",
+        passed=is_multiple(spec.quantity, lot),
+        detail=f"{spec.quantity} in lots of {lot}",
+    )
 
 
 def _tick_checks(spec: OrderSpec, contract: items.ContractFacts) -> list[Check]:
@@ -283,10 +290,10 @@ def notional_of(spec: OrderSpec, price: Decimal) -> Decimal:
     return spec.cash_amount or price * spec.quantity * spec.unit
 
 
-def _quote(quote: items.QuoteFacts | None) -> events.QuoteUsed | None:
+def _quote(quote: items.QuoteFacts | None) -> preview_events.QuoteUsed | None:
     if quote is None:
         return None
-    return events.QuoteUsed(
+    return preview_events.QuoteUsed(
         bid=quote.bid,
         ask=quote.ask,
         last=quote.last,
@@ -295,12 +302,12 @@ def _quote(quote: items.QuoteFacts | None) -> events.QuoteUsed | None:
     )
 
 
-def _estimate(spec: OrderSpec, answer: items.PreviewAnswered) -> events.Estimate | None:
+def _estimate(spec: OrderSpec, answer: items.PreviewAnswered) -> preview_events.Estimate | None:
     price = reference_price(spec, answer.quote)
     if price is None:
         return None
     broker = answer.estimate
-    return events.Estimate(
+    return preview_events.Estimate(
         notional=Money(amount=notional_of(spec, price), currency=spec.currency),
         commission=broker.commission if broker else None,
         initial_margin=broker.initial_margin if broker else None,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, Protocol
 
-from core.events import Check
+from core.preview_events import Check
 from core.terms import OrderSpec, OrderType, SecurityType, Side
 
 
@@ -80,10 +80,10 @@ def price_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> lis
         quote: of its contract.
         now: when it was read.
     """
-    return stop_checks(spec, quote, now=now) + exit_checks(spec, quote, now=now)
+    return _stop_checks(spec, quote, now=now) + exit_checks(spec, quote, now=now)
 
 
-def stop_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> list[Check]:
+def _stop_checks(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> list[Check]:
     """Return whether each stop still waits for the market; see `price_checks`."""
     if spec.legs:
         return []

@@ -6,7 +6,7 @@ from core import events, items
 from core.account_state import AccountState
 from core.claims import claim_of
 from core.commands import CancelOrder, CancelOrders, HaltTrading, ModifyOrder
-from core.events import Mode
+from core.modes import Mode
 from core.refusals import NEXT_STEP, Refusal
 
 

@@ -7,11 +7,12 @@ decided again after each, until nothing follows.
 from decimal import Decimal
 from typing import Final, assert_never
 
-from core import events, items
-from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState
+from core import account_events, events, readings
+from core.account_state import IDENTITY_UNCLEAR, UNREADABLE_CAUSES, AccountState, freeze
 from core.context import Context
 from core.events import Event
 from core.identity import (
+    decide_parent,
     half_named,
     is_ours,
     is_traded,
@@ -20,17 +21,17 @@ from core.identity import (
     parent_of,
     stranger_id,
 )
-from core.items import SeenPhase
-from core.lost_fills import doubted, freeze
+from core.lost_fills import doubted
 from core.money import Money
 from core.orders import ModifyPhase, Order, Phase
+from core.readings import SeenPhase
 from core.terms_seen import changed_terms
 
 # Why an order is in doubt whose state stands in rows that nobody can read.
 ROW_UNREADABLE: Final = "row_unreadable"
 
 
-def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) -> Event | None:
+def decide_seen(state: AccountState, seen: readings.OrderSeen, context: Context) -> Event | None:
     """Return the next event that a sighting of one order calls for."""
     if not _is_size(seen.quantity) or not _is_size(seen.filled_quantity):
         return freeze(state, "quantity_unreadable", seen.tiger_order_id, symbol=seen.symbol)
@@ -39,7 +40,8 @@ def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) ->
         return _first_sighting(state, seen, context)
     order = state.orders[order_id]
     return (
-        _contradiction(state, order, seen)
+        decide_parent(state, order, seen)
+        or _contradiction(state, order, seen)
         or _reopened(order, seen)
         or changed_terms(order, seen)
         or _next_fill(state, order, seen)
@@ -49,38 +51,48 @@ def decide_seen(state: AccountState, seen: items.OrderSeen, context: Context) ->
     )
 
 
-def is_over(order: Order, seen: items.OrderSeen) -> bool:
+def is_over(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a listing shows an order done, so that it can fill no more."""
     if _is_end_unclear(order, seen):
         return False
     return _told_phase(order, seen) not in (SeenPhase.LIVE, SeenPhase.UNREADABLE)
 
 
-def may_be_over(order: Order, seen: items.OrderSeen) -> bool:
+def may_be_over(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a listing shows an order done, or as one that may be."""
     return _is_end_unclear(order, seen) or is_over(order, seen)
 
 
-def _told_phase(order: Order, seen: items.OrderSeen) -> SeenPhase:
+def _told_phase(order: Order, seen: readings.OrderSeen) -> SeenPhase:
     # Tiger's own library calls a part of an order filled; the figures say otherwise.
     return SeenPhase.LIVE if _is_part_called_filled(order, seen) else seen.phase
 
 
-def _is_part_called_filled(order: Order, seen: items.OrderSeen) -> bool:
+def _is_part_called_filled(order: Order, seen: readings.OrderSeen) -> bool:
     is_part = seen.filled_quantity < seen.quantity and order.spec.cash_amount is None
     return seen.phase is SeenPhase.FILLED and is_part
 
 
-def _is_end_unclear(order: Order, seen: items.OrderSeen) -> bool:
+def _is_end_unclear(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a row calls a part filled that may be what is left of the whole.
 
     It may be what has been filled so far as well: where fills were taken back nobody can say.
     """
-    has_lost = order.has_lost_fills or seen.filled_quantity < order.recorded_quantity
+    has_lost = order.has_lost_fills or _falls_short(order, seen)
     return has_lost and _is_part_called_filled(order, seen)
 
 
-def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.AccountFrozen | None:
+def _falls_short(order: Order, seen: readings.OrderSeen) -> bool:
+    """Say whether a row shows fewer fills than were told, or recorded: it may be an older one.
+
+    What it says of the order counts once it is evidence: see `core.lost_fills`.
+    """
+    return seen.filled_quantity < order.known_filled
+
+
+def decide_unreadable(
+    state: AccountState, row: readings.RowUnreadable
+) -> account_events.AccountFrozen | None:
     """Return the freeze of the symbol that a row is about, or of the account if nobody can say.
 
     The same row freezes once: after a person's resume it stands for what it was then.
@@ -91,7 +103,7 @@ def decide_unreadable(state: AccountState, row: items.RowUnreadable) -> events.A
 
 
 def decide_unread(
-    state: AccountState, item: items.OrderUnread, context: Context
+    state: AccountState, item: readings.OrderUnread, context: Context
 ) -> events.OrderOutcomeUnknown | None:
     """Return that nobody knows what became of an order which only such rows show.
 
@@ -109,7 +121,9 @@ def _is_size(quantity: Decimal) -> bool:
     return quantity.is_finite() and quantity >= 0
 
 
-def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context) -> Event | None:
+def _first_sighting(
+    state: AccountState, seen: readings.OrderSeen, context: Context
+) -> Event | None:
     order = marked_order(state, seen)
     if order is not None and not order.tiger_order_id and is_ours(order, seen):
         return events.OrderAccepted(
@@ -144,8 +158,8 @@ def _first_sighting(state: AccountState, seen: items.OrderSeen, context: Context
 
 
 def _foreign_claim(
-    state: AccountState, order: Order | None, seen: items.OrderSeen
-) -> events.AccountFrozen | None:
+    state: AccountState, order: Order | None, seen: readings.OrderSeen
+) -> account_events.AccountFrozen | None:
     """Return a freeze if an order that is not ours bears what only ours could bear."""
     opened = state.opened
     if order is not None:
@@ -159,8 +173,8 @@ def _foreign_claim(
 
 
 def _contradiction(
-    state: AccountState, order: Order, seen: items.OrderSeen
-) -> events.AccountFrozen | None:
+    state: AccountState, order: Order, seen: readings.OrderSeen
+) -> account_events.AccountFrozen | None:
     if order.is_external and not order.parent_order_id and not parent_of(state, seen):
         # Its first row may have been half written, and have left out just this.
         alarm = _foreign_claim(state, marked_order(state, seen), seen)
@@ -177,8 +191,8 @@ def _contradiction(
     return None
 
 
-def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
-    if seen.filled_quantity < order.recorded_quantity and may_be_over(order, seen):
+def _reopened(order: Order, seen: readings.OrderSeen) -> Event | None:
+    if _falls_short(order, seen) and may_be_over(order, seen):
         # It is over and fills of it were taken back: that is the doubt, and no end of it.
         return None
     if _is_end_unclear(order, seen) and order.phase is not Phase.NOT_FOUND:
@@ -195,7 +209,7 @@ def _reopened(order: Order, seen: items.OrderSeen) -> Event | None:
     return None
 
 
-def _unclear(order: Order, seen: items.OrderSeen) -> events.OrderOutcomeUnknown | None:
+def _unclear(order: Order, seen: readings.OrderSeen) -> events.OrderOutcomeUnknown | None:
     """Return the doubt about an order that may be over or live, from which a person frees it."""
     is_told = order.phase in (Phase.UNKNOWN, Phase.RELEASED)
     if is_told and seen.filled_quantity <= order.filled_quantity:
@@ -204,22 +218,21 @@ def _unclear(order: Order, seen: items.OrderSeen) -> events.OrderOutcomeUnknown 
 
 
 def _unapplied(
-    order: Order, seen: items.OrderSeen, context: Context
+    order: Order, seen: readings.OrderSeen, context: Context
 ) -> events.OrderModifyNotApplied | None:
     """Return the end of a change that is waited for, of an order that is over without it.
 
     One that is still under way has its end in the broker's answer.
     """
     is_waited_for = order.modify in (ModifyPhase.REQUESTED, ModifyPhase.UNKNOWN)
-    is_older = seen.filled_quantity < order.recorded_quantity
-    if not is_waited_for or is_older or not is_over(order, seen):
+    if not is_waited_for or _falls_short(order, seen) or not is_over(order, seen):
         return None
     return events.OrderModifyNotApplied(
         order_id=order.order_id, listings=1, first_listing_at=context.now
     )
 
 
-def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Event | None:
+def _next_fill(state: AccountState, order: Order, seen: readings.OrderSeen) -> Event | None:
     for execution in seen.executions:
         # Of a combination, a fill of no leg that we know is nobody's: any other leg were a guess.
         is_known = not order.spec.legs or execution.contract in order.spec.contracts
@@ -237,7 +250,7 @@ def _next_fill(state: AccountState, order: Order, seen: items.OrderSeen) -> Even
     return None
 
 
-def _charged(order: Order, seen: items.OrderSeen) -> Event | None:
+def _charged(order: Order, seen: readings.OrderSeen) -> Event | None:
     if seen.charges is None or seen.charges == order.charges:
         return None
     return events.OrderChargesObserved(
@@ -247,10 +260,9 @@ def _charged(order: Order, seen: items.OrderSeen) -> Event | None:
     )
 
 
-def _progress(order: Order, seen: items.OrderSeen) -> Event | None:
+def _progress(order: Order, seen: readings.OrderSeen) -> Event | None:
     phase = _told_phase(order, seen)
-    if seen.filled_quantity < order.recorded_quantity:
-        # Older than the fills that are recorded.
+    if _falls_short(order, seen):
         return None
     if _is_end_unclear(order, seen):
         return _unclear(order, seen)

@@ -11,8 +11,9 @@ from core import events, items
 from core.account_state import AccountState, Preview
 from core.commands import SubmitOrder
 from core.context import CLOCK_SKEW_MAX_S, Context
-from core.events import Environment, Event, Mode
+from core.events import Event
 from core.ids import derived_id
+from core.modes import Environment, Mode
 from core.orders import Order
 from core.refusals import Refusal
 from core.refusing import refused

@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from core import events, items
+from core import events, readings
 from core.order_folds import terms_after
 from core.orders import Order
 from core.terms import OrderSpec, OrderType
 
 
 def changed_terms(
-    order: Order, seen: items.OrderSeen
+    order: Order, seen: readings.OrderSeen
 ) -> events.OrderReplaced | events.OrderTermsObserved | None:
     """Return what follows where a listing shows other terms than those on the books."""
     if shows_change(order, seen):
@@ -20,16 +20,18 @@ def changed_terms(
     return None if terms_after(order.spec, told) == order.spec else told
 
 
-def shows_change(order: Order, seen: items.OrderSeen) -> bool:
+def shows_change(order: Order, seen: readings.OrderSeen) -> bool:
     """Say whether a listing shows the terms asked for, and by something that is new in them."""
     return order.wanted is not None and _shows(seen, order.wanted) and not _shows(seen, order.spec)
 
 
-def _shows(seen: items.OrderSeen, spec: OrderSpec) -> bool:
+def _shows(seen: readings.OrderSeen, spec: OrderSpec) -> bool:
     return terms_after(spec, _told_terms(spec, seen, "")) == spec
 
 
-def _told_terms(spec: OrderSpec, seen: items.OrderSeen, order_id: str) -> events.OrderTermsObserved:
+def _told_terms(
+    spec: OrderSpec, seen: readings.OrderSeen, order_id: str
+) -> events.OrderTermsObserved:
     """Return the terms that a listing tells of an order; what it is silent on is as in `spec`.
 
     A stop that was triggered may be listed as the market or limit order that it has become: then
@@ -54,7 +56,7 @@ def _told_terms(spec: OrderSpec, seen: items.OrderSeen, order_id: str) -> events
     )
 
 
-def _limit_of(seen: items.OrderSeen) -> Decimal | None:
+def _limit_of(seen: readings.OrderSeen) -> Decimal | None:
     if seen.spec is not None:
         return seen.spec.limit_price
     return seen.limit_price if seen.order_type is OrderType.LIMIT else None

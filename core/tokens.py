@@ -4,16 +4,16 @@ from typing import Final
 
 import msgspec
 
-from core import events, items
+from core import account_events, items
 from core.items import TokenFact
 
-EVENT_OF_FACT: Final[dict[TokenFact, type[events.TokenEvent]]] = {
-    TokenFact.ISSUED: events.TokenIssued,
-    TokenFact.REFRESHED: events.TokenRefreshed,
-    TokenFact.REFRESH_FAILED: events.TokenRefreshFailed,
-    TokenFact.EXPIRING: events.TokenExpiring,
-    TokenFact.EXPIRED: events.TokenExpired,
-    TokenFact.REVOKED: events.TokenRevoked,
+EVENT_OF_FACT: Final[dict[TokenFact, type[account_events.TokenEvent]]] = {
+    TokenFact.ISSUED: account_events.TokenIssued,
+    TokenFact.REFRESHED: account_events.TokenRefreshed,
+    TokenFact.REFRESH_FAILED: account_events.TokenRefreshFailed,
+    TokenFact.EXPIRING: account_events.TokenExpiring,
+    TokenFact.EXPIRED: account_events.TokenExpired,
+    TokenFact.REVOKED: account_events.TokenRevoked,
 }
 _FACT_OF_EVENT: Final = {event: fact for fact, event in EVENT_OF_FACT.items()}
 _DEAD: Final = frozenset({TokenFact.EXPIRED, TokenFact.REVOKED})
@@ -25,7 +25,7 @@ class TokenState(msgspec.Struct, frozen=True, kw_only=True):
     """What holds of the token, a value of `core.items.TokenFact`, and the last event about it."""
 
     fact: str
-    event: events.TokenEvent
+    event: account_events.TokenEvent
 
     @property
     def is_dead(self) -> bool:
@@ -33,7 +33,9 @@ class TokenState(msgspec.Struct, frozen=True, kw_only=True):
         return self.fact in _DEAD
 
 
-def decide_token(state: TokenState | None, seen: items.TokenSeen) -> events.TokenEvent | None:
+def decide_token(
+    state: TokenState | None, seen: items.TokenSeen
+) -> account_events.TokenEvent | None:
     """Return the event of a finding, if it says anything new."""
     said = {
         "issued_at": seen.issued_at,
@@ -46,7 +48,7 @@ def decide_token(state: TokenState | None, seen: items.TokenSeen) -> events.Toke
     return None if state is not None and state.event == event else event
 
 
-def state_after(before: str | None, event: events.TokenEvent) -> TokenFact:
+def state_after(before: str | None, event: account_events.TokenEvent) -> TokenFact:
     """Return what holds of the token after one more event: a dead one stays dead until a new one.
 
     Args:

@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from core.events import CashFigure, Environment, FigureKept, Mode, PositionFigure
+from core.account_events import CashFigure, FigureKept, PositionFigure
+from core.modes import Environment, Mode
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.terms import OrderSpec, OrderType, SecurityType, Side, TimeInForce
@@ -287,7 +288,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     `state` is `active`, `halted`, `frozen`, `stale` or `starting`; `detail` says why. An account
     that is `active` may have single symbols halted or frozen; `detail` says why they are frozen.
     `unverified_halts` are the scopes ("" is the account) of halts after which the readings do not
-    yet show that nothing is open; `token` is None for a login that has none.
+    yet show that nothing is open; `token` is None for a login that has none. `halt_file` tells the
+    file that halted the account last, by its event `halt_file_n`.
     """
 
     alias: str
@@ -303,6 +305,8 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenRow | None = None
     unverified_halts: tuple[str, ...] = ()
     reconciled_at: datetime | None = None
+    halt_file: str = ""
+    halt_file_n: int = 0
     open_orders: int
     doubtful_orders: int
     as_of: AsOf

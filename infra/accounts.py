@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from core.errors import ConfigError
-from core.events import Environment, Mode
 from core.ids import is_alias
+from core.modes import Environment, Mode
 from infra.home import (
     AccountSettings,
     Installation,

@@ -7,7 +7,7 @@ start, because a mistyped safety setting that is silently ignored is worse than 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -168,7 +168,7 @@ def settings_from(
     try:
         return msgspec.convert(given, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
-        raise ConfigError(_sentence(error)) from None
+        raise ConfigError(_sentence(error, given)) from None
 
 
 def _expanded(text: str, user_home: Path) -> Path:
@@ -181,9 +181,18 @@ def _decode_path(wanted: type, value: object) -> object:
     raise NotImplementedError(f"no setting has the type {wanted}")
 
 
-# Names the setting instead of our field, which is what msgspec knows.
-def _sentence(error: msgspec.ValidationError) -> str:
+# Names the setting, what it may be and what it was, where msgspec knows our field and no words.
+def _sentence(error: msgspec.ValidationError, given: Mapping[str, object]) -> str:
     text = str(error)
     for name, field in NAMES.items():
-        text = text.replace(f"at `$.{field}`", f"in {name}")
+        if f"at `$.{field}`" in text:
+            return f"{name}: expected {_expected(field)}, was {given[field]!r}"
     return text
+
+
+def _expected(field: str) -> str:
+    kind = get_type_hints(Settings)[field]
+    words = get_args(kind)
+    if words:
+        return f"one of {', '.join(words)}"
+    return {int: "a whole number", float: "a number"}[kind]

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from core.errors import ConfigError
-from core.events import Environment, Mode
 from core.ids import is_alias
+from core.modes import Environment, Mode
 
 _PRIVATE: Final = 0o600
 

@@ -4,21 +4,23 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events
 from core.codec import Recorded
 from core.tokens import state_after
 from core.views import CashBreakRow, PositionBreakRow, TokenRow
 from projections.entries import AccountEntry, FrozenSymbol
 
 BreakEvent = (
-    events.AccountPositionBreak | events.AccountPositionAgreed | events.AccountPositionAdopted
+    account_events.AccountPositionBreak
+    | account_events.AccountPositionAgreed
+    | account_events.AccountPositionAdopted
 )
 
 
 def with_breaks(entry: AccountEntry, event: BreakEvent, recorded: Recorded) -> AccountEntry:
     """Return the entry with a position's break told, told anew, or gone."""
     others = [b for b in entry.breaks if (b.symbol, b.market) != (event.symbol, event.market)]
-    if isinstance(event, events.AccountPositionBreak):
+    if isinstance(event, account_events.AccountPositionBreak):
         others.append(
             PositionBreakRow(
                 break_id=recorded.event_id,
@@ -33,7 +35,7 @@ def with_breaks(entry: AccountEntry, event: BreakEvent, recorded: Recorded) -> A
 
 
 def with_cash_break(
-    entry: AccountEntry, event: events.AccountCashBreak, recorded: Recorded
+    entry: AccountEntry, event: account_events.AccountCashBreak, recorded: Recorded
 ) -> AccountEntry:
     """Return the entry with the newest difference of cash."""
     row = CashBreakRow(
@@ -42,15 +44,17 @@ def with_cash_break(
     return replace(entry, cash_break=row)
 
 
-def with_token(entry: AccountEntry, event: events.TokenEvent, recorded: Recorded) -> AccountEntry:
+def with_token(
+    entry: AccountEntry, event: account_events.TokenEvent, recorded: Recorded
+) -> AccountEntry:
     """Return the entry with what is known of the login's token."""
     before = None if entry.token is None else entry.token.state
     row = TokenRow(
         state=state_after(before, event),
         issued_at=event.issued_at
-        if isinstance(event, events.TokenIssued | events.TokenRefreshed)
+        if isinstance(event, account_events.TokenIssued | account_events.TokenRefreshed)
         else None,
-        expires_at=None if isinstance(event, events.TokenRevoked) else event.expires_at,
+        expires_at=None if isinstance(event, account_events.TokenRevoked) else event.expires_at,
         detail=_detail(event),
         recorded_at=recorded.recorded_at,
     )
@@ -63,9 +67,14 @@ def with_verified(entry: AccountEntry, scope: str) -> AccountEntry:
     return replace(entry, unverified_halts=rest)
 
 
-def with_halt(entry: AccountEntry, scope: str) -> AccountEntry:
-    """Return the entry with a halt that waits for its verification."""
-    return replace(entry, unverified_halts=tuple(sorted({*entry.unverified_halts, scope})))
+def with_halt(entry: AccountEntry, event: account_events.AccountHalted, n: int) -> AccountEntry:
+    """Return the entry with a halt, its event `n`, that waits for its verification if it is new."""
+    if event.file:
+        entry = replace(entry, halt_file=event.file, halt_file_n=n)
+    if event.is_repeated or event.symbol in event.spares:
+        return entry
+    unverified = tuple(sorted({*entry.unverified_halts, event.symbol}))
+    return replace(entry, unverified_halts=unverified)
 
 
 def frozen_symbols(
@@ -73,18 +82,22 @@ def frozen_symbols(
 ) -> tuple[FrozenSymbol, ...]:
     """Return the symbols that are frozen after an event, each with why."""
     why = {frozen.symbol: frozen.why for frozen in entry.frozen_symbols}
-    if isinstance(event, events.AccountFrozen) and event.symbol:
+    if isinstance(event, account_events.AccountFrozen) and event.symbol:
         why[event.symbol] = f"{event.cause}: {event.detail}"
     return tuple(FrozenSymbol(symbol=symbol, why=why[symbol]) for symbol in sorted(symbols))
 
 
-def _detail(event: events.TokenEvent) -> str:
+def _detail(event: account_events.TokenEvent) -> str:
     match event:
-        case events.TokenRefreshFailed() | events.TokenRevoked():
+        case account_events.TokenRefreshFailed() | account_events.TokenRevoked():
             return event.cause
-        case events.TokenExpiring():
+        case account_events.TokenExpiring():
             return event.detail
-        case events.TokenIssued() | events.TokenRefreshed() | events.TokenExpired():
+        case (
+            account_events.TokenIssued()
+            | account_events.TokenRefreshed()
+            | account_events.TokenExpired()
+        ):
             return ""
         case _:
             assert_never(event)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from core import events, views
+from core import account_events, events, views
 from projections.paging import bounded, check_limit
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -26,7 +26,9 @@ class _AuditAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_audited(event: events.Event) -> bool:
     """Say whether an event is kept for the audit."""
-    return not isinstance(event, events.AccountPositionsObserved | events.AccountBalancesObserved)
+    return not isinstance(
+        event, account_events.AccountPositionsObserved | account_events.AccountBalancesObserved
+    )
 
 
 def audit_page(

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events
 from core.codec import Recorded
 from core.orders import Order
 from core.terms import SecurityType
@@ -164,10 +164,10 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One account without its orders; its symbols and scopes are sorted."""
 
     alias: str
-    added: events.AccountAdded | None = None
+    added: account_events.AccountAdded | None = None
     is_removed: bool = False
     # With the mode that holds now.
-    opened: events.AccountOpened | None = None
+    opened: account_events.AccountOpened | None = None
     run_id: str = ""
     is_stale: bool = True
     stale_cause: str = ""
@@ -182,6 +182,9 @@ class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):
     token: TokenRow | None = None
     unverified_halts: tuple[str, ...] = ()
     reconciled_at: datetime | None = None
+    # Which file halted the account last, and its event's number.
+    halt_file: str = ""
+    halt_file_n: int = 0
 
 
 class Change(NamedTuple):
@@ -190,5 +193,5 @@ class Change(NamedTuple):
     account: AccountEntry | None = None
     order: OrderEntry | None = None
     execution: ExecutionRow | None = None
-    positions: events.AccountPositionsObserved | None = None
-    balances: events.AccountBalancesObserved | None = None
+    positions: account_events.AccountPositionsObserved | None = None
+    balances: account_events.AccountBalancesObserved | None = None

@@ -9,7 +9,7 @@ from typing import Final, TypeVar, assert_never
 
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events, parent_events, preview_events
 from core.account_state import AccountState
 from core.codec import Recorded
 from core.errors import CorruptRecordError
@@ -91,7 +91,7 @@ _PhaseEvent = (
     | events.OrderAnswerObserved
     | events.OrderWasOurs
 )
-_SystemEvent = events.AccountAdded | events.AccountRemoved
+_SystemEvent = account_events.AccountAdded | account_events.AccountRemoved
 _LaterOrderEvent = (
     _PhaseEvent
     | CancelEvent
@@ -101,6 +101,7 @@ _LaterOrderEvent = (
     | events.OrderTermsObserved
     | events.OrderChargesObserved
     | events.OrderCancelImported
+    | parent_events.OrderParentObserved
 )
 
 
@@ -150,16 +151,16 @@ def fold(
         raise CorruptRecordError(f"expected no {recorded.type} in the line of {recorded.account}")
     match event:
         case (
-            events.OrderPreviewed()
+            preview_events.OrderPreviewed()
             | events.OrderRefused()
-            | events.CommandUnreadable()
-            | events.AccountCancelsAsked()
-            | events.AccountListed()
+            | account_events.CommandUnreadable()
+            | account_events.AccountCancelsAsked()
+            | account_events.AccountListed()
         ):
             return _NOTHING
-        case events.AccountHaltVerified():
+        case account_events.AccountHaltVerified():
             return Change(account=with_verified(account, event.symbol))
-        case events.AccountCashBreak():
+        case account_events.AccountCashBreak():
             return Change(account=with_cash_break(account, event, recorded))
         case events.OrderSubmissionStarted() | events.OrderExternalObserved():
             return Change(order=_began(event, recorded))
@@ -170,6 +171,7 @@ def fold(
             events.OrderTermsObserved()
             | events.OrderChargesObserved()
             | events.OrderCancelImported()
+            | parent_events.OrderParentObserved()
         ):
             return Change(order=_moved(order, event, recorded))
         case events.OrderAnswerObserved():
@@ -215,38 +217,38 @@ def fold(
         ):
             moved = _moved(order, event, recorded)
             return Change(order=replace(moved, modify_cause=_modify_cause(event)))
-        case events.AccountPositionsObserved():
+        case account_events.AccountPositionsObserved():
             return Change(positions=event)
-        case events.AccountBalancesObserved():
+        case account_events.AccountBalancesObserved():
             return Change(balances=event)
-        case events.AccountAdded():
+        case account_events.AccountAdded():
             return Change(account=replace(account, added=event, is_removed=False))
-        case events.AccountRemoved():
+        case account_events.AccountRemoved():
             return Change(account=replace(account, is_removed=True))
         case (
-            events.TokenIssued()
-            | events.TokenRefreshed()
-            | events.TokenRefreshFailed()
-            | events.TokenExpiring()
-            | events.TokenExpired()
-            | events.TokenRevoked()
+            account_events.TokenIssued()
+            | account_events.TokenRefreshed()
+            | account_events.TokenRefreshFailed()
+            | account_events.TokenExpiring()
+            | account_events.TokenExpired()
+            | account_events.TokenRevoked()
         ):
             return Change(account=with_token(account, event, recorded))
         case (
-            events.AccountPositionBreak()
-            | events.AccountPositionAgreed()
-            | events.AccountPositionAdopted()
+            account_events.AccountPositionBreak()
+            | account_events.AccountPositionAgreed()
+            | account_events.AccountPositionAdopted()
         ):
             return Change(account=with_breaks(account, event, recorded))
         case (
-            events.AccountOpened()
-            | events.AccountWorkerStarted()
-            | events.AccountReconciled()
-            | events.AccountStale()
-            | events.AccountFrozen()
-            | events.AccountHalted()
-            | events.AccountResumed()
-            | events.AccountModeSet()
+            account_events.AccountOpened()
+            | account_events.AccountWorkerStarted()
+            | account_events.AccountReconciled()
+            | account_events.AccountStale()
+            | account_events.AccountFrozen()
+            | account_events.AccountHalted()
+            | account_events.AccountResumed()
+            | account_events.AccountModeSet()
         ):
             return Change(account=_account(account, event, recorded))
         case _:
@@ -335,14 +337,14 @@ def _modify_cause(event: ModifyEvent) -> str:
 def _account(
     entry: AccountEntry,
     event: (
-        events.AccountOpened
-        | events.AccountWorkerStarted
-        | events.AccountReconciled
-        | events.AccountStale
-        | events.AccountFrozen
-        | events.AccountHalted
-        | events.AccountResumed
-        | events.AccountModeSet
+        account_events.AccountOpened
+        | account_events.AccountWorkerStarted
+        | account_events.AccountReconciled
+        | account_events.AccountStale
+        | account_events.AccountFrozen
+        | account_events.AccountHalted
+        | account_events.AccountResumed
+        | account_events.AccountModeSet
     ),
     recorded: Recorded,
 ) -> AccountEntry:
@@ -359,25 +361,26 @@ def _account(
         ),
         recorded,
     )
-    if isinstance(event, events.AccountHalted):
-        is_new = not event.is_repeated and event.symbol not in event.spares
-        entry = with_halt(entry, event.symbol) if is_new else entry
-    elif isinstance(event, events.AccountResumed):
+    if isinstance(event, account_events.AccountHalted):
+        entry = with_halt(entry, event, recorded.n)
+    elif isinstance(event, account_events.AccountResumed):
         entry = with_verified(entry, event.symbol)
-    elif isinstance(event, events.AccountReconciled):
+    elif isinstance(event, account_events.AccountReconciled):
         entry = replace(entry, reconciled_at=recorded.recorded_at)
     stale_cause, frozen_detail, halt_detail = (
         entry.stale_cause,
         entry.frozen_detail,
         entry.halt_detail,
     )
-    if isinstance(event, events.AccountStale):
+    if isinstance(event, account_events.AccountStale):
         stale_cause = event.cause
-    elif isinstance(event, events.AccountWorkerStarted):
+    elif isinstance(event, account_events.AccountWorkerStarted):
         stale_cause = ""
-    elif isinstance(event, events.AccountFrozen) and not event.symbol:
+    elif isinstance(event, account_events.AccountFrozen) and not event.symbol:
         frozen_detail = event.detail
-    elif isinstance(event, events.AccountHalted) and not (event.symbol or event.is_repeated):
+    elif isinstance(event, account_events.AccountHalted) and not (
+        event.symbol or event.is_repeated
+    ):
         halt_detail = f"by {event.person}: {event.detail}"
     return replace(
         entry,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from core import events, views
+from core import account_events, views
 from core.errors import CommandError
 from core.ids import derived_id
 from projections.audit import audit_page
@@ -38,8 +38,8 @@ _STARTED_DETAIL: Final = "the worker has started and not yet reconciled with the
 _ABSENT_DETAIL: Final = "no worker has opened the account yet"
 
 _encode: Final = msgspec.json.Encoder().encode
-_positions_decoder: Final = msgspec.json.Decoder(events.AccountPositionsObserved)
-_balances_decoder: Final = msgspec.json.Decoder(events.AccountBalancesObserved)
+_positions_decoder: Final = msgspec.json.Decoder(account_events.AccountPositionsObserved)
+_balances_decoder: Final = msgspec.json.Decoder(account_events.AccountBalancesObserved)
 _account_decoder: Final = msgspec.json.Decoder(AccountEntry)
 _order_decoder: Final = msgspec.json.Decoder(views.OrderRow)
 
@@ -329,7 +329,7 @@ class Queries:
         )
 
 
-def _fits(figure: events.PositionFigure, query: views.PositionsQuery) -> bool:
+def _fits(figure: account_events.PositionFigure, query: views.PositionsQuery) -> bool:
     return (
         is_of(figure, query.symbol)
         and query.market in (None, figure.market)
@@ -367,6 +367,8 @@ def _account_row(
         token=entry.token,
         unverified_halts=entry.unverified_halts,
         reconciled_at=entry.reconciled_at,
+        halt_file=entry.halt_file,
+        halt_file_n=entry.halt_file_n,
         open_orders=counts[0],
         doubtful_orders=counts[1],
         as_of=as_of,

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
+import nats.errors
 import nats.micro
+import structlog
 from nats.aio.client import Client
 from nats.micro.request import Request
 from nats.micro.service import Service
@@ -24,6 +26,7 @@ from projections.progress import HealthAnswer, Progress
 from projections.queries import Queries
 
 BEHIND_WAIT_S: Final = 2.0
+STOP_WAIT_S: Final = 2.0
 # Questions that wait for the ledger at the same time; every other question is answered at once.
 WAITING_MAX: Final = 256
 BODY_BYTES_MAX: Final = 16 * 1024
@@ -31,6 +34,8 @@ _NAME: Final = "tiger-views"
 _VERSION: Final = "1.0.0"
 _QUEUE: Final = "views"
 _FIELD: Final = re.compile(r" - at `\$\.([a-z_]+)")
+
+_log: Final = structlog.get_logger(__name__)
 
 Q = TypeVar("Q", bound=views.Query)
 
@@ -80,7 +85,14 @@ class ViewService:
     async def stop(self) -> None:
         """Stop listening; questions that wait are not answered any more."""
         if self._service is not None and self._nc.is_connected:
-            await self._service.stop()
+            try:
+                async with asyncio.timeout(STOP_WAIT_S):
+                    await self._service.stop()
+            except (nats.errors.Error, TimeoutError) as error:
+                # A server that does not answer is often why we stop, and it forgets us by itself.
+                _log.warning(
+                    "views.left", waited_for="nats-server to let go", cause=type(error).__name__
+                )
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)

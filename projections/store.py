@@ -16,7 +16,7 @@ import msgspec
 from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRecorder
 
-from core import events
+from core import account_events, events
 from core.codec import Recorded, Tail
 from core.errors import ConfigError
 from core.orders import DOUBTFUL_PHASES
@@ -24,7 +24,7 @@ from core.views import EventRow, ExecutionRow
 from projections.entries import AccountEntry, OrderEntry
 
 # Part of the file's name: views of another shape are built beside these and compared.
-VIEW_VERSION: Final = 8
+VIEW_VERSION: Final = 9
 # A rebuild writes each page many times; it is cheaper to copy them into the file rarely.
 _CHECKPOINT_PAGES: Final = 8_000
 _CACHE_KIB: Final = 32_768
@@ -92,8 +92,8 @@ class Batch:
         self.accounts: dict[str, AccountEntry] = {}
         self.orders: dict[tuple[str, str], OrderEntry] = {}
         self.executions: dict[tuple[str, str], tuple[int, ExecutionRow]] = {}
-        self.positions: dict[str, events.AccountPositionsObserved] = {}
-        self.balances: dict[str, events.AccountBalancesObserved] = {}
+        self.positions: dict[str, account_events.AccountPositionsObserved] = {}
+        self.balances: dict[str, account_events.AccountBalancesObserved] = {}
         self.caused: list[Recorded] = []
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from core import events, views
+from core import account_events, views
 from core.terms import symbol_of
 
 _IN_ORDER: Final = "order_trades(row, ?)"
@@ -38,7 +38,7 @@ def of_symbol(
         values.append(word)
 
 
-def is_of(figure: events.PositionFigure, word: str | None) -> bool:
+def is_of(figure: account_events.PositionFigure, word: str | None) -> bool:
     """Say whether a position is what a word asks for; every one is without a word."""
     return word in (None, figure.symbol, figure.contract)
 

@@ -18,7 +18,7 @@ from adapters.mcp.parts import Connected, Parts
 from adapters.mcp.server import serve_stdio
 from adapters.mcp.times import in_zone
 from core.errors import ConfigError
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, StdioEra, load_settings
 from infra.home import AccountSettings, Home

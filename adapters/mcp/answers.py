@@ -14,10 +14,10 @@ import msgspec
 
 from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.words import option_of
-from core import events, views
+from core import account_events, views
 from core.balances import doubts_of
-from core.events import Environment, Mode
 from core.items import TokenFact
+from core.modes import Environment, Mode
 from core.terms import SecurityType
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
@@ -237,12 +237,12 @@ def account_answer(row: views.AccountRow, *, now: datetime, is_local: bool) -> A
     )
 
 
-def positions_table(figures: tuple[events.PositionFigure, ...]) -> Table:
+def positions_table(figures: tuple[account_events.PositionFigure, ...]) -> Table:
     """Return positions, one row per contract."""
     return table(_POSITION_COLUMNS, (_position(figure) for figure in figures))
 
 
-def cash_table(figures: tuple[events.CashFigure, ...]) -> Table:
+def cash_table(figures: tuple[account_events.CashFigure, ...]) -> Table:
     """Return cash, one row per currency."""
     return table(
         ("currency", "balance", "available"),
@@ -262,7 +262,7 @@ def balances_note(found: views.BalancesAnswer) -> str:
     return one_line("; ".join(doubts_of(found.cash, found.unread))[:_NOTE_LENGTH_MAX])
 
 
-def _position(figure: events.PositionFigure) -> Mapping[str, Cell]:
+def _position(figure: account_events.PositionFigure) -> Mapping[str, Cell]:
     is_stock = figure.security is SecurityType.STOCK
     return {
         "contract": broker_text(figure.contract),
@@ -280,7 +280,7 @@ def _position(figure: events.PositionFigure) -> Mapping[str, Cell]:
 
 
 # What preview_order needs to name the option again.
-def _option_parts(figure: events.PositionFigure) -> Mapping[str, Cell]:
+def _option_parts(figure: account_events.PositionFigure) -> Mapping[str, Cell]:
     named = option_of(figure.contract) if figure.security is SecurityType.OPTION else None
     if named is None:
         return {}

@@ -15,7 +15,7 @@ from adapters.mcp.facts import Fact, fact_of
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.tables import Cell, Table, table
-from core import events, views
+from core import account_events, events, preview_events, views
 from core.errors import CommandError
 from core.ports import EventMessage
 
@@ -105,17 +105,17 @@ def _told(fact: Fact) -> Mapping[str, Cell]:
 # What our own side decided, in its own words.
 def _outcome(data: events.Event) -> str:
     match data:
-        case events.OrderRefused(code=code) | events.CommandUnreadable(code=code):
+        case events.OrderRefused(code=code) | account_events.CommandUnreadable(code=code):
             return code
-        case events.AccountModeSet(mode=mode) | events.AccountOpened(mode=mode):
+        case account_events.AccountModeSet(mode=mode) | account_events.AccountOpened(mode=mode):
             return mode
         case events.OrderFillRecorded(side=side, quantity=quantity, price=price):
             return f"{side} {quantity:f} at {price.amount:f} {price.currency}"
         case events.OrderFillTakenBack(side=side, quantity=quantity, price=price):
             return f"taken back: {side} {quantity:f} at {price.amount:f} {price.currency}"
-        case events.AccountCancelsAsked(order_ids=order_ids):
+        case account_events.AccountCancelsAsked(order_ids=order_ids):
             return f"{len(order_ids)} orders"
-        case events.OrderPreviewed(checks=checks):
+        case preview_events.OrderPreviewed(checks=checks):
             failed = [check.name for check in checks if not check.passed]
             return f"failed: {', '.join(failed)}" if failed else "all checks passed"
         case _:
@@ -123,7 +123,7 @@ def _outcome(data: events.Event) -> str:
 
 
 def _words(data: events.Event) -> str:
-    if isinstance(data, events.OrderRefused | events.CommandUnreadable):
+    if isinstance(data, events.OrderRefused | account_events.CommandUnreadable):
         return ""
     words: str = getattr(data, "detail", "") or getattr(data, "cause", "")
     return words

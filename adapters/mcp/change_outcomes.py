@@ -12,7 +12,7 @@ from adapters.mcp.order_answers import CancelStatus, HaltAnswer, ModifyAnswer
 from adapters.mcp.orders_flow import Outcome
 from adapters.mcp.outcomes import NO_BRANCH, Asked, as_of, detail_of, last_fact, refused_next
 from adapters.mcp.words import order_in_words
-from core import events, views
+from core import account_events, events, views
 from core.orders import FINAL_PHASES, CancelPhase, Phase
 from core.refusals import Refusal
 
@@ -98,7 +98,7 @@ def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAns
     base = ModifyAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        as_of=as_of(last_fact((outcome,)), asked),
         status="pending",
         next_step=_MODIFY_PENDING,
         command_id=asked.command_id,
@@ -146,7 +146,7 @@ def unconfirmed_change(asked: Asked, said: NotAgreed, *, order_id: str) -> Modif
     return ModifyAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(None, asked.highest_n),
+        as_of=as_of(None, asked),
         status="refused",
         next_step=said.next_step or _CHANGE_NOT_CONFIRMED,
         command_id=asked.command_id,
@@ -201,7 +201,7 @@ def halt_answer(outcome: Outcome, asked: Asked, *, symbol: str) -> HaltAnswer:
     base = HaltAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        as_of=as_of(last_fact((outcome,)), asked),
         status="pending",
         scope=f"{symbol} of {asked.account}" if symbol else f"all of {asked.account}",
         next_step=_HALT_PENDING,
@@ -210,7 +210,7 @@ def halt_answer(outcome: Outcome, asked: Asked, *, symbol: str) -> HaltAnswer:
     match outcome.end.data if outcome.end else None:
         case None:
             return replace(base, detail="" if outcome.is_stored else NOT_CONFIRMED)
-        case events.AccountHalted():
+        case account_events.AccountHalted():
             return replace(
                 base, status="halted", next_step=f"{_HALTED} {_resumed_by(asked.account, symbol)}"
             )

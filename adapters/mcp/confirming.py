@@ -18,10 +18,10 @@ from adapters.mcp.holdings import holdings_for
 from adapters.mcp.orders_flow import Outcome
 from adapters.mcp.outcomes import FAILED_CHECKS, warnings_of
 from adapters.mcp.principals import owner_of_previews
-from core import events, views
+from core import events, preview_events, views
 from core.commands import ModifyOrder, TermsSeen, submit_command_id
 from core.errors import CommandError
-from core.events import Environment
+from core.modes import Environment
 from core.refusals import NEXT_STEP, Refusal
 
 # Each of these took a person's own no. A gateway that starts anew asks once more.
@@ -144,7 +144,7 @@ class Confirming:
         found = await self._explained(account, preview_id)
         facts = _facts_of(found)
         owner = owner_of_previews()
-        shown = next((f for f in facts if isinstance(f.data, events.OrderPreviewed)), None)
+        shown = next((f for f in facts if isinstance(f.data, preview_events.OrderPreviewed)), None)
         # Of another's preview nothing is known, as of none.
         is_known = shown is not None and _is_for(shown, owner)
         is_sent = found.order is not None and (is_known or shown is None)
@@ -168,7 +168,7 @@ class Confirming:
 
     async def _of_preview(self, account: str, fact: Fact, *, where: str) -> str | NotAgreed:
         shown = fact.data
-        assert isinstance(shown, events.OrderPreviewed)
+        assert isinstance(shown, preview_events.OrderPreviewed)
         failed = [check.name for check in shown.checks if not check.passed]
         if failed:
             detail = FAILED_CHECKS.format(", ".join(failed))
@@ -233,12 +233,12 @@ def _facts_of(found: views.ExplainAnswer) -> list[Fact]:
 
 def _failed(found: views.ExplainAnswer) -> list[str]:
     shown = (fact.data for fact in _facts_of(found))
-    checks = (each.checks for each in shown if isinstance(each, events.OrderPreviewed))
+    checks = (each.checks for each in shown if isinstance(each, preview_events.OrderPreviewed))
     return [check.name for each in checks for check in each if not check.passed]
 
 
 def _is_for(fact: Fact, owner: str) -> bool:
-    return isinstance(fact.data, events.OrderPreviewed) and fact.data.is_for(owner)
+    return isinstance(fact.data, preview_events.OrderPreviewed) and fact.data.is_for(owner)
 
 
 def _was_refused(facts: list[Fact], command_id: str) -> bool:

@@ -19,7 +19,7 @@ from adapters.mcp.order_answers import (
 from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.times import exchange_time
 from adapters.mcp.words import order_in_words
-from core import events, views
+from core import events, preview_events, views
 from core.refusals import Refusal
 
 _FACT_COLUMNS: Final = ("n", "at", "fact", "by", "detail", "broker_text")
@@ -126,13 +126,15 @@ def _now(order: views.OrderRow) -> dict[str, Any]:
 
 def _reason(told: Sequence[_Told]) -> str:
     shown = (one.fact.data for one in told)
-    return next((each.reason for each in shown if isinstance(each, events.OrderPreviewed)), "")
+    return next(
+        (each.reason for each in shown if isinstance(each, preview_events.OrderPreviewed)), ""
+    )
 
 
 def _preview(told: Sequence[_Told]) -> PreviewPart | None:
     for one in told:
         shown = one.fact.data
-        if isinstance(shown, events.OrderPreviewed):
+        if isinstance(shown, preview_events.OrderPreviewed):
             return PreviewPart(
                 preview_id=shown.preview_id,
                 at=one.fact.recorded_at,

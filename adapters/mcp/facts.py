@@ -15,8 +15,9 @@ import msgspec
 import structlog
 
 from core import codec
+from core.account_events import CommandUnreadable
 from core.errors import CorruptRecordError
-from core.events import CommandUnreadable, Event, OrderRefused
+from core.events import Event, OrderRefused
 from core.ports import EventMessage
 from core.views import EventRow
 

@@ -18,7 +18,7 @@ from adapters.mcp.faults import Fault, fault, no_answer, told_fault
 from adapters.mcp.parts import Connected, Parts
 from core.asks import AskReply
 from core.errors import CommandError, ConfigError, CorruptRecordError, LinkError, StoppedError
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from core.ports import Bus, EventMessage
 from core.subjects import SYSTEM, Kind, subject
 from core.views import AccountsAnswer, AccountsQuery, Query

@@ -42,7 +42,8 @@ class GatewayServer(MCPServer[None]):
         Raises:
             ToolError: there is none of this name, or it gave no result.
         """
-        if name not in {tool.name for tool in await super().list_tools()}:
+        # The SDK's public list copies each tool anew, which takes longer than a read.
+        if self._tool_manager.get_tool(name) is None:
             told = f"name: there is no tool {shown(name)}; tools/list has those there are."
             raise fault(Fault.INVALID_ARGUMENT, told)
         return await super().call_tool(name, arguments, context)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from core.events import Environment
 from core.market_asks import Cell, MarketTable, Quality
+from core.modes import Environment
 
 # All tools share a budget of bytes. Every market tool answers with this shape; its columns say what
 # they are.

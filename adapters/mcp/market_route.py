@@ -14,8 +14,8 @@ import msgspec
 from adapters.mcp.faults import Fault, GatewayError, fault
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.worker_health import WorkerHealth
-from core.events import Environment
 from core.market_asks import MarketTable, Question
+from core.modes import Environment
 
 _TRIES_MAX: Final = 3
 _AVOIDED_S: Final = 60.0

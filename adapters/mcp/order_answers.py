@@ -10,7 +10,7 @@ from adapters.mcp.answers import Answer, broker_text, one_line
 from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.times import exchange_time
 from adapters.mcp.words import order_in_words, plain
-from core import events, views
+from core import preview_events, views
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase
 from core.refusals import Refusal
@@ -243,7 +243,7 @@ def executions_table(rows: tuple[views.ExecutionRow, ...]) -> Table:
     )
 
 
-def quote_part(quote: events.QuoteUsed | None) -> QuoteUsedPart | None:
+def quote_part(quote: preview_events.QuoteUsed | None) -> QuoteUsedPart | None:
     """Return the quote that a preview was made with."""
     if quote is None:
         return None
@@ -252,7 +252,7 @@ def quote_part(quote: events.QuoteUsed | None) -> QuoteUsedPart | None:
     return QuoteUsedPart(at=quote.at, **known)
 
 
-def estimate_part(estimate: events.Estimate | None) -> EstimatePart | None:
+def estimate_part(estimate: preview_events.Estimate | None) -> EstimatePart | None:
     """Return what an order would cost."""
     if estimate is None:
         return None
@@ -264,13 +264,13 @@ def estimate_part(estimate: events.Estimate | None) -> EstimatePart | None:
     )
 
 
-def checks_table(checks: tuple[events.Check, ...], warnings: Mapping[str, str]) -> Table:
+def checks_table(checks: tuple[preview_events.Check, ...], warnings: Mapping[str, str]) -> Table:
     """Return what was checked, and what no rule forbids though a person should know it."""
     warned = ({"name": n, "result": "warned", "detail": d} for n, d in warnings.items())
     return table(("name", "result", "detail", "broker_text"), (*map(_check_cells, checks), *warned))
 
 
-def _check_cells(check: events.Check) -> Mapping[str, Cell]:
+def _check_cells(check: preview_events.Check) -> Mapping[str, Cell]:
     detail = broker_text(check.detail)
     result = "passed" if check.passed else "failed"
     # The detail of the broker's own preview is the broker's text.

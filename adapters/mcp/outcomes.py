@@ -22,8 +22,8 @@ from adapters.mcp.order_answers import (
 )
 from adapters.mcp.orders_flow import Outcome
 from adapters.mcp.words import order_in_words, plain
-from core import events
-from core.events import Environment
+from core import events, preview_events
+from core.modes import Environment
 from core.money import Money
 from core.price_sense import price_warnings
 from core.refusals import NEXT_STEP, Refusal
@@ -64,6 +64,12 @@ _MAY_SUBMIT: Final = (
 _CHECKS_FAILED: Final = (
     "It cannot be submitted: see the checks that did not pass, mend the terms and preview again."
 )
+# Of the account, not of the terms: who mends them would try for ever.
+_GATE: Final = "account_open"
+_SHUT: Final = (
+    "It cannot be submitted now: account_open says why, and other terms do not mend it. See "
+    "get_account; preview again once that is over."
+)
 _PREVIEW_PENDING_KEYED: Final = (
     "No answer yet, and nothing is sent by a preview. The same call with the same key asks for it."
 )
@@ -99,7 +105,7 @@ def preview_answer(
     base = PreviewAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        as_of=as_of(last_fact((outcome,)), asked),
         status="pending",
         can_submit=False,
         next_step=_PREVIEW_PENDING_KEYED if asked.has_key else _PREVIEW_PENDING,
@@ -108,7 +114,7 @@ def preview_answer(
     match outcome.end:
         case None:
             return base
-        case Fact(data=events.OrderPreviewed() as shown, recorded_at=shown_at):
+        case Fact(data=preview_events.OrderPreviewed() as shown, recorded_at=shown_at):
             warnings = warnings_of(shown, shown_at, held)
             return _previewed(shown, base, warnings, now=asked.now)
         case Fact(data=events.OrderRefused() as no):
@@ -138,7 +144,7 @@ def submit_answer(
     base = SubmitAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(last_fact((outcome,)), asked.highest_n),
+        as_of=as_of(last_fact((outcome,)), asked),
         status="pending",
         next_step=_SUBMIT_PENDING,
         command_id=asked.command_id,
@@ -199,7 +205,7 @@ def unconfirmed_answer(asked: Asked, said: NotAgreed, *, preview_id: str) -> Sub
     return SubmitAnswer(
         environment=asked.environment,
         account=asked.account,
-        as_of=as_of(None, asked.highest_n),
+        as_of=as_of(None, asked),
         status="refused",
         next_step=said.next_step or _NOT_CONFIRMED,
         command_id=asked.command_id,
@@ -215,10 +221,10 @@ def last_fact(outcomes: tuple[Outcome, ...]) -> Fact | None:
     return max(facts, key=lambda fact: fact.n, default=None)
 
 
-def as_of(newest: Fact | None, highest_n: int) -> answers.AsOf:
-    """Return how far the account is known here: a write's own fact, else what was heard of it."""
+def as_of(newest: Fact | None, asked: Asked) -> answers.AsOf:
+    """Return how far the account is known here: a write's own fact, else what was heard by now."""
     if newest is None:
-        return answers.AsOf(n=highest_n)
+        return answers.AsOf(n=asked.highest_n, at=asked.now)
     return answers.AsOf(n=newest.n, at=newest.recorded_at)
 
 
@@ -239,17 +245,23 @@ def detail_of(no: events.OrderRefused) -> str:
 
 
 def _previewed(
-    shown: events.OrderPreviewed, base: PreviewAnswer, warnings: Mapping[str, str], *, now: datetime
+    shown: preview_events.OrderPreviewed,
+    base: PreviewAnswer,
+    warnings: Mapping[str, str],
+    *,
+    now: datetime,
 ) -> PreviewAnswer:
     spec = shown.spec
-    all_passed = all(check.passed for check in shown.checks)
+    failed = {check.name for check in shown.checks if not check.passed}
     is_over = shown.expires_at < now
     next_step = _EXPIRED if is_over else _MAY_SUBMIT
+    if failed:
+        next_step = _SHUT if _GATE in failed else _CHECKS_FAILED
     return replace(
         base,
         status="previewed",
-        can_submit=all_passed and not is_over,
-        next_step=next_step if all_passed else _CHECKS_FAILED,
+        can_submit=not failed and not is_over,
+        next_step=next_step,
         # The caller may have asked by a key again: the command that made it counts.
         command_id=shown.command_id,
         preview_id=shown.preview_id,
@@ -266,7 +278,7 @@ def _previewed(
 
 
 # All terms as data; what came from the broker's contract is cleaned.
-def _terms(shown: events.OrderPreviewed) -> dict[str, Any]:
+def _terms(shown: preview_events.OrderPreviewed) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(shown.spec)
     cleaned = {name: broker_text(told[name]) for name in ("symbol", "market", "currency")}
     terms: dict[str, Any] = _without_nulls(told | cleaned)
@@ -287,7 +299,7 @@ def _without_nulls(value: Any) -> Any:
             return value
 
 
-def costs_in_words(estimate: events.Estimate | None) -> str:
+def costs_in_words(estimate: preview_events.Estimate | None) -> str:
     """Return what an order would cost, in words."""
     if estimate is None:
         return "Not known: there is no price to value it at."
@@ -300,7 +312,7 @@ def costs_in_words(estimate: events.Estimate | None) -> str:
 
 
 def warnings_of(
-    shown: events.OrderPreviewed, shown_at: datetime, held: Holdings | None
+    shown: preview_events.OrderPreviewed, shown_at: datetime, held: Holdings | None
 ) -> dict[str, str]:
     """Return what no rule forbids, and a person should know all the same, by its name."""
     found: dict[str, str] = {}
@@ -317,7 +329,7 @@ def warnings_of(
 
 
 # Orders that are open count as well, but the broker knows them better than we do.
-def _short_sale(shown: events.OrderPreviewed, held: Holdings | None) -> dict[str, str]:
+def _short_sale(shown: preview_events.OrderPreviewed, held: Holdings | None) -> dict[str, str]:
     wanted = sold(shown.spec)
     if held is None:
         return {"held_known": _HELD_NOT_KNOWN} if wanted else {}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from adapters.mcp.times import in_utc
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from core.ports import Bus, Clock, Ids, Signer
 
 

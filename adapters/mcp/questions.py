@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from adapters.mcp.answers import one_line
 from adapters.mcp.outcomes import costs_in_words
 from adapters.mcp.words import order_in_words, plain
-from core import events, views
+from core import preview_events, views
 from core.commands import ModifyOrder
 from core.errors import CommandError
-from core.events import Environment
+from core.modes import Environment
 from core.money import parse_positive
 from core.orders import FINAL_PHASES
 from core.previewing import notional_of, reference_price
@@ -42,7 +42,9 @@ def place(environment: Environment, account: str) -> str:
     return f"account {account} ({environment}: {_MONEY[environment]})"
 
 
-def order_question(shown: events.OrderPreviewed, warnings: Mapping[str, str], *, where: str) -> str:
+def order_question(
+    shown: preview_events.OrderPreviewed, warnings: Mapping[str, str], *, where: str
+) -> str:
     """Return the question for one new order, with what a person should be warned of."""
     lines = (
         f"Send this order to the broker, on {where}?",

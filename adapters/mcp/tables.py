@@ -22,14 +22,16 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Table:
     """Return a table of rows that may lack columns."""
     found = list(rows)
-    used = tuple(name for name in columns if any(not _is_empty(row.get(name)) for row in found))
-    cells = (tuple(_cell(row.get(name)) for name in used) for row in found)
-    return Table(columns=used, rows=tuple(cells))
+    filled: set[str] = set()
+    for row in found:
+        filled.update(n for n, value in row.items() if n not in filled and not _is_empty(value))
+    used = tuple(name for name in columns if name in filled)
+    cells = ([row.get(name) for name in used] for row in found)
+    return Table(
+        columns=used,
+        rows=tuple(tuple(["" if cell is None else cell for cell in row]) for row in cells),
+    )
 
 
 def _is_empty(value: Cell) -> bool:
     return value is None or value == "" or value is False or value == ()
-
-
-def _cell(value: Cell) -> Cell:
-    return "" if value is None else value

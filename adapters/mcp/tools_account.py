@@ -14,8 +14,8 @@ from adapters.mcp.names import in_record
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from adapters.mcp.worker_health import WorkerHealth
 from core import views
-from core.events import Environment
 from core.market_asks import PositionsAsk, PositionsTold
+from core.modes import Environment
 from core.terms import SecurityType, symbol_of
 
 PositionsView = Literal["recorded", "now"]

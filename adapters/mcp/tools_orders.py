@@ -35,7 +35,7 @@ from adapters.mcp.orders_flow import (
 from adapters.mcp.principals import own_key, owner_of_previews, principal_of
 from adapters.mcp.tables import table
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
-from core import events, views
+from core import account_events, events, preview_events, views
 from core.claims import claim_of, claimed_command_id
 from core.commands import (
     CancelOrder,
@@ -48,8 +48,8 @@ from core.commands import (
     submit_command_id,
 )
 from core.errors import CommandError
-from core.events import Environment
 from core.ids import derived_id
+from core.modes import Environment
 from core.terms import Side
 
 # Of a cancel by filter; those that are not shown were asked all the same.
@@ -267,7 +267,7 @@ class OrderTools:
         )
         base = replace(self._cancels(environment, account, (outcome,)), command_id=command_id)
         match outcome.end.data if outcome.end else None:
-            case events.AccountCancelsAsked(order_ids=order_ids):
+            case account_events.AccountCancelsAsked(order_ids=order_ids):
                 shown = order_ids[:_ROWS_SHOWN_MAX]
                 cells: list[dict[str, object]]
                 try:
@@ -307,7 +307,7 @@ class OrderTools:
 
     async def _held(self, account: str, outcome: Outcome) -> Holdings | None:
         shown = outcome.end.data if outcome.end else None
-        if not isinstance(shown, events.OrderPreviewed):
+        if not isinstance(shown, preview_events.OrderPreviewed):
             return None
         return await holdings_for(self._gateway, account, shown.spec)
 
@@ -379,11 +379,11 @@ class OrderTools:
     def _cancels(
         self, environment: Environment, account: str, ended: tuple[Outcome, ...]
     ) -> told.CancelsAnswer:
-        highest_n = self._gateway.facts.highest(account)
+        asked = self._asked(environment, account, "")
         return told.CancelsAnswer(
             environment=environment,
             account=account,
-            as_of=outcomes.as_of(outcomes.last_fact(ended), highest_n),
+            as_of=outcomes.as_of(outcomes.last_fact(ended), asked),
             status="pending",
             cancels=table((), ()),
             next_steps={},

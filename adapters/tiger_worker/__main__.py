@@ -46,7 +46,7 @@ from adapters.tiger_worker.session import LoginAccess, Session
 from adapters.tiger_worker.watchdog import exit_now
 from core.context import Timing
 from core.errors import ConfigError, ServiceError, VersionConflictError
-from core.events import Environment
+from core.modes import Environment
 from core.ports import StoredRecord
 from core.subjects import Kind, history_consumer, ledger_stream
 from infra import logs

@@ -32,7 +32,6 @@ from core.cancelling import is_ours
 from core.commands import SetMode
 from core.context import Timing
 from core.errors import ConfigError
-from core.events import Environment, Mode
 from core.items import (
     AccountBegins,
     ActAbandoned,
@@ -45,6 +44,7 @@ from core.items import (
     TokenSeen,
     WorkerStarts,
 )
+from core.modes import Environment, Mode
 from core.orders import ModifyPhase, Phase
 from core.ports import Clock, Ids, StoredRecord, Verifier
 from core.subjects import Kind

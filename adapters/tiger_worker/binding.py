@@ -14,7 +14,7 @@ import structlog
 from adapters.tiger_worker.halt_journal import CancelJournal
 from core.account_state import AccountState
 from core.errors import ConfigError
-from core.events import Environment
+from core.modes import Environment
 
 log = structlog.get_logger()
 # Enough to tell an edited number, and too little to find out which of all numbers it is.

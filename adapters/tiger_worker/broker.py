@@ -17,7 +17,7 @@ from tigeropen.trade.domain.order import Order as SdkOrder
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.ends import Ended as Ended
 from adapters.tiger_worker.ends import end_of
-from adapters.tiger_worker.position_rows import Positions, positions_in
+from adapters.tiger_worker.position_rows import PositionsRead, positions_in
 from adapters.tiger_worker.quote_rights import is_right_missing
 from adapters.tiger_worker.redaction import OwnSecrets
 from adapters.tiger_worker.sdk_order import (
@@ -30,15 +30,9 @@ from adapters.tiger_worker.sdk_order import (
 from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.words import Row
 from core.errors import BrokerUnavailableError, CorruptRecordError
-from core.items import (
-    BalancesSeen,
-    ContractFacts,
-    EstimateFacts,
-    ExecutionSeen,
-    Outcome,
-    QuoteFacts,
-)
+from core.items import ContractFacts, EstimateFacts, Outcome, QuoteFacts
 from core.ports import Clock
+from core.readings import BalancesSeen, ExecutionSeen
 from core.terms import ContractRef, OrderSpec, SecurityType
 
 PAGE_ROWS: Final = 100
@@ -204,14 +198,15 @@ class AccountBroker:
         return tuple(self._pages("active_orders", fields, turn_page))
 
     def executions(
-        self, tiger_order_id: str, *, turn_page: TurnPage = _turn_at_once
-    ) -> tuple[ExecutionSeen, ...]:
-        """Return all executions of one order."""
-        fields = {"order_id": int(tiger_order_id), "limit": PAGE_ROWS}
-        found = self._pages("order_transactions", fields, turn_page)
-        return tuple(rows.execution_of(row) for row in found)
+        self, tiger_order_id: str, *, page_token: str
+    ) -> tuple[tuple[ExecutionSeen, ...], str]:
+        """Return a page of one order's executions, and the next one's token: "" for first, last."""
+        fields = {"order_id": int(tiger_order_id), "limit": PAGE_ROWS, "page_token": page_token}
+        data = self._read("order_transactions", fields)
+        found = tuple(rows.execution_of(self._own.row(row)) for row in _listed(data))
+        return found, words.text(data, "nextPageToken")
 
-    def positions(self) -> Positions:
+    def positions(self) -> PositionsRead:
         """Return every position, of all classes of security."""
         listed: list[Row] = []
         for word in POSITION_CLASSES:

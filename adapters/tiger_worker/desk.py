@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from adapters.tiger_worker.causes import links
 from adapters.tiger_worker.own_cancels import OwnCancels
 from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
-from core import codec, events, items
+from core import account_events, codec, events, items, readings
 from core.account_state import AccountState
 from core.cancelling import unread_key
 from core.codec import EMPTY_TAIL, Recorded, Tail
@@ -233,7 +233,7 @@ class Desk:
             if not is_taken_again(item):
                 break
             event = decide(self.state, item, context)
-        if isinstance(item, items.RoundCompleted):
+        if isinstance(item, readings.RoundCompleted):
             self._wish_cancels()
         if isinstance(item, items.CommandItem) and isinstance(item.command, Halt):
             self._acts.halt_taken(item.command.symbol)
@@ -312,7 +312,7 @@ class Desk:
                 is_own = work.delivery is None
                 self._acts.cancel(event.order_id, event.tiger_order_id, is_urgent=is_own)
                 return is_alone
-            case events.AccountCancelsAsked(unread=unread, outcome="") if unread:
+            case account_events.AccountCancelsAsked(unread=unread, outcome="") if unread:
                 key = unread_key(unread)
                 self._cancelling[key] = work
                 self._acts.cancel(key, unread, is_urgent=True)
@@ -320,7 +320,7 @@ class Desk:
                 self._own_cancels.forget(event.order_id)
                 self._wish_cancels()
                 self._acts.look_again()
-            case events.AccountHalted():
+            case account_events.AccountHalted():
                 self._wish_cancels()
                 self._acts.look_again()
             case (

@@ -21,12 +21,12 @@ from msgspec.structs import replace
 from adapters.tiger_worker.desk import Desk
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
-from core.items import (
+from core.items import Item
+from core.readings import (
     AbsenceConfirmed,
     BalancesSeen,
     FillsNotListed,
     FillsTakenBack,
-    Item,
     ModifyNotShown,
     OrderSeen,
     OrderUnread,

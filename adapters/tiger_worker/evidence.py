@@ -17,23 +17,13 @@ from adapters.tiger_worker.windows import reaches
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.items import AbsenceConfirmed, Item, ModifyNotShown, RowUnreadable
+from core.items import Item
 from core.orders import PENDING_MODIFIES, Phase
-from core.sightings import decide_unreadable
+from core.readings import AbsenceConfirmed, ModifyNotShown
 from core.terms_seen import shows_change
 
 # Open, as far as the ledger knows, and not in the middle of being sent.
 _LISTED_IF_REAL: Final = frozenset({Phase.UNKNOWN, Phase.ACCEPTED, Phase.WORKING})
-
-
-def may_hide_an_order(state: AccountState, odd: RowUnreadable) -> bool:
-    """Say whether an order that the ledger knows may stand in a row that cannot be read.
-
-    Not where the row names an order, nor where a person has resumed what it froze.
-    """
-    if odd.tiger_order_id in state.by_tiger_id:
-        return False
-    return decide_unreadable(state, odd) is not None or odd.symbol in state.hidden_symbols
 
 
 class Evidence:

@@ -2,35 +2,35 @@
 
 An order's row tells how much it filled; its executions are a call of their own, and may be listed
 later, or never. Where a call brought nothing new the next one waits, longer each time, and takes no
-token that others need; after a while a person is told.
+token that others need; after a while a person is told. That the order fills on brings the next call
+forward and ends no such while: only an execution that was not known does.
 """
 
 import time
 from collections.abc import Callable, Collection, Set
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
-import structlog
-
-from adapters.tiger_worker import rows
-from adapters.tiger_worker.broker import AccountBroker, TurnPage
-from adapters.tiger_worker.rates import RateBudget
-from adapters.tiger_worker.turns import Turns
+from adapters.tiger_worker.execution_calls import (
+    AGAIN_LEAVE,
+    AGAIN_MAX_S,
+    FAILED_AGAIN_S,
+    MORE_LEAVE,
+    End,
+    ExecutionCalls,
+    Listed,
+    together,
+)
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.errors import BrokerError, CorruptRecordError
-from core.items import ExecutionSeen, FillsNotListed, Item, OrderSeen, RowKind
+from core.items import Item
+from core.readings import ExecutionSeen, FillsNotListed, OrderSeen
 
-log = structlog.get_logger()
-METHOD: Final = "order_transactions"
-AGAIN_S: Final = 1.0
-AGAIN_MAX_S: Final = 120.0
-# What is asked for again leaves this many tokens a minute to what filled just now.
-AGAIN_LEAVE: Final = 20
-# A call that failed says less than an empty list: it is made again sooner.
-FAILED_AGAIN_S: Final = 20.0
 NOT_LISTED_AFTER_S: Final = 60.0
+# Those that nobody could ask for, for want of tokens or of time, say nothing of the broker: three
+# hundred fills at an opening take this long.
+LEFT_OUT_AFTER_S: Final = 300.0
 
 
 class Found(NamedTuple):
@@ -40,40 +40,43 @@ class Found(NamedTuple):
     is_news: bool
 
 
-class _Asked(NamedTuple):
-    """An order as it was last asked for: `times` in a row, since then, without anything new.
+class _Missing(NamedTuple):
+    """An order of which fills are missing.
 
-    A call that failed brought nothing new either.
+    Attributes:
+        since_s: when they first were, or when a call last brought an execution that was not known.
+        moved_s: when it was last asked for; before that as `since_s`.
+        told: how much its last row told of; `asked`: the row of the last call, None before one.
+        rows: rows in a row since then, and `calls` that ended, in vain.
+        times: calls in a row that ended in vain since it last filled more.
     """
 
-    filled_quantity: Decimal
-    executions: tuple[ExecutionSeen, ...]
-    times: int
     since_s: float
+    moved_s: float
+    told: Decimal = Decimal(0)
+    asked: Decimal | None = None
+    executions: tuple[ExecutionSeen, ...] = ()
+    rows: int = 0
+    calls: int = 0
+    times: int = 0
 
 
 class Executions:
-    """Asks for one account's executions; `tell` is given what cannot be read, or never comes."""
+    """Asks for one account's executions; `tell` is given what never comes."""
 
     def __init__(
         self,
-        broker: AccountBroker,
+        calls: ExecutionCalls,
         *,
-        budget: RateBudget,
         timing: Timing,
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
-        turn_page: TurnPage,
-        turns: Turns,
     ) -> None:
-        self._broker = broker
-        self._budget = budget
+        self._calls = calls
         self._timing = timing
         self._state_now = state
         self._tell = tell
-        self._turn_page = turn_page
-        self._turns = turns
-        self._asked: dict[str, _Asked] = {}
+        self._missing: dict[str, _Missing] = {}
 
     def of(self, seen: OrderSeen, row: Row) -> Found:
         """Return the executions of an order that filled more than is recorded, as far as is known.
@@ -81,87 +84,87 @@ class Executions:
         No round waits or fails for them: what is asked for in vain is asked for again later, and
         where that lasts they count as never listed.
         """
-        key = seen.tiger_order_id
-        before = self._asked.get(key)
-        has_grown = before is None or seen.filled_quantity > before.filled_quantity
-        known = self.known(key)
-        leave = 0 if has_grown else AGAIN_LEAVE
-        is_turn = self._turns.may_ask(key, is_new=has_grown)
-        if not is_turn or not self._budget.try_take(METHOD, leave=leave):
-            return Found(known, is_news=has_grown)
-        begun_s = time.monotonic()
-        listed = self._listed(seen, row, known)
-        executions = known if listed is None else listed
-        is_news = has_grown or not _ids(executions) <= _ids(known)
-        now_s = time.monotonic()
-        times, since_s = 1, now_s
-        if before is not None and not is_news:
-            times, since_s = before.times + 1, before.since_s
-        again_s_max = FAILED_AGAIN_S if listed is None else AGAIN_MAX_S
-        again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
-        self._turns.asked(key, begun_s=begun_s, again_s=again_s)
-        asked = _Asked(seen.filled_quantity, executions, times, since_s)
-        self._asked[key] = asked
-        if now_s - since_s >= NOT_LISTED_AFTER_S:
-            self._tell_of_none(key, asked)
-        return Found(executions, is_news)
-
-    def known(self, tiger_order_id: str) -> tuple[ExecutionSeen, ...]:
-        """Return the executions that an order was last listed with."""
-        asked = self._asked.get(tiger_order_id)
-        return () if asked is None else asked.executions
+        key, now_s = seen.tiger_order_id, time.monotonic()
+        before = self._missing.get(key) or _Missing(since_s=now_s, moved_s=now_s)
+        missing = before._replace(told=seen.filled_quantity, rows=before.rows + 1)
+        is_more = before.asked is None or seen.filled_quantity > before.asked
+        leave = AGAIN_LEAVE
+        if is_more or self._calls.has_begun(key):
+            leave = 0 if before.asked is None else MORE_LEAVE
+        is_asked = self._calls.may_ask(key, is_new=is_more, leave=leave)
+        if is_asked:
+            missing = missing._replace(asked=seen.filled_quantity)
+            missing = self._after_call(missing._replace(times=0) if is_more else missing, seen, row)
+        self._missing[key] = missing
+        if self._is_late(missing, is_asked=is_asked):
+            self._tell_of_none(key, missing)
+        has_new = not _ids(missing.executions) <= _ids(before.executions)
+        is_news = has_new or seen.filled_quantity > before.told
+        return Found(missing.executions, is_news)
 
     def forget(self, tiger_order_id: str) -> None:
         """Forget an order whose fills are all recorded."""
-        if self._asked.pop(tiger_order_id, None) is not None:
-            self._turns.forget(tiger_order_id)
+        if self._missing.pop(tiger_order_id, None) is not None:
+            self._calls.forget(tiger_order_id)
 
     def keep_only(self, tiger_order_ids: Set[str]) -> None:
         """Forget every order but the given ones."""
-        for tiger_order_id in self._asked.keys() - tiger_order_ids:
+        for tiger_order_id in self._missing.keys() - tiger_order_ids:
             self.forget(tiger_order_id)
 
-    def _listed(
-        self, seen: OrderSeen, row: Row, known: tuple[ExecutionSeen, ...]
-    ) -> tuple[ExecutionSeen, ...] | None:
-        """Return what the broker lists, what was known if that cannot be read, or None."""
-        try:
-            found = self._broker.executions(seen.tiger_order_id, turn_page=self._turn_page)
-            check_legs(seen, found)
-        except CorruptRecordError as error:
-            # The order is known all the same.
-            self._tell(rows.unreadable(RowKind.ORDER, row, error))
-            return known
-        except BrokerError as error:
-            log.warning("executions.failed", order=seen.tiger_order_id, reason=str(error))
-            return None
-        return found
+    def _after_call(self, missing: _Missing, seen: OrderSeen, row: Row) -> _Missing:
+        begun_s = time.monotonic()
+        listed = self._listed(seen, row, begun_s)
+        now_s = time.monotonic()
+        executions = listed.executions
+        if listed.end is not End.WHOLE:
+            # What was listed before, or on other pages, is there all the same.
+            executions = together(missing.executions, executions)
+        missing = missing._replace(moved_s=now_s)
+        if not _ids(executions) <= _ids(missing.executions):
+            missing = missing._replace(since_s=now_s, rows=1, calls=0, times=0)
+        ended = int(listed.end is not End.BEGUN)
+        missing = missing._replace(
+            executions=executions, calls=missing.calls + ended, times=missing.times + ended
+        )
+        self._calls.asked(
+            seen.tiger_order_id,
+            begun_s=begun_s,
+            times=max(1, missing.times),
+            again_s_max=_again_s_max(listed.end),
+        )
+        return missing
 
-    def _tell_of_none(self, tiger_order_id: str, asked: _Asked) -> None:
+    def _listed(self, seen: OrderSeen, row: Row, begun_s: float) -> Listed:
+        return self._calls.ask(seen, row, begun_s=begun_s, leave=MORE_LEAVE)
+
+    def _is_late(self, missing: _Missing, *, is_asked: bool) -> bool:
+        now_s = time.monotonic()
+        if now_s - missing.since_s >= LEFT_OUT_AFTER_S:
+            return is_asked or now_s - missing.moved_s >= LEFT_OUT_AFTER_S
+        is_enough = missing.calls >= self._timing.absence_listings_min
+        return is_asked and is_enough and now_s - missing.since_s >= NOT_LISTED_AFTER_S
+
+    def _tell_of_none(self, tiger_order_id: str, missing: _Missing) -> None:
         state = self._state_now()
         order_id = state.by_tiger_id.get(tiger_order_id)
-        is_taken = all(each.execution_id in state.executions for each in asked.executions)
+        is_taken = all(each.execution_id in state.executions for each in missing.executions)
         # A desk that is behind has yet to record what was listed.
-        if order_id is None or not is_taken or asked.times < self._timing.absence_listings_min:
-            return
-        self._tell(
-            FillsNotListed(
-                order_id=order_id, listings=asked.times, filled_quantity=asked.filled_quantity
-            )
-        )
+        if order_id is not None and is_taken:
+            self._tell(FillsNotListed(order_id=order_id, listings=missing.rows))
+
+
+def _again_s_max(end: End) -> float:
+    match end:
+        case End.BEGUN:
+            return 0.0
+        case End.FAILED:
+            return FAILED_AGAIN_S
+        case End.WHOLE | End.UNREADABLE:
+            return AGAIN_MAX_S
+        case _:
+            assert_never(end)
 
 
 def _ids(executions: Collection[ExecutionSeen]) -> frozenset[str]:
     return frozenset(each.execution_id for each in executions)
-
-
-def check_legs(seen: OrderSeen, executions: Collection[ExecutionSeen]) -> None:
-    """Hold the executions of a combination to its legs.
-
-    Raises:
-        CorruptRecordError: one is of no leg that the order has.
-    """
-    legs = seen.spec.contracts if seen.spec is not None and seen.spec.legs else ()
-    # Recorded for another leg, or for the stock, it would be a guess.
-    if legs and any(execution.contract not in legs for execution in executions):
-        raise CorruptRecordError("expected a leg of the order in an execution's row")

@@ -28,6 +28,7 @@ from adapters.tiger_worker.reading_watch import ReadingWatch
 from core.account_state import AccountState
 from core.cancelling import is_halt_carried
 from core.errors import BrokerError, CorruptRecordError
+from core.ids import file_id
 from core.items import CancelJournaled, Outcome
 from core.ports import Clock
 
@@ -50,14 +51,13 @@ LISTING_ENDS_AFTER: Final = 6.0
 class Standing(NamedTuple):
     """How a desk stands to the halt of its account.
 
-    `halted_n` is the `n` of the account's last halt; `is_verified`: readings begun after the halt
-    showed nothing open; `is_carried`: besides, nothing that the halt concerns is open now;
-    `silent_s`: seconds since a whole round of readings last reached the desk; `file` tells the halt
-    file that halted the account last from the next of its name.
+    `is_verified`: readings begun after the halt showed nothing open; `is_carried`: besides, nothing
+    that the halt concerns is open now; `silent_s`: seconds since a whole round of readings last
+    reached the desk; `file` tells the halt file that halted the account last, by itself or named by
+    a person's control, from the next of its name.
     """
 
     is_halted: bool
-    halted_n: int
     is_verified: bool
     is_carried: bool
     silent_s: float
@@ -68,7 +68,6 @@ def standing_of(state: AccountState, *, silent_s: float) -> Standing:
     """Return how a desk stands whose account is in this state."""
     return Standing(
         is_halted=state.is_halted,
-        halted_n=state.halted_n,
         is_verified=state.is_halted and "" not in state.unverified_halts,
         is_carried=is_halt_carried(state),
         silent_s=silent_s,
@@ -130,9 +129,6 @@ class FileHalt:
         # Shared by the watch, its listings and the lane's threads.
         self._lock = threading.Lock()
         self._note = journal.note()
-        # The account's last halt at the last look, and at the last one without the note's file.
-        self._looked_n: int | None = None
-        self._halted_n: int | None = None
         self._quiet_listings = 0
         ours = () if self._note is None else self._note.ours
         self._orders = HaltOrders(own_marks=f"{ledger_id}.", ours=ours)
@@ -151,10 +147,6 @@ class FileHalt:
 
         `is_ours` says of a broker's id whether the desk knows it for that of an order of ours.
         """
-        with self._lock:
-            self._looked_n = desk().halted_n
-            if self._halted_n is None:
-                self._halted_n = self._looked_n
         self._desk, self._is_ours = desk, is_ours
 
     def go_alone(self) -> None:
@@ -172,17 +164,12 @@ class FileHalt:
 
     @property
     def file(self) -> str:
-        """What tells the halt file that is in place from the next of its name, or "".
-
-        A file that is moved away and back, or copied with its times, keeps the time of its content
-        and often the inode; that of its last change of any kind (`st_ctime`) it cannot keep. Where
-        that is the time of birth (Windows), the content's tells more.
-        """
+        """What tells the halt file that is in place from the next of its name, or ""."""
         try:
             stat = self._halt_file.stat()
         except (FileNotFoundError, NotADirectoryError):
             return ""
-        return f"{stat.st_ino}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
+        return file_id(inode=stat.st_ino, modified_ns=stat.st_mtime_ns, changed_ns=stat.st_ctime_ns)
 
     @property
     def is_wanted(self) -> bool:
@@ -239,25 +226,23 @@ class FileHalt:
             note = self._note
             if file and (note is None or note.file != file):
                 note = HaltNote(file=file, ours=self._orders.ours)
-                self._quiet_listings, self._halted_n = 0, self._looked_n
+                self._quiet_listings = 0
             if note is not None and standing is not None:
                 is_told = self._is_told(note, standing)
                 # An earlier halt's verification says nothing of what was opened since.
                 is_quiet = note.is_quiet or (is_told and standing.is_verified)
                 note = replace(note, is_told=is_told, is_quiet=is_quiet)
-            if standing is not None:
-                self._looked_n = standing.halted_n
             if not file and note is not None and note.is_told:
                 note = None
             self._keep(note)
 
     def _is_told(self, note: HaltNote, standing: Standing | None) -> bool:
-        """Say whether a desk was halted for this file, or by a control since it was put there."""
-        if note.is_told or standing is None:
-            return note.is_told
-        # A person may have resumed since, between two looks.
-        is_later = self._halted_n is not None and standing.halted_n > self._halted_n
-        return is_later or standing.file == note.file
+        """Say whether a desk was halted for this file, or by a control of who put it there.
+
+        Any other halt may be a model's, which is no word on what a person halts. A person may have
+        resumed since, between two looks.
+        """
+        return note.is_told or (standing is not None and standing.file == note.file)
 
     @property
     def _is_told_of(self) -> bool:

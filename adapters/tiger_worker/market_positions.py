@@ -12,7 +12,7 @@ from adapters.tiger_worker.market_pages import part_by_key, place_of
 from adapters.tiger_worker.market_reads import MarketReads
 from adapters.tiger_worker.position_rows import positions_in
 from adapters.tiger_worker.words import Row
-from core.events import PositionFigure
+from core.account_events import PositionFigure
 from core.market_asks import PositionsAsk, PositionsTold
 
 _EVERYWHERE: Final = {"market": "ALL", "currency": "ALL"}

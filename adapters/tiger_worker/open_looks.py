@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from adapters.tiger_worker.own_cancels import halts_of
+from adapters.tiger_worker.own_cancels import UNSENT, halts_of
 from adapters.tiger_worker.pauses import Pause, Pauses
-from adapters.tiger_worker.windows import is_over, open_symbols
+from adapters.tiger_worker.windows import open_symbols, shows_done
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.cancelling import must_cancel_unread
-from core.items import RoundCompleted, UnreadOrderOpen
+from core.readings import RoundCompleted, UnreadOrderOpen
 
 # How soon an order that cannot be read, and stays open, is told again: later than a call that asks
 # for its cancel is given up. And how late at most, while its row stays the same.
@@ -73,10 +73,12 @@ class OpenLooks:
         Its row cannot be read, or whose order it is stands in doubt, or it is on the books for done
         or released: its id is all a cancel needs.
         """
-        if not must_cancel_unread(state, tiger_order_id, symbol) or is_over(row):
+        if not must_cancel_unread(state, tiger_order_id, symbol) or shows_done(row):
             return None
-        found = (row, halts_of(state, symbol), state.is_stale)
-        if not self._pauses.ask(tiger_order_id, _UNREAD, found=found, now_s=time.monotonic()):
+        is_unsent = tiger_order_id in state.unsent_cancels
+        found = (row, halts_of(state, symbol), state.is_stale, is_unsent)
+        pause = UNSENT if is_unsent else _UNREAD
+        if not self._pauses.ask(tiger_order_id, pause, found=found, now_s=time.monotonic()):
             return None
         return UnreadOrderOpen(tiger_order_id=tiger_order_id, symbol=symbol)
 

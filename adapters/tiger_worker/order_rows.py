@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from adapters.tiger_worker import rows
 from adapters.tiger_worker.words import Row
 from core.errors import CorruptRecordError
-from core.items import OrderSeen
+from core.readings import OrderSeen
 
 # A row that is being written may stay half written for a while; rounds follow each other fast.
 LISTED_APART_S: Final = 15.0

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from adapters.tiger_worker import rows, words
-from adapters.tiger_worker.evidence import may_hide_an_order
 from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.open_looks import OpenLooks
 from adapters.tiger_worker.order_rows import OrderRows
@@ -18,9 +17,12 @@ from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
-from core.items import Item, OrderSeen, RowKind
+from core.identity import decide_parent
+from core.items import Item
+from core.lost_fills import is_short
 from core.orders import Phase
-from core.sightings import is_over
+from core.readings import OrderSeen, RowKind, RowUnreadable
+from core.sightings import decide_unreadable, is_over
 
 # Whatever a listing shows of these is news.
 _DOUBTED: Final = frozenset(
@@ -100,10 +102,10 @@ class OrderSights:
         order = state.orders.get(order_id) if order_id is not None else None
         recorded = order.recorded_quantity if order is not None else 0
         if seen.filled_quantity > recorded:
+            self._taken_back.forget(seen.tiger_order_id)
             executions, is_news = self._executions.of(seen, row)
             # Also where they were told before: this sighting may take the place of that one.
             seen = replace(seen, executions=executions)
-            self._taken_back.forget(seen.tiger_order_id)
         elif order is not None:
             self._executions.forget(seen.tiger_order_id)
             look = self._taken_back.look(seen, row, order)
@@ -111,7 +113,17 @@ class OrderSights:
                 # What it says of its end is told again once the record agrees.
                 self._told.pop(seen.tiger_order_id, None)
                 return replace(seen, executions=look.executions), look.is_news
-        is_settled = order is not None and order.phase not in _DOUBTED and not is_news
+        if order is not None and is_short(order, seen.filled_quantity):
+            # What it says counts once that is evidence, and is told then though it is the same.
+            self._told.pop(seen.tiger_order_id, None)
+            return seen, is_news
+        is_settled = (
+            order is not None
+            and order.phase not in _DOUBTED
+            and not is_news
+            # What it was made of may be on the books only now.
+            and decide_parent(state, order, seen) is None
+        )
         if is_settled and self._told.get(seen.tiger_order_id) == row:
             return None, False
         self._told[seen.tiger_order_id] = row
@@ -122,7 +134,7 @@ class OrderSights:
         odd = rows.unreadable(RowKind.ORDER, row, error)
         self._tell(odd)
         self._cancel_unbooked(row, odd.tiger_order_id, odd.symbol)
-        may_hide = may_hide_an_order(self._state_now(), odd)
+        may_hide = _may_hide_an_order(self._state_now(), odd)
         return frozenset({odd.symbol}) if may_hide else frozenset()
 
     def _cancel_seen(self, row: Row, seen: OrderSeen) -> None:
@@ -139,6 +151,16 @@ class OrderSights:
         )
         if found is not None:
             self._tell(found)
+
+
+def _may_hide_an_order(state: AccountState, odd: RowUnreadable) -> bool:
+    """Say whether an order that the ledger knows may stand in a row that cannot be read.
+
+    Not where the row names an order, nor where a person has resumed what it froze.
+    """
+    if odd.tiger_order_id in state.by_tiger_id:
+        return False
+    return decide_unreadable(state, odd) is not None or odd.symbol in state.hidden_symbols
 
 
 def _age(row: Row) -> tuple[int, str, str]:

@@ -28,7 +28,7 @@ ASK_LATEST_S: Final = 120.0
 # One that was never sent waits for a token or for a connection, which may be there at any moment.
 UNSENT_ASK_LATEST_S: Final = 30.0
 _TO_NOTHING: Final = Pause(ASK_EVERY_S, ASK_LATEST_S)
-_UNSENT: Final = Pause(ASK_EVERY_S, UNSENT_ASK_LATEST_S)
+UNSENT: Final = Pause(ASK_EVERY_S, UNSENT_ASK_LATEST_S)
 _TAKEN: Final = Pause(TAKEN_ASK_EVERY_S, ASK_LATEST_S)
 
 
@@ -74,7 +74,7 @@ class OwnCancels:
         if order.cancel is CancelPhase.REQUESTED:
             pause = _TAKEN
         elif answer is not None and answer[0] is items.Outcome.NOT_SENT:
-            pause = _UNSENT
+            pause = UNSENT
         told = (order.cancel, order.phase, order.filled_quantity, order.spec)
         # Where the readings failed, what failed with them may work again.
         found = (answer, told, halts_of(state, order.spec.symbol), state.is_stale)

@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from adapters.tiger_worker.rows import position_of, unreadable
 from adapters.tiger_worker.words import Row
+from core.account_events import PositionFigure
 from core.errors import CorruptRecordError
-from core.events import PositionFigure
-from core.items import RowKind, RowUnreadable
+from core.readings import RowKind, RowUnreadable
 
 
-class Positions(NamedTuple):
+class PositionsRead(NamedTuple):
     """Every position, and what is told of rows that cannot be read."""
 
     figures: tuple[PositionFigure, ...]
     unreadable: tuple[RowUnreadable, ...]
 
 
-def positions_in(listed: Iterable[Row]) -> Positions:
+def positions_in(listed: Iterable[Row]) -> PositionsRead:
     """Return the positions of rows that were listed together; of a contract listed twice, none."""
     read: list[tuple[Row, PositionFigure]] = []
     odd: list[RowUnreadable] = []
@@ -39,4 +39,4 @@ def positions_in(listed: Iterable[Row]) -> Positions:
             )
             odd.append(unreadable(RowKind.POSITION, row, several))
     figures = tuple(figure for _, figure in read if times[figure.key] == 1)
-    return Positions(figures, tuple(odd))
+    return PositionsRead(figures, tuple(odd))

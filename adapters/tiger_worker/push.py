@@ -101,7 +101,7 @@ class PushPace(NamedTuple):
     silence_s: float = 25.0
 
 
-class Pauses:
+class ConnectPauses:
     """How long to wait from the end of one connection to the begin of the next."""
 
     def __init__(self, pace: PushPace, jitter: Callable[[], float]) -> None:
@@ -152,7 +152,7 @@ class PushLink:
         self._on_worn = on_worn
         self._on_failure = on_failure
         self._pace = pace or PushPace()
-        self._pauses = Pauses(self._pace, jitter)
+        self._pauses = ConnectPauses(self._pace, jitter)
         # What connections and other threads tell; those of one that another followed are dropped.
         self._signs: queue.SimpleQueue[tuple[PushConnection | None, Sign]] = queue.SimpleQueue()
         self._present: PushConnection | None = None

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from adapters.tiger_worker.broker import POSITION_CLASSES, AccountBroker
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.execution_calls import ExecutionCalls
 from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.open_looks import OpenLooks
@@ -34,12 +35,9 @@ from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
 from core.errors import BrokerError, BrokerUnavailableError, CorruptRecordError
-from core.items import (
-    Item,
-    PositionsSeen,
-    RoundCompleted,
-)
+from core.items import Item
 from core.ports import Clock
+from core.readings import PositionsSeen, RoundCompleted
 
 log = structlog.get_logger()
 TOKEN_WAIT_S: Final = 5.0
@@ -115,24 +113,16 @@ class Reconciler:
             tell=self._tell,
         )
         turns = Turns()
+        calls = ExecutionCalls(broker, budget=budget, turns=turns, tell=self._tell)
         self._executions = Executions(
-            broker,
-            budget=budget,
-            timing=timing,
-            state=lambda: self._state,
-            tell=self._tell,
-            turn_page=self._turn_page,
-            turns=turns,
+            calls, timing=timing, state=lambda: self._state, tell=self._tell
         )
         self._taken_back = TakenBack(
-            broker,
+            calls,
             order_rows=self._order_rows,
-            budget=budget,
             timing=timing,
             state=lambda: self._state,
             tell=self._tell,
-            turn_page=self._turn_page,
-            turns=turns,
         )
         self._sights = OrderSights(
             order_rows=self._order_rows,
@@ -306,21 +296,28 @@ class Reconciler:
 
     def _tell_figures(self, window: Window, found: dict[str, Row]) -> None:
         figures, odd = self._broker.positions()
-        observed_at = self._clock.now()
+        observed_at, held_at = self._clock.now(), self._broker.last_told
         balances = self._broker.balances()
+        paid_at = self._broker.last_told
         if self._state.position_figures is None or self._state.balances is None:
             self._check_no_fill_came(window.since, found)
         is_short = window.is_short or self._taken_back.is_counting
         counted = {"has_news": self._has_news, "is_short": is_short}
         self._has_news = False
-        held = self._held.note({f.key: f.quantity for f in figures}, **counted)
-        cash = self._cash.note({f.currency: f.balance for f in balances.cash}, **counted)
+        quantities = {f.key: f.quantity for f in figures}
+        held = self._held.note(quantities, told_at=held_at, **counted)
+        paid = {f.currency: f.balance for f in balances.cash}
+        cash = self._cash.note(paid, told_at=paid_at, **counted)
         self._tell(
             PositionsSeen(
-                positions=figures, observed_at=observed_at, quiet_reads=held, unreadable=odd
+                positions=figures,
+                observed_at=observed_at,
+                quiet_reads=held,
+                quiet_from=self._held.first_at,
+                unreadable=odd,
             )
         )
-        self._tell(replace(balances, quiet_reads=cash))
+        self._tell(replace(balances, quiet_reads=cash, quiet_from=self._cash.first_at))
         self._figures_at = time.monotonic()
 
     def _check_no_fill_came(self, since: datetime, found: dict[str, Row]) -> None:

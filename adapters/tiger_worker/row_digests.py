@@ -7,7 +7,7 @@ import hashlib
 from typing import Final
 
 from adapters.tiger_worker.words import Row
-from core.items import RowKind
+from core.readings import RowKind
 
 DIGEST_LENGTH: Final = 8
 _CONTRACT_FIELDS: Final = (

@@ -13,20 +13,18 @@ from adapters.tiger_worker import words
 from adapters.tiger_worker.row_digests import digest_of
 from adapters.tiger_worker.row_terms import multiplier_of, objects_in, spec_of
 from adapters.tiger_worker.words import Row
+from core.account_events import CashFigure, PositionFigure
 from core.errors import CorruptRecordError
-from core.events import CashFigure, PositionFigure
-from core.items import (
+from core.items import ContractFacts, EstimateFacts, QuoteFacts
+from core.money import FRACTION_MIN, Money
+from core.readings import (
     BalancesSeen,
-    ContractFacts,
-    EstimateFacts,
     ExecutionSeen,
     FigureUnread,
     OrderSeen,
-    QuoteFacts,
     RowKind,
     RowUnreadable,
 )
-from core.money import FRACTION_MIN, Money
 from core.terms import SecurityType, contract_word
 
 # Tiger is younger than the one, and this service will be gone by the other. An order that is dated

@@ -20,7 +20,7 @@ from tigeropen.trade.trade_client import TradeClient
 
 from adapters.tiger_worker.push_connection import Push, PushAddress, PushConnection
 from core.errors import BrokerError, BrokerUnavailableError, ConfigError
-from core.events import Environment
+from core.modes import Environment
 from core.ports import Clock
 
 # Connections kept open: enough for every lane of a login's accounts at once.

@@ -11,32 +11,26 @@ from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-import structlog
-
-from adapters.tiger_worker import rows
-from adapters.tiger_worker.broker import AccountBroker, TurnPage
-from adapters.tiger_worker.executions import (
+from adapters.tiger_worker.execution_calls import (
     AGAIN_LEAVE,
     AGAIN_MAX_S,
-    AGAIN_S,
     FAILED_AGAIN_S,
-    METHOD,
-    Found,
-    check_legs,
+    End,
+    ExecutionCalls,
+    together,
 )
+from adapters.tiger_worker.executions import Found
 from adapters.tiger_worker.order_rows import OrderRows
-from adapters.tiger_worker.rates import RateBudget
-from adapters.tiger_worker.turns import Turns
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.context import Timing
-from core.errors import BrokerError, CorruptRecordError
-from core.items import ExecutionSeen, FillsTakenBack, Item, OrderSeen, RowKind
-from core.lost_fills import is_short
+from core.errors import CorruptRecordError
+from core.items import Item
+from core.lost_fills import are_explained, is_short
 from core.orders import Order
-from core.sightings import may_be_over
+from core.readings import ExecutionSeen, FillsTakenBack, OrderSeen
+from core.sightings import is_over, may_be_over
 
-log = structlog.get_logger()
 # Listings that are behind show fewer fills too, but not for so long.
 TAKEN_BACK_AFTER_S: Final = 30.0
 # So often at least an order is asked for whose last list lacked something: what is evidence is what
@@ -52,11 +46,15 @@ MEAN_STEP: Final = Decimal("0.005")
 
 
 class _Shortfall(NamedTuple):
-    """Listings in a row that show the same order over, or live, with fewer fills than recorded."""
+    """Listings in a row that show the same order over, or live, with fewer fills than recorded.
+
+    `filled_quantity`: by the last of them.
+    """
 
     is_over: bool
     listings: int
     since_s: float
+    filled_quantity: Decimal
 
 
 class _Lack(NamedTuple):
@@ -84,24 +82,18 @@ class TakenBack:
 
     def __init__(
         self,
-        broker: AccountBroker,
+        calls: ExecutionCalls,
         *,
         order_rows: OrderRows,
-        budget: RateBudget,
         timing: Timing,
         state: Callable[[], AccountState],
         tell: Callable[[Item], None],
-        turn_page: TurnPage,
-        turns: Turns,
     ) -> None:
-        self._broker = broker
+        self._calls = calls
         self._order_rows = order_rows
-        self._budget = budget
         self._timing = timing
         self._state_now = state
         self._tell = tell
-        self._turn_page = turn_page
-        self._turns = turns
         self._asked: dict[str, _Asked] = {}
         self._shortfalls: dict[str, _Shortfall] = {}
         # What each order was listed as filled with, and at which mean, when the record agreed.
@@ -120,44 +112,47 @@ class TakenBack:
             return None
         is_new = before is None or before.filled_quantity != seen.filled_quantity
         before = before or _Asked(seen.filled_quantity)
-        is_turn = self._turns.may_ask(key, is_new=is_new)
-        if not is_turn or not self._budget.try_take(METHOD, leave=AGAIN_LEAVE):
+        if not self._calls.may_ask(key, is_new=is_new, leave=AGAIN_LEAVE):
             self._asked.setdefault(key, before)
             return Found(before.executions, is_news=False)
         now_s = time.monotonic()
-        listed = self._listed(seen, row)
-        asked = before._replace(filled_quantity=seen.filled_quantity)
-        is_news, again_s_max = False, FAILED_AGAIN_S
-        if listed is not None:
-            known = self._state_now().executions
-            ids = frozenset(each.execution_id for each in listed)
+        listed, end = self._calls.ask(seen, row, begun_s=now_s, leave=AGAIN_LEAVE)
+        executions = listed if end is End.WHOLE else together(before.executions, listed)
+        again_s_max = 0.0 if end is End.BEGUN else FAILED_AGAIN_S
+        known = self._state_now().executions
+        ids = frozenset(each.execution_id for each in listed)
+        # Half a list is evidence of what it shows, and none of what it lacks.
+        lacks = {one: lack for one, lack in before.lacks.items() if one not in ids}
+        asked = before._replace(
+            filled_quantity=seen.filled_quantity, executions=executions, lacks=lacks
+        )
+        told = {each.execution_id for each in before.executions}
+        is_news = any(each not in known and each not in told for each in ids)
+        if end is End.WHOLE:
             lacked = self._recorded(order) - ids
             is_agreed = not is_short and not lacked and all(each in known for each in ids)
             agreeing = asked.agreeing + 1 if is_agreed and not is_new else int(is_agreed)
             asked = asked._replace(agreeing=agreeing)
             if agreeing >= self._timing.absence_listings_min:
                 # Its time counts in this round, and nothing is asked for again.
-                self._turns.asked(key, begun_s=now_s, again_s=0.0)
+                self._calls.asked(key, begun_s=now_s, times=1, again_s_max=0.0)
                 self._asked.pop(key, None)
-                self._turns.forget(key)
+                self._calls.forget(key)
                 self._agreed[key] = (seen.filled_quantity, seen.average_price)
                 return Found(listed, is_news=False)
-            told = {each.execution_id for each in before.executions}
-            is_news = any(each not in known and each not in told for each in ids)
             lacks = {each: _more(before.lacks.get(each), now_s) for each in lacked}
-            asked = asked._replace(executions=listed, lacks=lacks)
+            asked = asked._replace(lacks=lacks)
             again_s_max = LACKED_AGAIN_S if lacks else AGAIN_MAX_S
         # Lists that agree are evidence soon, too.
         times = 1 if is_news or is_new or asked.agreeing == 1 else asked.times + 1
-        again_s = min(AGAIN_S * 2.0 ** min(times - 1, 30), again_s_max)
-        self._turns.asked(key, begun_s=now_s, again_s=again_s)
+        self._calls.asked(key, begun_s=now_s, times=times, again_s_max=again_s_max)
         self._asked[key] = asked._replace(times=times)
         return Found(asked.executions, is_news)
 
     def forget(self, tiger_order_id: str) -> None:
         """Forget the lists of an order that filled more than is recorded."""
         if self._asked.pop(tiger_order_id, None) is not None:
-            self._turns.forget(tiger_order_id)
+            self._calls.forget(tiger_order_id)
 
     def keep_only(self, tiger_order_ids: Set[str]) -> None:
         """Forget every order but the given ones."""
@@ -167,10 +162,19 @@ class TakenBack:
 
     @property
     def is_counting(self) -> bool:
-        """Whether a row or a list fell short lately: what that moved may not be recorded yet."""
-        first_s = time.monotonic() - FIGURES_WAIT_S
-        rows_s = (short.since_s for short in self._shortfalls.values())
-        lists_s = (lack.since_s for each in self._asked.values() for lack in each.lacks.values())
+        """Whether a row or a list fell short lately of what is still recorded."""
+        first_s, state = time.monotonic() - FIGURES_WAIT_S, self._state_now()
+        rows_s = (
+            short.since_s
+            for order_id, short in self._shortfalls.items()
+            if is_short(state.orders[order_id], short.filled_quantity)
+        )
+        lists_s = (
+            lack.since_s
+            for each in self._asked.values()
+            for execution_id, lack in each.lacks.items()
+            if execution_id in state.executions
+        )
         return any(since_s > first_s for since_s in (*rows_s, *lists_s))
 
     def count(self, found: Mapping[str, Row]) -> bool:
@@ -192,11 +196,11 @@ class TakenBack:
             if not is_short(order, seen.filled_quantity):
                 self._shortfalls.pop(order.order_id, None)
                 continue
-            fresh = _Shortfall(may_be_over(order, seen), 0, now_s)
+            fresh = _Shortfall(may_be_over(order, seen), 0, now_s, seen.filled_quantity)
             before = self._shortfalls.get(order.order_id, fresh)
             if before.is_over is not fresh.is_over:
                 before = fresh
-            count = before._replace(listings=before.listings + 1)
+            count = fresh._replace(listings=before.listings + 1, since_s=before.since_s)
             self._shortfalls[order.order_id] = count
             if now_s - count.since_s >= TAKEN_BACK_AFTER_S:
                 has_gone = self._tell_of(order, seen, count, now_s) or has_gone
@@ -228,6 +232,8 @@ class TakenBack:
         lacks = {} if asked is None else asked.lacks
         lacked = {each: lack for each, lack in lacks.items() if each in recorded}
         gone = {each: lack for each, lack in lacked.items() if self._is_evident(lack, now_s)}
+        if not are_explained(self._state_now(), order, lacked, seen.filled_quantity):
+            gone = {}
         if len(gone) < len(lacked) and now_s - count.since_s < LISTS_WAIT_S:
             return False
         self._tell(
@@ -236,6 +242,7 @@ class TakenBack:
                 listings=count.listings,
                 filled_quantity=seen.filled_quantity,
                 is_over=count.is_over,
+                end=seen.phase if is_over(order, seen) else None,
                 gone=tuple(sorted(gone)),
                 lists=min((lack.lists for lack in gone.values()), default=0),
             )
@@ -249,19 +256,6 @@ class TakenBack:
     def _recorded(self, order: Order) -> frozenset[str]:
         executions = self._state_now().executions
         return frozenset(one for one, owner in executions.items() if owner == order.order_id)
-
-    def _listed(self, seen: OrderSeen, row: Row) -> tuple[ExecutionSeen, ...] | None:
-        try:
-            found = self._broker.executions(seen.tiger_order_id, turn_page=self._turn_page)
-            check_legs(seen, found)
-        except CorruptRecordError as error:
-            # The order is known all the same.
-            self._tell(rows.unreadable(RowKind.ORDER, row, error))
-            return None
-        except BrokerError as error:
-            log.warning("executions.failed", order=seen.tiger_order_id, reason=str(error))
-            return None
-        return found
 
 
 def _more(lack: _Lack | None, now_s: float) -> _Lack:

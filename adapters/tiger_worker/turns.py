@@ -1,7 +1,8 @@
 """Whose executions a telling asks for: calls about single orders share the time it has for them.
 
-The orders behind wait for each call to be told. So what never was asked for comes first, and what
-is asked for again comes by how long it is due, so that slow or failing calls starve nobody.
+The orders behind wait for each call to be told. What was left out goes first in the next telling:
+what never was asked for, by how long it waits, and then the rest, oldest call first. So neither
+slow or failing calls nor orders that fill in every round starve another.
 """
 
 import time
@@ -14,10 +15,28 @@ ASKING_S: Final = 2.0
 
 
 class _Asked(NamedTuple):
-    """How long the last call about an order took, and when it is asked for again."""
+    """When the last call about an order ended, how long it took, and when the next one is due."""
 
+    at_s: float
     took_s: float
     again_at_s: float
+
+
+class _LeftOut(NamedTuple):
+    """Since when an order was to be asked for, and was not.
+
+    `leave`: how many tokens it was to leave when it found none; None where it lacked the time.
+    """
+
+    since_s: float
+    leave: int | None
+
+
+class _Planned(NamedTuple):
+    """How long a call that is yet to come may take; `leave` of one that found no token before."""
+
+    takes_s: float
+    leave: int | None
 
 
 class Turns:
@@ -25,42 +44,99 @@ class Turns:
 
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
-        self._turn: frozenset[str] = frozenset()
+        self._left_out: dict[str, _LeftOut] = {}
+        # Those left out before that this telling shows; and whose turn it is, first one first.
+        self._waiting: dict[str, _LeftOut] = {}
+        self._turn: dict[str, _Planned] = {}
         self._spent_s = 0.0
-        self._has_left_out = False
+        self._last_took_s = 0.0
 
     def begin(self, tiger_order_ids: Collection[str]) -> None:
         """Allow the calls about the orders that a listing shows."""
-        now_s = time.monotonic()
-        listed = ((key, self._asked.get(key)) for key in tiger_order_ids)
-        due = sorted(
-            (each.again_at_s, key, each.took_s)
-            for key, each in listed
-            if each is not None and each.again_at_s <= now_s
+        now_s, listed = time.monotonic(), frozenset(tiger_order_ids)
+        left_out = self._left_out
+        self._waiting = {key: each for key, each in left_out.items() if key in listed}
+        self._left_out = {key: each for key, each in left_out.items() if key not in listed}
+        never = sorted(
+            (each.since_s, key) for key, each in self._waiting.items() if key not in self._asked
         )
-        turn: set[str] = set()
-        takes_s = ASKING_S if self._has_left_out else 0.0
-        for _, key, took_s in due:
-            if takes_s >= ASKING_S:
+        due = sorted(
+            (each.at_s, key)
+            for key in listed & self._asked.keys()
+            if (each := self._asked[key]).again_at_s <= now_s or key in self._waiting
+        )
+        self._turn, takes_s = {}, 0.0
+        for _, key in (*never, *due):
+            planned = self._planned(key)
+            takes_s += planned.takes_s
+            if self._turn and takes_s > ASKING_S:
                 break
-            turn.add(key)
-            takes_s += took_s
-        self._turn = frozenset(turn)
-        self._spent_s, self._has_left_out = 0.0, False
+            self._turn[key] = planned
+        self._spent_s = 0.0
 
     def may_ask(self, tiger_order_id: str, *, is_new: bool) -> bool:
         """Say whether an order may be asked for now; `is_new`: it tells more than when it was."""
-        is_new = is_new or tiger_order_id not in self._asked
-        if is_new and self._spent_s >= ASKING_S:
-            self._has_left_out = True
-        return self._spent_s < ASKING_S and (is_new or tiger_order_id in self._turn)
+        now_s, asked = time.monotonic(), self._asked.get(tiger_order_id)
+        is_planned = self._turn.pop(tiger_order_id, None) is not None
+        if asked is not None and not is_new and asked.again_at_s > now_s:
+            return False
+        kept_s = self._kept_s
+        fits = not kept_s or self._spent_s + self._expected_s(tiger_order_id) + kept_s <= ASKING_S
+        if self._spent_s < ASKING_S and (is_planned or fits):
+            return True
+        self._leave_out(tiger_order_id, now_s, leave=None)
+        return False
+
+    def tokens_ahead(self, tiger_order_id: str, *, leave: int) -> int:
+        """Return how many tokens an order leaves, beside these, to those whose turn is before.
+
+        Asked before `may_ask`. Those that have to leave more themselves are not waited for.
+        """
+        found = 0
+        for key, planned in self._turn.items():
+            if key == tiger_order_id:
+                break
+            found += planned.leave is not None and planned.leave <= leave
+        return found
+
+    def without_token(self, tiger_order_id: str, *, leave: int) -> None:
+        """Note that there was no token for an order that may be asked for."""
+        self._leave_out(tiger_order_id, time.monotonic(), leave=leave)
+
+    def may_turn_page(self, *, begun_s: float) -> bool:
+        """Say whether a call that began then may go on with another page."""
+        return self._spent_s + time.monotonic() - begun_s + self._kept_s < ASKING_S
 
     def asked(self, tiger_order_id: str, *, begun_s: float, again_s: float) -> None:
         """Note a call that began then, and how many seconds later the next one is due."""
         now_s = time.monotonic()
-        self._spent_s += now_s - begun_s
-        self._asked[tiger_order_id] = _Asked(now_s - begun_s, now_s + again_s)
+        self._last_took_s = now_s - begun_s
+        self._spent_s += self._last_took_s
+        self._asked[tiger_order_id] = _Asked(now_s, self._last_took_s, now_s + again_s)
 
     def forget(self, tiger_order_id: str) -> None:
         """Forget an order that nothing is asked for any more."""
         self._asked.pop(tiger_order_id, None)
+        self._left_out.pop(tiger_order_id, None)
+        self._waiting.pop(tiger_order_id, None)
+        self._turn.pop(tiger_order_id, None)
+
+    @property
+    def _kept_s(self) -> float:
+        """What the calls take whose turn is yet to come."""
+        return sum(planned.takes_s for planned in self._turn.values())
+
+    def _planned(self, tiger_order_id: str) -> _Planned:
+        waiting = self._waiting.get(tiger_order_id)
+        leave = None if waiting is None else waiting.leave
+        # No time is kept for a call that may find no token again.
+        return _Planned(self._expected_s(tiger_order_id) if leave is None else 0.0, leave)
+
+    def _expected_s(self, tiger_order_id: str) -> float:
+        asked = self._asked.get(tiger_order_id)
+        return self._last_took_s if asked is None else asked.took_s
+
+    def _leave_out(self, tiger_order_id: str, now_s: float, *, leave: int | None) -> None:
+        waiting = self._waiting.get(tiger_order_id)
+        since_s = now_s if waiting is None else waiting.since_s
+        self._left_out[tiger_order_id] = _LeftOut(since_s, leave)

@@ -13,8 +13,9 @@ from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
-from core.items import Item, OrderUnread, SeenPhase
+from core.items import Item
 from core.orders import Order, Phase
+from core.readings import OrderUnread, SeenPhase
 
 UNREAD_AFTER_S: Final = 30.0
 _SURE: Final = frozenset({Phase.ACCEPTED, Phase.WORKING})

@@ -21,9 +21,9 @@ from adapters.tiger_worker.spans import Span
 from adapters.tiger_worker.words import Row
 from core.account_state import AccountState
 from core.errors import CorruptRecordError
-from core.items import SeenPhase
 from core.orders import FINAL_PHASES, PENDING_MODIFIES, Order
 from core.ports import Clock
+from core.readings import SeenPhase
 from core.submitting import SKEW_COUNTED_MAX_S
 
 # An order's opening time is the broker's, our start of it is ours; listings begin earlier.
@@ -263,7 +263,7 @@ def _left_since(
 
 def open_symbols(open_rows: Iterable[Row]) -> tuple[str, ...]:
     """Return the symbols of the broker's open orders, sorted; "" for one that cannot be read."""
-    return tuple(sorted({_symbol_in(row) for row in open_rows if not is_over(row)}))
+    return tuple(sorted({_symbol_in(row) for row in open_rows if not shows_done(row)}))
 
 
 def _symbol_in(row: Row) -> str:
@@ -273,7 +273,7 @@ def _symbol_in(row: Row) -> str:
         return ""
 
 
-def is_over(row: Row) -> bool:
+def shows_done(row: Row) -> bool:
     """Say whether a row shows an order done; of one that does not say so, it may be open."""
     try:
         phase = words.seen_phase(words.text(row, "status"), words.broker_text(row.get("remark")))

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from adapters.tiger_worker.redaction import redacted
 from core.errors import CorruptRecordError
-from core.items import SeenPhase
 from core.money import is_currency
+from core.readings import SeenPhase
 from core.terms import (
     OptionRight,
     OrderType,

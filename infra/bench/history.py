@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from core import codec, events
+from core import account_events, codec, events, preview_events
 from core.codec import EMPTY_TAIL, Recorded
-from core.events import Environment, Event, Mode
+from core.events import Event
+from core.modes import Environment, Mode
 from core.money import Money
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
 
@@ -49,7 +50,7 @@ def history(account: str, count: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _events(count: int) -> Iterator[tuple[Event, str]]:
-    opened = events.AccountOpened(
+    opened = account_events.AccountOpened(
         environment=Environment.SANDBOX, mode=Mode.AUTO, ledger_id="tmbench", login="bench"
     )
     yield opened, ""
@@ -69,12 +70,12 @@ def _order(number: int) -> tuple[Event, ...]:
     order_id = f"ord-{name}"
     at = _BEGAN + number * _STEP
     return (
-        events.OrderPreviewed(
+        preview_events.OrderPreviewed(
             preview_id=f"prv-{name}",
             command_id=f"cmd-{name}",
             spec=_SPEC,
             reason="a made-up order of the bench",
-            checks=(events.Check(name="contract", passed=True, detail="AAPL is known"),),
+            checks=(preview_events.Check(name="contract", passed=True, detail="AAPL is known"),),
             quote=None,
             estimate=None,
             digest=_SPEC.digest("bench"),

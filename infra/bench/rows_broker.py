@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.session import LoginAccess, Session
-from core.events import Environment
 from core.items import Outcome
+from core.modes import Environment
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
 from infra.bench.cluster import Cluster
 from infra.bench.fault import BenchError

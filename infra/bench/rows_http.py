@@ -1,6 +1,7 @@
-"""The row of the gateway over HTTP: fifty clients at once, against a tool that does nothing.
+"""The row of the gateway over HTTP: fifty clients at once, against tools that do nothing.
 
-The no-op runs on the same SDK with the same HTTP options, and without tokens, records or limits.
+The bar is held against a no-op on the same SDK with the same HTTP options, and without tokens,
+records or limits. A second no-op stands behind all of ours: what is above it is the read's own.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from infra.bench.row import Bench, Row
 from infra.bench.shared import ACCOUNT
 from infra.cli.token_store import IssuedToken, TokenStore, issuer_of, url_of
 from infra.clock import SystemClock
-from infra.config import Settings, child_environment, settings_from
+from infra.config import child_environment, settings_from
 from infra.nats.monitor import wait_until
 
 CLIENTS: Final = 50
@@ -34,10 +35,18 @@ READ_BAR: Final = 1.3
 _TAIL_SHARE: Final = 0.99
 _START_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 30.0
-# One port for each side; the bench may have a namespace of its own.
-_PORTS: Final = {"ours": 28_765, "nothing": 28_766}
+# One port for each server; the bench may have a namespace of its own.
+_PORTS: Final = {"ours": 28_765, "nothing": 28_766, "guarded": 28_767}
 _TOKEN_LIFE: Final = timedelta(hours=1)
 _RATE_PER_MIN: Final = "1000000"
+_CROWD: Final = f"{CLIENTS} clients"
+_ALONE: Final = "one client"
+_LABELS: Final = {
+    "nothing": "no-op tool, same SDK",
+    "guarded": "no-op tool behind our guards",
+    "positions": "get_positions",
+    "accounts": "list_accounts",
+}
 _NOTHING: Final = """
 from mcp.server import MCPServer
 
@@ -62,66 +71,82 @@ class _Side(NamedTuple):
 
 def _http(bench: Bench) -> Result:
     cluster = bench.shared()
-    told = {
-        "TIGER_MCP_HTTP_PORT": str(_PORTS["ours"]),
-        "TIGER_MCP_HTTP_RATE_PER_MIN": _RATE_PER_MIN,
-    }
-    environment = child_environment(cluster.settings) | told
-    command = [sys.executable, "-P", "-m", "infra.cli", "--home", str(cluster.home.path)]
-    home = cluster.home.path
-    tokens = _tokens(settings_from(told, home=home, user_home=home))
-    nothing = [sys.executable, "-P", "-c", _NOTHING.replace("{port}", str(_PORTS["nothing"]))]
-    held = {"account": ACCOUNT}
+    home = cluster.home
+    ours, guarded = _told("ours"), _told("guarded")
+    python = [sys.executable, "-P"]
+    at_home = ["--home", str(home.path)]
+    environment = child_environment(cluster.settings)
+    nothing = [*python, "-c", _NOTHING.replace("{port}", str(_PORTS["nothing"]))]
+    tokens = _tokens(home.path, ours)
     sides = {
         "nothing": _Side(_PORTS["nothing"], [""] * CLIENTS, "nothing", {}),
-        "positions": _Side(_PORTS["ours"], tokens, "get_positions", held),
+        "guarded": _Side(_PORTS["guarded"], _tokens(home.path, guarded), "nothing", {}),
+        "positions": _Side(_PORTS["ours"], tokens, "get_positions", {"account": ACCOUNT}),
         "accounts": _Side(_PORTS["ours"], tokens, "list_accounts", {}),
     }
-    logs = cluster.home.logs
+    crowd: dict[str, list[float]] = {name: [] for name in sides}
+    alone: dict[str, list[float]] = {name: [] for name in sides}
     with (
-        _serving([*command, "serve", "--http"], environment, logs / "http.log", _PORTS["ours"]),
-        _serving(nothing, environment, logs / "bare-http.log", _PORTS["nothing"]),
+        _serving(
+            [*python, "-m", "infra.cli", *at_home, "serve", "--http"],
+            environment | ours,
+            home.logs / "http.log",
+            _PORTS["ours"],
+        ),
+        _serving(nothing, environment, home.logs / "bare-http.log", _PORTS["nothing"]),
+        _serving(
+            [*python, "-m", "infra.bench.guarded_server", *at_home],
+            environment | guarded,
+            home.logs / "guarded-http.log",
+            _PORTS["guarded"],
+        ),
     ):
-        alone = {name: _burst(side, clients=1) for name, side in sides.items()}
-        values: dict[str, list[float]] = {name: [] for name in sides}
         for index in range(BURSTS):
             names = list(sides) if index % 2 == 0 else list(sides)[::-1]
             for name in names:
-                values[name] += _burst(sides[name], clients=CLIENTS)
+                alone[name] += _burst(sides[name], clients=1)
+            for name in names:
+                crowd[name] += _burst(sides[name], clients=CLIENTS)
             bench.say(f"{index + 1} of {BURSTS} bursts")
-    return _result(values, alone)
+    return _result(crowd, alone)
 
 
-def _result(values: Mapping[str, list[float]], alone: Mapping[str, list[float]]) -> Result:
-    warm_up = CLIENTS * CALLS
-    labels = {
-        "nothing": "no-op tool, same SDK",
-        "positions": "get_positions",
-        "accounts": "list_accounts",
+def _told(server: str) -> dict[str, str]:
+    return {
+        "TIGER_MCP_HTTP_PORT": str(_PORTS[server]),
+        "TIGER_MCP_HTTP_RATE_PER_MIN": _RATE_PER_MIN,
     }
+
+
+def _result(crowd: Mapping[str, list[float]], alone: Mapping[str, list[float]]) -> Result:
+    warm_up = CLIENTS * CALLS
     figures: list[Figure] = []
     notes: list[str] = []
-    for name, label in labels.items():
-        figures.append(figure(f"{label}, {CLIENTS} clients", "ms", values[name], warm_up=warm_up))
-        figures.append(figure(f"{label}, one client", "ms", alone[name], warm_up=1))
-        tail = percentile(values[name][warm_up:], _TAIL_SHARE)
-        notes.append(f"p99 of {label} with {CLIENTS} clients: {tail:.1f} ms")
+    for name, label in _LABELS.items():
+        figures.append(figure(f"{label}, {_CROWD}", "ms", crowd[name], warm_up=warm_up))
+        figures.append(figure(f"{label}, {_ALONE}", "ms", alone[name], warm_up=CALLS))
+        tail = percentile(crowd[name][warm_up:], _TAIL_SHARE)
+        notes.append(f"p99 of {label} with {_CROWD}: {tail:.1f} ms")
     median = {each.label: each.median for each in figures}
 
-    def ratio(name: str, who: str) -> Ratio:
-        value = median[f"{labels[name]}, {who}"] / median[f"{labels['nothing']}, {who}"]
-        return Ratio(label=f"{labels[name]}, {who}", value=value, bar=READ_BAR)
+    def ratio(name: str, who: str, *, to: str = "nothing", bar: float | None = READ_BAR) -> Ratio:
+        value = median[f"{_LABELS[name]}, {who}"] / median[f"{_LABELS[to]}, {who}"]
+        beside = "" if to == "nothing" else f", to {_LABELS[to]}"
+        return Ratio(label=f"{_LABELS[name]}, {who}{beside}", value=value, bar=bar)
 
-    crowd = f"{CLIENTS} clients"
     return Result(
         row="http",
         title=HTTP.title,
         status="measured",
         figures=tuple(figures),
         ratios=(
-            ratio("positions", crowd),
-            ratio("accounts", crowd),
-            ratio("positions", "one client"),
+            ratio("positions", _CROWD),
+            ratio("accounts", _CROWD),
+            ratio("positions", _ALONE),
+            ratio("positions", _CROWD, to="guarded"),
+            ratio("accounts", _CROWD, to="guarded"),
+            ratio("positions", _ALONE, to="guarded"),
+            ratio("guarded", _ALONE, bar=None),
         ),
         notes=tuple(notes),
     )
@@ -134,13 +159,14 @@ def _burst(side: _Side, *, clients: int) -> list[float]:
 
 
 # A desk: each client is a principal of its own.
-def _tokens(settings: Settings) -> list[str]:
-    store = TokenStore(settings.home)
+def _tokens(home: Path, told: Mapping[str, str]) -> list[str]:
+    settings = settings_from(told, home=home, user_home=home)
+    store = TokenStore(home)
     now = SystemClock().now()
     return [
         store.issue(
             IssuedToken(
-                token_id=f"tok-{number}",
+                token_id=f"tok-{settings.http_port}-{number}",
                 principal=f"client-{number}",
                 scopes=(SERVICE_SCOPE, f"{SCOPE_PREFIX}{ACCOUNT}:{Role.VIEWER}"),
                 issued_at=now,

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from core import events
+from core import events, preview_events
 from core.commands import PreviewOrder, SubmitOrder, submit_command_id
 from core.terms import OrderType, Side, TimeInForce
 from infra.bench.cluster import Cluster
@@ -109,7 +109,9 @@ def _resting(cluster: Cluster, *, quantity: int) -> int:
     heard = len(cluster.facts)
     cluster.send([(ACCOUNT, "order.preview", asked, preview)])
     shown = cluster.fact("order.previewed", account=ACCOUNT, causation_id=asked)
-    assert isinstance(shown.fact.data, events.OrderPreviewed), "facts are decoded by their type"
+    assert isinstance(shown.fact.data, preview_events.OrderPreviewed), (
+        "facts are decoded by their type"
+    )
     preview_id = shown.fact.data.preview_id
     command_id = submit_command_id(ACCOUNT, preview_id)
     cluster.send([(ACCOUNT, "order.submit", command_id, SubmitOrder(preview_id=preview_id))])

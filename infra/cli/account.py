@@ -5,9 +5,11 @@ import asyncio
 import click
 
 from core import codec
+from core.account_events import AccountModeSet
 from core.commands import SetMode
 from core.errors import ConfigError, ServiceError
-from core.events import AccountModeSet, Mode, OrderRefused
+from core.events import OrderRefused
+from core.modes import Mode
 from infra.accounts import LIVE_WAITS, account_of, with_mode
 from infra.cli.account_add import add
 from infra.cli.account_changes import changing

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from core.errors import ConfigError
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.accounts import (
     LIVE_WAITS,
     BrokerAccount,

@@ -5,9 +5,10 @@ from typing import Final
 
 import click
 
+from core.account_events import AccountModeSet
 from core.commands import SetMode
 from core.errors import ConfigError, LinkError, ServiceError
-from core.events import AccountModeSet, Mode
+from core.modes import Mode
 from core.views import OrderRow
 from infra.accounts import account_of, with_mode, without_account
 from infra.cli.account_changes import Change, changing

@@ -9,16 +9,16 @@ import click
 import msgspec
 
 from core import codec
-from core.commands import AdoptPosition, HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
-from core.errors import ServiceError
-from core.events import (
+from core.account_events import (
     AccountHalted,
     AccountPositionAdopted,
     AccountResumed,
     CommandUnreadable,
-    OrderRefused,
-    OrderReleased,
 )
+from core.commands import AdoptPosition, HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
+from core.errors import ServiceError
+from core.events import OrderRefused, OrderReleased
+from core.ids import file_id
 from core.views import AccountRow, OrderRow
 from infra.cli.context import with_settings
 from infra.cli.person import (
@@ -49,8 +49,11 @@ def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
     detail = shown(detail)
     # First the file: every worker looks at it directly before it sends.
     has_file = not symbol and _put_halt_file(settings, account, detail)
+    # Named, so that this halt is the file's too, and no other one is.
+    file = _identity(Home(settings.home).halt_file(account)) if has_file else ""
+    command = HaltAccount(symbol=symbol, detail=detail, file=file)
     try:
-        fact = asyncio.run(_send(settings, account, HaltAccount(symbol=symbol, detail=detail)))
+        fact = asyncio.run(_send(settings, account, command))
     except ServiceError as error:
         if not has_file:
             raise
@@ -76,21 +79,27 @@ def resume(settings: Settings, account: str, symbol: str, shown_n: int | None) -
     """Lift a halt of the same scope, and a freeze, of ACCOUNT.
 
     Shows what it lifts and asks; with --shown, which names what you read before, it does not ask. A
-    halt or freeze that came since stays.
+    halt or freeze that came since stays, and so does a halt file that no event told of till then.
     """
     check_account(settings, account)
-    file = Home(settings.home).halt_file(account)
-    seen = _identity(file)
-    row = asyncio.run(_show_account(settings, account, symbol))
+    file = None if symbol else Home(settings.home).halt_file(account)
+    seen = "" if file is None else _identity(file)
+    row = asyncio.run(_show_account(settings, account, symbol, shown_n=shown_n or 0))
+    is_told = not seen or (row.halt_file == seen and row.halt_file_n <= (shown_n or row.as_of.n))
     if shown_n is None:
         shown_n = row.as_of.n
         scope = f" --symbol {shown(symbol)}" if symbol else ""
+        if not is_told:
+            click.echo("a halt file stands besides, of which no event tells yet", err=True)
         question = "Did you look at the account, and shall this be lifted?"
         _ask(question, f"tiger-mcp resume {account}{scope} --shown {shown_n}")
+    elif not is_told:
+        raise click.ClickException(
+            f"nothing was sent: a halt file stands of which no event up to {shown_n} tells; look "
+            f"again, `tiger-mcp status`, then `tiger-mcp resume {account}`"
+        )
     command = ResumeAccount(symbol=symbol, shown_n=shown_n)
-    fact = asyncio.run(
-        _resume(settings, account, command, file=None if symbol else file, seen=seen)
-    )
+    fact = asyncio.run(_resume(settings, account, command, file=file, seen=seen))
     _report(account, fact)
     _tell_rest(row, symbol)
 
@@ -148,11 +157,15 @@ async def _send(settings: Settings, account: str, command: PersonCommand) -> cod
         return await send_control(client, settings, account, command)
 
 
-async def _show_account(settings: Settings, account: str, symbol: str) -> AccountRow:
+async def _show_account(
+    settings: Settings, account: str, symbol: str, *, shown_n: int
+) -> AccountRow:
+    def is_awaited(row: AccountRow) -> bool:
+        is_held = row.state in _LIFTED or symbol in _symbols(row)
+        return is_held and row.as_of.n >= shown_n
+
     async with operator_link(settings) as client:
-        row = await shown_account(
-            client, account, lambda row: row.state in _LIFTED or symbol in _symbols(row)
-        )
+        row = await shown_account(client, account, is_awaited)
     click.echo(f"{account} is {row.state}: {shown(row.detail) or _halts(row)}", err=True)
     return row
 
@@ -163,7 +176,7 @@ async def _resume(
     command: ResumeAccount,
     *,
     file: Path | None,
-    seen: tuple[int, int, int] | None,
+    seen: str,
 ) -> codec.Recorded | None:
     async with operator_link(settings) as client:
         # Only with NATS in reach: a file gone alone would leave the halt in the record.
@@ -173,18 +186,18 @@ async def _resume(
 
 
 # A file that was put there since is another halt, which nobody has told of yet.
-def _remove(file: Path, *, seen: tuple[int, int, int] | None) -> None:
+def _remove(file: Path, *, seen: str) -> None:
     if _identity(file) == seen:
         file.unlink(missing_ok=True)
 
 
-# The last change of any kind tells a file that was moved away and back, too: a halt of its own.
-def _identity(file: Path) -> tuple[int, int, int] | None:
+# As the worker tells it; "" where there is none.
+def _identity(file: Path) -> str:
     try:
         found = file.stat()
     except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+        return ""
+    return file_id(inode=found.st_ino, modified_ns=found.st_mtime_ns, changed_ns=found.st_ctime_ns)
 
 
 async def _show_order(settings: Settings, account: str, order_id: str) -> int:

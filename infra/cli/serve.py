@@ -7,11 +7,11 @@ The cluster is started, or joined, by the gateway's first try to connect, in a t
 
 import click
 
-from adapters.mcp.__main__ import run, run_http
 from core.errors import ConfigError, StoppedError
 from infra.cli.context import with_settings
 from infra.config import Settings, StdioEra
 from infra.home import Home
+from infra.lean import left_out
 
 
 @click.command()
@@ -24,6 +24,13 @@ from infra.home import Home
 @with_settings
 def serve(settings: Settings, is_http: bool, era: StdioEra | None) -> None:
     """Serve one MCP client over stdin and stdout (this is what Claude starts)."""
+    with left_out():
+        _serve(settings, is_http=is_http, era=era)
+
+
+def _serve(settings: Settings, *, is_http: bool, era: StdioEra | None) -> None:
+    from adapters.mcp.__main__ import run, run_http
+
     prepare = Prepare(settings)
     if not is_http:
         run(settings, prepare=prepare, era=era)

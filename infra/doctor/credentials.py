@@ -17,7 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from core.events import Environment
+from core.modes import Environment
 from infra.doctor.files import installation_of
 from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.owning import private_objection

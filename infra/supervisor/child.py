@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Final
 
+from infra.lean import left_out
 from infra.supervisor.lifeline import watch_parent
 
 # Above the longest orderly stop of any child: a worker lets a call to the broker end first.
@@ -23,7 +24,8 @@ def main() -> None:
     module, *arguments = sys.argv[1:]
     watch_parent(_end)
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with left_out():
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _end() -> None:

@@ -7,7 +7,7 @@ import secrets
 from typing import Final
 
 from core.errors import ConfigError
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.home import AccountSettings, Home, Installation, LoginSettings
 from infra.nats.topology import LoginPlan, Topology
 from infra.sandbox.home import (

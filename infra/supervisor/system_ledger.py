@@ -6,8 +6,8 @@ import msgspec
 from nats.aio.client import Client
 
 from core import codec
+from core.account_events import AccountAdded, AccountRemoved
 from core.errors import ConfigError
-from core.events import AccountAdded, AccountRemoved
 from core.ports import Clock, Ids
 from core.subjects import SYSTEM, SYSTEM_STREAM, history_consumer
 from infra.access import link_settings

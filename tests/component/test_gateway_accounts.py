@@ -12,8 +12,8 @@ from adapters.mcp.callers import CALLER, Caller, read_grants
 from core import views
 from core.asks import AskFault, AskReply
 from core.errors import LinkError
-from core.events import Environment
 from core.items import TokenFact
+from core.modes import Environment
 from tests.support.gateway import MODES, NOW, Mode, World, error_of, rows_of, told
 from tests.support.gateway_script import account_row
 

@@ -11,6 +11,7 @@ from tests.support.gateway import MODES, QUICK, Mode, Published, World, rows_of,
 from tests.support.gateway_script import replying
 
 both_eras = pytest.mark.parametrize("mode", MODES)
+UTC_NOW = "2026-11-22T15:30:00Z"
 CANCEL_ENDS: list[tuple[events.Event, dict[str, Any]]] = [
     (events.OrderCancelRequested(order_id="o1"), {"status": "requested"}),
     (events.OrderCancelWanted(order_id="o1", command_id="c"), {"status": "wanted"}),
@@ -54,6 +55,14 @@ async def test_every_end_of_a_cancel_has_its_status(
     assert {key: line.get(key) for key in says} == says
     assert answer["next_steps"][line["status"]]
     assert answer["as_of"]["n"] == 1
+
+
+async def test_cancels_without_an_answer_say_when_they_were_looked_for() -> None:
+    async with World(QUICK).client("auto") as client:
+        answer = told(
+            await client.call_tool("cancel_orders", {"account": "sandbox", "order_ids": ["o1"]})
+        )
+    assert answer["as_of"] == {"at": UTC_NOW}
 
 
 @both_eras

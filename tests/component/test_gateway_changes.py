@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from core import events, views
+from core import account_events, events, views
 from core.claims import claim_of, claimed_command_id
 from core.commands import CancelOrders, HaltTrading, ModifyOrder, PreviewOrder, TermsSeen
 from core.errors import LinkError
-from core.events import Mode as AccountMode
+from core.modes import Mode as AccountMode
 from core.orders import CancelPhase, Phase
 from core.refusals import NEXT_STEP, Refusal
 from core.terms import Side
@@ -239,8 +239,8 @@ async def test_a_refusal_under_a_key_says_that_the_key_is_spent_but_a_conflict_d
     assert conflict["next_step"] == NEXT_STEP[Refusal.KEY_CONFLICT]
 
 
-def asked(command_id: str) -> events.AccountCancelsAsked:
-    return events.AccountCancelsAsked(
+def asked(command_id: str) -> account_events.AccountCancelsAsked:
+    return account_events.AccountCancelsAsked(
         command_id=command_id, symbol="AAPL", side=None, order_ids=("o1", "o2", "o3")
     )
 
@@ -320,8 +320,8 @@ async def test_a_cancel_by_filter_counts_as_asked_though_the_views_do_not_answer
     assert [row["status"] for row in rows_of(answer["cancels"])] == ["pending"] * 3
 
 
-def halted(command_id: str) -> events.AccountHalted:
-    return events.AccountHalted(
+def halted(command_id: str) -> account_events.AccountHalted:
+    return account_events.AccountHalted(
         command_id=command_id, person="test-client 9", symbol="AAPL", detail="because"
     )
 

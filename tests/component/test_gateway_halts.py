@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from adapters.mcp.parts import Waits
-from core import events, views
+from core import account_events, views
 from tests.support.facts import positions
 from tests.support.gateway import (
     AS_OF,
@@ -25,7 +25,7 @@ def halting_world(waits: Waits = QUICK) -> World:
 
     def halt(sent: Published) -> None:
         command_id = sent.envelope.command_id
-        fact = events.AccountHalted(
+        fact = account_events.AccountHalted(
             command_id=command_id, person="test-client 9", symbol="700", detail="because"
         )
         world.bus.emit(sent.account, fact, caused_by=command_id)

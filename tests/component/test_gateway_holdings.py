@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from core import views
+from core.account_events import CashFigure, FigureKept, PositionFigure
 from core.asks import AskReply
-from core.events import CashFigure, FigureKept, PositionFigure
 from core.market_asks import PositionsAsk, PositionsTold
 from core.terms import SecurityType
 from tests.support.gateway import AS_OF, MODES, NOW, Mode, World, rows_of, told

@@ -11,7 +11,7 @@ import pytest
 
 from core import views
 from core.errors import ConfigError, LinkError
-from core.events import Environment
+from core.modes import Environment
 from tests.support.gateway import (
     AS_OF,
     MODES,

@@ -9,8 +9,8 @@ from mcp.types import Tool
 
 from adapters.mcp.server import build
 from core import asks, market_asks
-from core.events import Environment
 from core.market_asks import MarketTable
+from core.modes import Environment
 from tests.support.gateway import (
     MODES,
     NOW,

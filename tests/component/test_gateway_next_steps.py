@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from core import asks, events, market_asks, views
+from core import asks, events, market_asks, preview_events, views
 from core.errors import LinkError
-from core.events import Environment
+from core.modes import Environment
 from core.refusals import NEXT_STEP, Refusal
 from core.terms import OptionLeg, OptionRight, SecurityType, Side
 from tests.support.gateway import (
@@ -86,7 +86,7 @@ async def test_a_submit_of_a_failed_preview_names_the_checks(
     world = World()
     refusing(world, Refusal.CHECK_FAILED)
     checks = tuple(
-        events.Check(name=name, passed=name == "lot_size", detail="")
+        preview_events.Check(name=name, passed=name == "lot_size", detail="")
         for name in ("lot_size", "price_known", "broker_preview")
     )
     shown = previewed("cmd-1", checks=checks)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from core import events, views
+from core import account_events, preview_events, views
 from core.commands import PreviewOrder
 from core.ids import derived_id
 from core.refusals import NEXT_STEP, Refusal
@@ -28,10 +28,11 @@ from tests.support.gateway import (
 from tests.support.gateway_script import holding, refused, replying
 
 both_eras = pytest.mark.parametrize("mode", MODES)
+UTC_NOW = "2026-11-22T15:30:00Z"
 
 
 OPTION = holding("AAPL", "500", contract="AAPL261218C230", security=SecurityType.OPTION)
-HELD: dict[str, tuple[tuple[events.PositionFigure, ...], str | None]] = {
+HELD: dict[str, tuple[tuple[account_events.PositionFigure, ...], str | None]] = {
     "nothing": ((), "the account holds 0: 10 of it is sold short"),
     "another contract": ((OPTION,), "the account holds 0: 10 of it is sold short"),
     "less": ((holding("AAPL", "4"),), "the account holds 4: 6 of it is sold short"),
@@ -168,12 +169,24 @@ async def test_a_preview_shows_the_exact_order_and_sends_a_signed_command(mode: 
 @both_eras
 async def test_a_preview_with_a_failed_check_cannot_be_submitted(mode: Mode) -> None:
     world = World()
-    failed = (events.Check(name="tick_size", passed=False, detail="185.505 in steps of 0.01"),)
+    failed = (
+        preview_events.Check(name="tick_size", passed=False, detail="185.505 in steps of 0.01"),
+    )
     world.bus.worker = replying(world, lambda command_id: previewed(command_id, checks=failed))
     async with world.client(mode) as client:
         answer = told(await client.call_tool("preview_order", TERMS))
     assert (answer["status"], answer["can_submit"]) == ("previewed", False)
     assert "cannot be submitted" in answer["next_step"]
+
+
+async def test_a_shut_account_is_not_to_be_opened_by_other_terms() -> None:
+    world = World()
+    shut = preview_events.Check(name="account_open", passed=False, detail="the account is halted")
+    world.bus.worker = replying(world, lambda command_id: previewed(command_id, checks=(shut,)))
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("preview_order", TERMS))
+    assert answer["can_submit"] is False
+    assert "other terms do not mend it" in answer["next_step"]
 
 
 @both_eras
@@ -194,6 +207,8 @@ async def test_a_preview_without_an_answer_is_pending(mode: Mode) -> None:
     async with World(QUICK).client(mode) as client:
         answer = told(await client.call_tool("preview_order", TERMS))
     assert (answer["status"], answer["can_submit"]) == ("pending", False)
+    # Nothing was heard of the account yet: the answer is as of when it was given.
+    assert answer["as_of"] == {"at": UTC_NOW}
 
 
 async def test_an_amount_keeps_every_digit_from_the_model_to_the_command() -> None:

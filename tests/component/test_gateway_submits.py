@@ -57,6 +57,23 @@ ENDS: list[tuple[Callable[[str], events.Event], dict[str, Any]]] = [
 ]
 
 
+def doing(world: World, *facts: events.Event, is_heard: bool = True) -> None:
+    """Have a worker tell these facts of each submit, which the view shows from then on.
+
+    Unless `is_heard`, none of them is republished.
+    """
+    rows: list[views.EventRow] = []
+
+    def work(sent: Published) -> None:
+        tell = world.bus.emit if is_heard else world.bus.record
+        rows.extend(row_of(tell(sent.account, fact, caused_by=SUBMIT_ID)) for fact in facts)
+
+    world.bus.worker = work
+    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
+        as_of=AS_OF, events=tuple(rows)
+    )
+
+
 @both_eras
 @pytest.mark.parametrize(("end", "says"), ENDS, ids=[str(says["status"]) for _, says in ENDS])
 async def test_every_end_of_a_submit_has_its_status_and_next_step(
@@ -102,16 +119,7 @@ async def test_a_repeated_submit_is_the_same_command_and_says_that_nothing_was_s
     mode: Mode,
 ) -> None:
     world = World()
-    facts: list[views.EventRow] = []
-
-    def work(sent: Published) -> None:
-        for event in (started(SUBMIT_ID), accepted()):
-            facts.append(row_of(world.bus.emit(sent.account, event, caused_by=SUBMIT_ID)))
-
-    world.bus.worker = work
-    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
-        as_of=AS_OF, events=tuple(facts)
-    )
+    doing(world, started(SUBMIT_ID), accepted())
     async with world.client(mode) as client:
         first = told(await client.call_tool("submit_order", SUBMIT))
         assert world.bus.asked == []
@@ -128,16 +136,7 @@ async def test_a_first_submit_is_no_repeat_however_late_the_workers_clock_is(
 ) -> None:
     monkeypatch.setattr(FakeClock, "now", lambda _: NOW + timedelta(seconds=60))
     world = World(Waits(event_s=0.02))
-    rows: list[views.EventRow] = []
-
-    def work(sent: Published) -> None:
-        tell = world.bus.emit if is_heard else world.bus.record
-        rows.append(row_of(tell(sent.account, accepted(), caused_by=SUBMIT_ID)))
-
-    world.bus.worker = work
-    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
-        as_of=AS_OF, events=tuple(rows)
-    )
+    doing(world, accepted(), is_heard=is_heard)
     async with world.client("auto") as client:
         answer = told(await client.call_tool("submit_order", SUBMIT))
     assert answer["status"] == "accepted"
@@ -160,15 +159,7 @@ async def test_a_gateway_that_heard_nothing_tells_a_repeat_by_the_streams_word()
 
 async def test_a_repeat_that_the_stream_does_not_confirm_is_told_by_the_facts_number() -> None:
     world = World()
-    rows: list[views.EventRow] = []
-
-    def work(sent: Published) -> None:
-        rows.append(row_of(world.bus.emit(sent.account, accepted(), caused_by=SUBMIT_ID)))
-
-    world.bus.worker = work
-    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
-        as_of=AS_OF, events=tuple(rows)
-    )
+    doing(world, accepted())
     async with world.client("auto") as client:
         first = told(await client.call_tool("submit_order", SUBMIT))
         world.bus.publish_faults = [LinkError("no ack")]
@@ -204,16 +195,8 @@ async def test_with_nothing_answering_a_submit_is_pending_and_repeats_only_the_s
 
 async def test_an_end_that_only_the_view_knows_is_found_after_a_missed_fact() -> None:
     world = World(Waits(event_s=0.02))
-    rows: list[views.EventRow] = []
-
-    def work(sent: Published) -> None:
-        # Stored, but its republished message never arrives here.
-        rows.append(row_of(world.bus.record(sent.account, accepted(), caused_by=SUBMIT_ID)))
-
-    world.bus.worker = work
-    world.bus.answers["view.sandbox.command"] = lambda _: views.CommandAnswer(
-        as_of=AS_OF, events=tuple(rows)
-    )
+    # Stored, but its republished message never arrives here.
+    doing(world, accepted(), is_heard=False)
     async with world.client("auto") as client:
         answer = told(await client.call_tool("submit_order", SUBMIT))
     assert answer["status"] == "accepted"

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.tiger_worker.guard import HaltLatch
 from adapters.tiger_worker.intake import Intake
-from core import events, views
+from core import account_events, events, views
 from core.items import Unreadable
 from core.ports import CommandMessage
 from core.refusals import NEXT_STEP, Refusal
@@ -70,9 +70,10 @@ class OldWorkerBus(FakeBus):
         if subject.startswith("cmd.") and not is_known and self.reads != "all":
             seen = self._set_aside(subject, body)
             fields = {
-                name: getattr(seen, name) for name in events.CommandUnreadable.__struct_fields__
+                name: getattr(seen, name)
+                for name in account_events.CommandUnreadable.__struct_fields__
             }
-            self.emit("sandbox", events.CommandUnreadable(**fields))
+            self.emit("sandbox", account_events.CommandUnreadable(**fields))
         return is_known
 
     def forget(self) -> None:
@@ -167,7 +168,7 @@ async def test_anothers_unread_message_ends_no_call() -> None:
     bus.reads = "all"
 
     def work(sent: Any) -> None:
-        strange = events.CommandUnreadable(
+        strange = account_events.CommandUnreadable(
             code=Refusal.COMMAND_UNREADABLE,
             subject="cmd.sandbox.order.submit",
             stream="COMMANDS",

@@ -11,11 +11,11 @@ from mcp import MCPError
 from mcp.types import INTERNAL_ERROR, ElicitResult, ErrorData, InputRequiredResult
 
 from adapters.mcp.words import order_in_words
-from core import events, views
+from core import events, preview_events, views
 from core.commands import SubmitOrder, submit_command_id
-from core.events import Environment
-from core.events import Mode as AccountMode
 from core.ids import derived_id
+from core.modes import Environment
+from core.modes import Mode as AccountMode
 from core.refusals import NEXT_STEP, Refusal
 from core.terms import OptionLeg, OptionRight, OrderType, SecurityType, Side
 from tests.support.asking import YES, Person, asking, show, world_of
@@ -102,7 +102,11 @@ async def test_a_question_that_was_closed_may_be_asked_again(mode: Mode) -> None
 UNSENDABLE: dict[str, tuple[dict[str, Any], str]] = {
     "expired": ({"expires_at": NOW - timedelta(seconds=1)}, "preview_expired"),
     "a check failed": (
-        {"checks": (events.Check(name="lot_size", passed=False, detail="3 in lots of 100"),)},
+        {
+            "checks": (
+                preview_events.Check(name="lot_size", passed=False, detail="3 in lots of 100"),
+            )
+        },
         "check_failed",
     ),
 }
@@ -124,7 +128,7 @@ async def test_nobody_is_asked_about_an_order_that_cannot_be_sent(mode: Mode, na
 @both_eras
 async def test_the_question_tells_the_warnings(mode: Mode) -> None:
     spec = order_spec(side=Side.SELL, order_type=OrderType.MARKET, limit_price=None)
-    old = events.QuoteUsed(
+    old = preview_events.QuoteUsed(
         bid=None, ask=None, last=Decimal(180), at=NOW - timedelta(hours=1), is_delayed=True
     )
     world, person = world_of(), Person(YES)

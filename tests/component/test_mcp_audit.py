@@ -11,8 +11,8 @@ from mcp.shared.subscriptions import ResourceUpdated
 from mcp.types import INVALID_PARAMS, TextResourceContents
 
 from adapters.mcp.callers import CALLER, Caller, read_grants
-from core import codec, events, views
-from core.events import Mode as AccountMode
+from core import account_events, codec, events, views
+from core.modes import Mode as AccountMode
 from core.money import Money
 from core.refusals import Refusal
 from core.terms import Side
@@ -31,7 +31,7 @@ from tests.support.gateway import (
 
 ADDRESS = "tiger://accounts/sandbox/audit"
 FACTS: tuple[events.Event, ...] = (
-    events.AccountModeSet(command_id="cmd-m", person="ann", mode=AccountMode.AUTO),
+    account_events.AccountModeSet(command_id="cmd-m", person="ann", mode=AccountMode.AUTO),
     previewed("cmd-p"),
     events.OrderRefused(
         code=Refusal.SYMBOL_IN_DOUBT, command_id="cmd-r", detail="AAPL", preview_id=PREVIEW_ID
@@ -168,7 +168,7 @@ async def test_an_auditor_reads_and_hears_of_it_and_of_no_mere_reading() -> None
     async with world.client("auto") as client:
         assert len(rows_of((await read(client, ADDRESS))["facts"])) == len(FACTS)
         async with client.listen(resource_subscriptions=[ADDRESS, positions]) as notices:
-            observed = events.AccountPositionsObserved(observed_at=NOW, positions=())
+            observed = account_events.AccountPositionsObserved(observed_at=NOW, positions=())
             world.bus.emit("sandbox", observed)
             assert await anext(notices) == ResourceUpdated(positions)
             world.bus.emit("sandbox", previewed("cmd-1"))

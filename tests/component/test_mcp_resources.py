@@ -13,7 +13,7 @@ from adapters.mcp.callers import CALLER, Caller, read_grants
 from adapters.mcp.prompts import PROMPTS
 from adapters.mcp.resources import ACCOUNTS, AUDIT, PARTS, NoticeBus, uri_of
 from adapters.mcp.server import INSTRUCTIONS
-from core import events, views
+from core import account_events, views
 from core.errors import LinkError
 from core.ports import EventMessage
 from tests.support.gateway import AS_OF, MODES, NOW, QUICK, Mode, World, previewed, told
@@ -115,7 +115,7 @@ async def test_a_fact_is_noticed_by_those_who_watch_what_it_changes() -> None:
 async def test_a_reading_of_positions_is_noticed_under_positions_alone() -> None:
     world = readable_world()
     positions = "tiger://accounts/sandbox/positions"
-    observed = events.AccountPositionsObserved(observed_at=NOW, positions=())
+    observed = account_events.AccountPositionsObserved(observed_at=NOW, positions=())
     async with world.client("auto") as client:
         await client.call_tool("get_positions", {"account": "sandbox"})
         watched = [positions, "tiger://accounts/sandbox/orders", ACCOUNTS]

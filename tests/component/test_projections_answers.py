@@ -1,15 +1,13 @@
 """What the views answer about one order, a stretch of time, a page's bytes, and an account."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from core import events, views
+from core import account_events, events, preview_events, views
 from core.errors import CommandError
 from core.ids import derived_id
 from core.money import Money
@@ -21,46 +19,16 @@ from projections.queries import Queries
 from projections.store import ViewStore
 from tests.support import facts
 from tests.support.facts import EPOCH, Ledger
+from tests.support.view_asks import executions, orders, positions
 
 STREAM = ledger_stream(facts.LOGIN)
 PREVIEW = "prv-00000000000000000000000000000001"
 ORDER = derived_id("ord", "a1", PREVIEW)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ViewStore]:
-    made = ViewStore.open(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def queries(store: ViewStore) -> Iterator[Queries]:
-    made = Queries(store.path)
-    yield made
-    made.close()
-
-
 def explained(queries: Queries, about: str, after_n: int = 0) -> views.ExplainAnswer:
     query = views.ExplainQuery(about=about, after_n=after_n)
     return msgspec.json.decode(queries.explain("a1", query), type=views.ExplainAnswer)
-
-
-def positions(queries: Queries, **wanted: Any) -> views.PositionsAnswer:
-    query = msgspec.convert(wanted, views.PositionsQuery)
-    return msgspec.json.decode(queries.positions("a1", query), type=views.PositionsAnswer)
-
-
-def orders(queries: Queries, **wanted: Any) -> views.OrdersAnswer:
-    return msgspec.json.decode(
-        queries.orders("a1", views.OrdersQuery(**wanted)), type=views.OrdersAnswer
-    )
-
-
-def executions(queries: Queries, **wanted: Any) -> views.ExecutionsAnswer:
-    return msgspec.json.decode(
-        queries.executions("a1", views.ExecutionsQuery(**wanted)), type=views.ExecutionsAnswer
-    )
 
 
 def audited(queries: Queries, **wanted: Any) -> views.AuditAnswer:
@@ -74,8 +42,8 @@ def account(queries: Queries) -> views.AccountRow:
     return row
 
 
-def previewed() -> events.OrderPreviewed:
-    return events.OrderPreviewed(
+def previewed() -> preview_events.OrderPreviewed:
+    return preview_events.OrderPreviewed(
         preview_id=PREVIEW,
         command_id="cmd-p",
         spec=facts.spec(),
@@ -163,16 +131,16 @@ def test_the_audit_shows_every_fact_but_readings_newest_first_page_by_page(
     store: ViewStore, queries: Queries
 ) -> None:
     ledger = facts.Ledger()
-    readings = events.AccountPositionsObserved(observed_at=EPOCH, positions=())
+    readings = account_events.AccountPositionsObserved(observed_at=EPOCH, positions=())
     ledger.add_all(
-        events.AccountWorkerStarted(run_id="r1"),
+        account_events.AccountWorkerStarted(run_id="r1"),
         readings,
-        events.AccountStale(gap=1, cause="asleep"),
+        account_events.AccountStale(gap=1, cause="asleep"),
         previewed(),
         readings,
         account="a1",
     )
-    ledger.add_all(events.AccountWorkerStarted(run_id="r2"), account="b1")
+    ledger.add_all(account_events.AccountWorkerStarted(run_id="r2"), account="b1")
     Projector(store).apply(STREAM, ledger.records)
     newest = audited(queries, limit=2)
     assert [(row.n, row.type) for row in newest.events] == [
@@ -277,7 +245,7 @@ def test_an_account_tells_its_token_its_cash_break_and_its_unverified_halts(
     store: ViewStore, queries: Queries
 ) -> None:
     ledger, projector = Ledger(), Projector(store)
-    broken = events.AccountCashBreak(
+    broken = account_events.AccountCashBreak(
         expected=Money(amount=Decimal(1), currency="USD"),
         observed=Money(amount=Decimal(2), currency="USD"),
         reads=3,
@@ -285,14 +253,14 @@ def test_an_account_tells_its_token_its_cash_break_and_its_unverified_halts(
     ledger.add_all(
         facts.opened(),
         facts.reconciled(),
-        events.TokenIssued(issued_at=EPOCH, expires_at=seconds(9)),
-        events.TokenRefreshFailed(expires_at=seconds(9), cause="no answer"),
+        account_events.TokenIssued(issued_at=EPOCH, expires_at=seconds(9)),
+        account_events.TokenRefreshFailed(expires_at=seconds(9), cause="no answer"),
         broken,
         *(
-            events.AccountHalted(command_id="c", person="m", symbol=symbol, detail="")
+            account_events.AccountHalted(command_id="c", person="m", symbol=symbol, detail="")
             for symbol in ("", "AAPL", "MSFT")
         ),
-        events.AccountHaltVerified(symbol="", orders_read=1),
+        account_events.AccountHaltVerified(symbol="", orders_read=1),
     )
     projector.apply(STREAM, ledger.records)
     row = account(queries)
@@ -308,8 +276,8 @@ def test_an_account_tells_its_token_its_cash_break_and_its_unverified_halts(
     assert row.unverified_halts == ("AAPL", "MSFT")
     assert row.reconciled_at == EPOCH + timedelta(seconds=2)
     known = len(ledger.records)
-    ledger.add(events.AccountResumed(command_id="c", person="ann", symbol="AAPL"))
-    ledger.add(events.TokenRevoked(cause="gone"))
+    ledger.add(account_events.AccountResumed(command_id="c", person="ann", symbol="AAPL"))
+    ledger.add(account_events.TokenRevoked(cause="gone"))
     projector.apply(STREAM, ledger.records[known:])
     row = account(queries)
     assert row.unverified_halts == ("MSFT",)

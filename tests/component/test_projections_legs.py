@@ -9,11 +9,12 @@ import pytest
 
 from core import views
 from core.events import OrderAccepted, OrderExternalObserved, OrderWasOurs
+from core.parent_events import OrderParentObserved
 from core.subjects import ledger_stream
 from projections.projector import Projector
 from projections.queries import Queries
 from projections.store import ViewStore
-from tests.support import facts
+from tests.support import facts, view_asks
 from tests.support.facts import Ledger
 
 STREAM = ledger_stream(facts.LOGIN)
@@ -44,6 +45,8 @@ def queries(tmp_path: Path) -> Iterator[Queries]:
     ledger.add(leg("orphan", parent="never-seen"))
     ledger.add_all(facts.started("found"), facts.external("half"), leg("early", parent="half"))
     ledger.add_all(leg("early-leg", parent="early"), *FOUND)
+    ledger.add_all(facts.external("late"), leg("late-leg", parent="late"))
+    ledger.add(OrderParentObserved(order_id="late", parent_order_id="ours"))
     Projector(store).apply(STREAM, ledger.records)
     made = Queries(store.path)
     yield made
@@ -52,9 +55,7 @@ def queries(tmp_path: Path) -> Iterator[Queries]:
 
 
 def orders(queries: Queries) -> dict[str, views.OrderRow]:
-    body = queries.orders("a1", views.OrdersQuery())
-    found = msgspec.json.decode(body, type=views.OrdersAnswer)
-    return {row.order_id: row for row in found.orders}
+    return {row.order_id: row for row in view_asks.orders(queries).orders}
 
 
 def test_whose_an_order_is_follows_its_parent(queries: Queries) -> None:
@@ -71,12 +72,15 @@ def test_whose_an_order_is_follows_its_parent(queries: Queries) -> None:
         "half": (True, ""),
         "early": (False, "reason of found"),
         "early-leg": (False, "reason of found"),
+        "late": (False, "reason of ours"),
+        "late-leg": (False, "reason of ours"),
     }
     parents = {order_id: row.parent_order_id for order_id, row in rows.items()}
     assert (parents["leg"], parents["early"], parents["early-leg"]) == ("ours", "found", "early")
+    assert (parents["late"], parents["late-leg"]) == ("ours", "late")
 
 
-@pytest.mark.parametrize("order_id", ["ours", "leg", "theirs", "of-their-leg", "early"])
+@pytest.mark.parametrize("order_id", ["ours", "leg", "theirs", "of-their-leg", "early", "late"])
 def test_an_order_is_explained_as_it_is_listed(queries: Queries, order_id: str) -> None:
     body = queries.explain("a1", views.ExplainQuery(about=order_id))
     assert msgspec.json.decode(body, type=views.ExplainAnswer).order == orders(queries)[order_id]

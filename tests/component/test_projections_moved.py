@@ -1,6 +1,5 @@
 """What is shown of an order of ours that stood on the books as a stranger when it was filled."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from core.subjects import ledger_stream
 from projections.projector import Projector
 from projections.queries import Queries
 from projections.store import ViewStore, digest
-from tests.support import facts
+from tests.support import facts, view_asks
 from tests.support.facts import Ledger
 
 STREAM: Final = ledger_stream(facts.LOGIN)
@@ -48,20 +47,6 @@ BUST: Final = events.OrderFillTakenBack(
 )
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ViewStore]:
-    made = ViewStore.open(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def queries(store: ViewStore) -> Iterator[Queries]:
-    made = Queries(store.path)
-    yield made
-    made.close()
-
-
 def lived(*later: events.Event) -> Ledger:
     ledger = Ledger()
     ledger.add_all(facts.opened(), facts.started("ours"), STRANGER, *FILLS, *MOVED, *later)
@@ -69,14 +54,12 @@ def lived(*later: events.Event) -> Ledger:
 
 
 def order(queries: Queries, order_id: str) -> views.OrderRow:
-    body = queries.orders("a1", views.OrdersQuery())
-    rows = msgspec.json.decode(body, type=views.OrdersAnswer).orders
+    rows = view_asks.orders(queries).orders
     return next(row for row in rows if row.order_id == order_id)
 
 
 def executions(queries: Queries, order_id: str) -> dict[str, views.ExecutionRow]:
-    body = queries.executions("a1", views.ExecutionsQuery(order_id=order_id))
-    rows = msgspec.json.decode(body, type=views.ExecutionsAnswer).executions
+    rows = view_asks.executions(queries, order_id=order_id).executions
     return {row.execution_id: row for row in rows}
 
 

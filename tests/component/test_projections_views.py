@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +13,9 @@ from eventsourcing.persistence import IntegrityError, TrackingRecorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import events, views
+from core import account_events, events, views
 from core.errors import CommandError, ConfigError, CorruptRecordError
+from core.modes import Environment, Mode
 from core.orders import Phase
 from core.ports import StoredRecord
 from core.subjects import SYSTEM_STREAM, ledger_stream
@@ -24,36 +24,13 @@ from projections.queries import ORDER_IDS_MAX, Queries
 from projections.store import Batch, ViewStore, digest
 from tests.support import facts
 from tests.support.facts import EPOCH, Ledger
+from tests.support.view_asks import executions, orders
 
 STREAM = ledger_stream(facts.LOGIN)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ViewStore]:
-    made = ViewStore.open(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def queries(store: ViewStore) -> Iterator[Queries]:
-    made = Queries(store.path)
-    yield made
-    made.close()
-
-
-def orders(queries: Queries, **wanted: object) -> views.OrdersAnswer:
-    query = msgspec.convert(wanted, views.OrdersQuery)
-    return msgspec.json.decode(queries.orders("a1", query), type=views.OrdersAnswer)
-
-
 def ids(answer: views.OrdersAnswer) -> list[str]:
     return [row.order_id for row in answer.orders]
-
-
-def executions(queries: Queries, **wanted: object) -> views.ExecutionsAnswer:
-    query = msgspec.convert(wanted, views.ExecutionsQuery)
-    return msgspec.json.decode(queries.executions("a1", query), type=views.ExecutionsAnswer)
 
 
 def account_rows(queries: Queries) -> tuple[views.AccountRow, ...]:
@@ -62,7 +39,9 @@ def account_rows(queries: Queries) -> tuple[views.AccountRow, ...]:
 
 def a_history() -> Ledger:
     ledger = Ledger()
-    ledger.add_all(facts.opened(), events.AccountWorkerStarted(run_id="r1"), facts.reconciled())
+    ledger.add_all(
+        facts.opened(), account_events.AccountWorkerStarted(run_id="r1"), facts.reconciled()
+    )
     ledger.add_all(facts.opened(), account="a2")
     facts.trading_day(ledger, orders=10)
     ledger.add_all(facts.positions(("TSLA", "-5"), ("AAPL", "10")), facts.balances())
@@ -70,7 +49,7 @@ def a_history() -> Ledger:
     ledger.add(facts.external("ord-ext", second=2))
     ledger.add(facts.terms("ord-ext", "6", "299.5"))
     for symbol in ("TSLA", "AAPL"):
-        ledger.add(events.AccountFrozen(cause="word", detail="odd", symbol=symbol))
+        ledger.add(account_events.AccountFrozen(cause="word", detail="odd", symbol=symbol))
     return ledger
 
 
@@ -248,7 +227,7 @@ def test_accounts_are_listed_from_both_ledgers(store: ViewStore, queries: Querie
     projector.apply(SYSTEM_STREAM, facts.system_ledger("a1", "a2", "a3").records)
     projector.apply(STREAM, ledger.records)
     first, second, third = account_rows(queries)
-    assert (first.alias, first.state, first.mode) == ("a1", "active", events.Mode.AUTO)
+    assert (first.alias, first.state, first.mode) == ("a1", "active", Mode.AUTO)
     assert (first.open_orders, first.doubtful_orders) == (6, 2)
     assert first.frozen_symbols == ("AAPL", "TSLA")
     assert first.detail == "AAPL frozen: word: odd; TSLA frozen: word: odd"
@@ -256,7 +235,7 @@ def test_accounts_are_listed_from_both_ledgers(store: ViewStore, queries: Querie
     assert first.as_of.n == ledger.tails["a1"].n
     assert (second.alias, second.state) == ("a2", "starting")
     assert (third.alias, third.state, third.mode) == ("a3", "starting", None)
-    assert (third.login, third.environment) == (facts.LOGIN, events.Environment.SANDBOX)
+    assert (third.login, third.environment) == (facts.LOGIN, Environment.SANDBOX)
     assert third.as_of == views.AsOf(n=0, sequence=0, recorded_at=None)
 
 
@@ -272,13 +251,13 @@ def test_account_state_is_the_first_gate_that_an_order_meets(
 
     assert state_after(facts.opened())[0] == "starting"
     assert state_after(facts.reconciled()) == ("active", "")
-    frozen = events.AccountFrozen(cause="foreign_mark", detail="order 7")
+    frozen = account_events.AccountFrozen(cause="foreign_mark", detail="order 7")
     assert state_after(frozen) == ("frozen", "foreign_mark: order 7")
-    assert state_after(events.AccountStale(gap=1, cause="sleep")) == ("stale", "sleep")
-    halted = events.AccountHalted(command_id="c", person="ann", symbol="", detail="lunch")
+    assert state_after(account_events.AccountStale(gap=1, cause="sleep")) == ("stale", "sleep")
+    halted = account_events.AccountHalted(command_id="c", person="ann", symbol="", detail="lunch")
     assert state_after(halted) == ("halted", "by ann: lunch")
     assert state_after(facts.reconciled())[0] == "halted"
-    resumed = events.AccountResumed(command_id="c", person="ann", symbol="")
+    resumed = account_events.AccountResumed(command_id="c", person="ann", symbol="")
     assert state_after(resumed) == ("active", "")
 
 

@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -14,186 +13,18 @@ from adapters.tiger_worker.account import (
     ASK_THREADS,
     GAP_AFTER,
     ROUND_ENDS_AFTER,
-    AccountPlan,
-    AccountWorker,
-    LoginPlan,
-    World,
-    file_halt_of,
 )
-from adapters.tiger_worker.broker import AccountBroker, Ended, Listing
 from adapters.tiger_worker.cancel_lane import HANGING_MAX
-from adapters.tiger_worker.contracts import ContractBook
 from adapters.tiger_worker.halt_telling import TELL_EVERY_S
 from adapters.tiger_worker.parts import Work
-from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
-from adapters.tiger_worker.reconcile import Pace
-from adapters.tiger_worker.session import Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK
-from core import events
-from core.context import Timing
+from core import account_events
 from core.errors import BrokerUnavailableError, ConfigError
 from core.items import GapNoticed, HaltFileSeen, Outcome, PlaceAnswered, PushKicked
-from core.terms import OrderSpec
 from tests.support import core_facts as facts
-from tests.support.worker_parts import WAIT_S, CountedIds, ManualClock, MemoryLedger, Trace, intent
-
-# Short limits, for hanging on purpose.
-TIMING = Timing(sdk_timeout_s=0.05, deadline_s=0.1)
-PACE = Pace(settle_s=0.0, gap_s=0.0, watching_s=60.0, idle_s=0.0, figures_s=1e9)
-
-
-class HangingBroker:
-    """A broker whose listings and cancels hang until let go, and which has nothing else."""
-
-    def __init__(self, number: str) -> None:
-        self.number = number
-        self.clock_skew_s = 0.0
-        self.last_told: datetime | None = None
-        self.may_end = threading.Event()
-        self.cancels = threading.Semaphore(0)
-
-    def orders(self, *, since: datetime, **_: Any) -> Listing:
-        assert self.may_end.wait(WAIT_S)
-        raise BrokerUnavailableError("away")
-
-    def open_orders(self, **_: Any) -> tuple[dict[str, Any], ...]:
-        assert self.may_end.wait(WAIT_S)
-        raise BrokerUnavailableError("away")
-
-    def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> str:
-        return mark
-
-    def cancel(self, tiger_order_id: str) -> Ended:
-        self.cancels.release()
-        assert self.may_end.wait(WAIT_S)
-        return Ended(Outcome.UNKNOWN)
-
-    def reserve_number(self) -> str:
-        raise BrokerUnavailableError("away")
-
-    def contracts(self, symbols: list[str]) -> tuple[()]:
-        return ()
-
-
-class _Renewing:
-    def renew_connections(self) -> None:
-        """There are no connections."""
-
-
-class Exits:
-    """Where the process would have ended, with which codes."""
-
-    def __init__(self) -> None:
-        self.codes: list[int] = []
-        self._happened = threading.Event()
-
-    def end(self, code: int) -> None:
-        self.codes.append(code)
-        self._happened.set()
-
-    def wait(self) -> int:
-        assert self._happened.wait(WAIT_S)
-        return self.codes[0]
-
-
-class Monotonic:
-    """Stands where the account has the module `time`."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
-class AccountRig:
-    """An account with a line of events behind it, and brokers that hang."""
-
-    # The broker's id of the order that works there.
-    tiger = "t-1"
-
-    def __init__(
-        self,
-        halt_file: Path,
-        *,
-        new_ledger: Callable[[Trace], MemoryLedger] = MemoryLedger,
-        new_broker: Callable[[str], HangingBroker] = HangingBroker,
-    ) -> None:
-        self.halt_file = halt_file
-        self.trace = Trace()
-        self.ledger = new_ledger(self.trace)
-        self._new_broker = new_broker
-        self.brokers: list[HangingBroker] = []
-        self.failures: list[BaseException] = []
-        self.clock = ManualClock()
-        for event in facts.ready(
-            facts.previewed(),
-            facts.started(),
-            facts.accepted(tiger=self.tiger),
-            facts.working(tiger=self.tiger),
-        ):
-            self.ledger.write(event)
-        self.trace.clear()
-
-        self.begun: list[AccountWorker] = []
-        self.world = World(
-            session=cast(Session, _Renewing()),
-            make_broker=self._make_broker,
-            budget=RateBudget(NO_BUDGETS),
-            contracts=ContractBook(self.clock),
-            clock=self.clock,
-            ids=CountedIds(),
-            verifiers={},
-            is_lock_held=lambda: True,
-            has_lease=lambda: True,
-            is_number_used=lambda _: False,
-            on_failure=self.failures.append,
-        )
-
-    def make(self, alias: str = facts.ACCOUNT, *, number: str = "1") -> AccountWorker:
-        plan = AccountPlan(
-            alias=alias,
-            number=number,
-            environment=events.Environment.SANDBOX,
-            mode=events.Mode.AUTO,
-            halt_file=self.halt_file,
-            halt_journal=self.halt_file.with_suffix(".jsonl"),
-        )
-        login = LoginPlan(
-            name="login-1",
-            ledger_id=facts.LEDGER_ID,
-            run_id="run-2",
-            code_version="0",
-            timing=TIMING,
-            pace=PACE,
-        )
-        file_halt = file_halt_of(plan, login, self.world)
-        made = AccountWorker(plan, login, self.world, ledger=self.ledger, file_halt=file_halt)
-        if alias == facts.ACCOUNT:
-            made.restore(self.ledger.records)
-        return made
-
-    def begin(self, account: AccountWorker) -> None:
-        self.begun.append(account)
-        account._file_halt.start()
-        account.begin()
-
-    def end(self) -> None:
-        """Let go what hangs, and leave no thread that could end this process."""
-        for broker in self.brokers:
-            broker.may_end.set()
-        for account in self.begun:
-            account.stop_rounds()
-            account.stop()
-            account._watchdog._thread.join(WAIT_S)
-
-    def _make_broker(self, number: str) -> AccountBroker:
-        self.brokers.append(self._new_broker(number))
-        return cast(AccountBroker, self.brokers[-1])
-
-    def posted(self, account: AccountWorker) -> list[Any]:
-        """Return the items that wait for the desk, which does not run."""
-        return [work.item for _, _, work in sorted(account._thread._queue.queue) if work]
+from tests.support import core_items
+from tests.support.account_rig import PACE, TIMING, AccountRig, Exits, Monotonic
+from tests.support.worker_parts import WAIT_S, intent
 
 
 @pytest.fixture
@@ -227,7 +58,7 @@ def test_round_that_hangs_is_a_gap_and_ends_the_process_at_last(
     rig.ledger.wait_for("account.stale")
     assert exits.wait() == EXIT_STUCK
     last = rig.ledger.last().data
-    assert isinstance(last, events.AccountStale)
+    assert isinstance(last, account_events.AccountStale)
     assert last.cause == "a reading of the broker hangs"
 
 
@@ -255,9 +86,9 @@ def test_round_that_hangs_is_told_once_and_again_after_it_moved(
 
 
 def test_wait_between_two_rounds_is_no_hanging_round(
-    rig: AccountRig, exits: Exits, monotonic: Monotonic, monkeypatch: pytest.MonkeyPatch
+    rig: AccountRig, exits: Exits, monotonic: Monotonic
 ) -> None:
-    monkeypatch.setattr(f"{__name__}.PACE", PACE._replace(idle_s=20.0))
+    rig.pace = PACE._replace(idle_s=20.0)
     account = rig.make()
     monotonic.now_s += 20.0 + GAP_AFTER * TIMING.deadline_s - 0.01
     account._look()
@@ -377,7 +208,7 @@ def test_kick_awaits_a_resume_from_before_it_is_recorded_until_a_person_gives_it
     # A successor finds it in the ledger.
     assert account.awaits_resume("push-1:1")
     assert account.awaits_resume("")
-    resumed = events.AccountResumed(command_id="cmd-r", person="ann", symbol="")
+    resumed = account_events.AccountResumed(command_id="cmd-r", person="ann", symbol="")
     account.restore([rig.ledger.write(resumed)])
     assert not account.awaits_resume("push-1:1")
     assert not account.awaits_resume("")
@@ -389,12 +220,12 @@ def test_kick_that_a_person_resumed_keeps_no_push_away_after_a_later_freeze_and_
 ) -> None:
     for event in (
         facts.frozen("kicked", detail="push-1:1"),
-        events.AccountResumed(command_id="cmd-r", person="ann", symbol="AAPL"),
+        account_events.AccountResumed(command_id="cmd-r", person="ann", symbol="AAPL"),
     ):
         rig.ledger.write(event)
     # A resume of one symbol lifts no kick.
     assert rig.make().awaits_resume("")
-    rig.ledger.write(events.AccountResumed(command_id="cmd-s", person="ann", symbol=""))
+    rig.ledger.write(account_events.AccountResumed(command_id="cmd-s", person="ann", symbol=""))
     rig.ledger.write(facts.frozen())
     successor = rig.make()
     assert successor.state.frozen_cause
@@ -453,10 +284,10 @@ def test_reading_of_a_lane_that_hangs_ends_the_process(
         case "number":
             account.lanes.numbers.fill()
         case "preview":
-            item = facts.preview_command()
+            item = core_items.preview_command()
             account.lanes.read_for_preview(item, Work(item))
         case _:
-            item = facts.modify_command()
+            item = core_items.modify_command()
             account.lanes.read_for_modify(item, facts.spec(), Work(item))
     assert has_begun.wait(WAIT_S)
     monotonic.now_s += ROUND_ENDS_AFTER * TIMING.deadline_s - 0.01

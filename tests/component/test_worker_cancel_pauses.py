@@ -15,13 +15,14 @@ from adapters.tiger_worker.own_cancels import (
     UNSENT_ASK_LATEST_S,
 )
 from adapters.tiger_worker.pauses import Pause, Pauses
-from core import codec, events, items
+from core import codec, events, items, readings
 from core.codec import EMPTY_TAIL
 from core.items import Outcome
 from core.orders import CancelPhase
 from projections.entries import AccountEntry, OrderEntry
 from projections.fold import fold
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import DeskRig
 
 ORDER: Final = facts.order_id_of()
@@ -29,13 +30,13 @@ NIGHT_S: Final = 8 * 3600.0
 
 
 def refused(code: int = 1) -> items.CancelAnswered:
-    return replace(facts.cancel_answered(Outcome.REFUSED), code=code)
+    return replace(core_items.cancel_answered(Outcome.REFUSED), code=code)
 
 
 def halted_rig() -> DeskRig:
     given = (facts.previewed(), facts.started(), facts.accepted(), facts.working())
     rig = DeskRig(*facts.ready(*given))
-    rig.take(facts.halt())
+    rig.take(core_items.halt())
     return rig
 
 
@@ -59,15 +60,15 @@ def wait_of(rig: DeskRig, answer: items.CancelAnswered) -> float:
     [
         (refused(), [ASK_EVERY_S, 10, 20, 40, 80, ASK_LATEST_S, ASK_LATEST_S]),
         (
-            facts.cancel_answered(Outcome.UNKNOWN),
+            core_items.cancel_answered(Outcome.UNKNOWN),
             [ASK_EVERY_S, 10, 20, 40, 80, ASK_LATEST_S, ASK_LATEST_S],
         ),
         (
-            facts.cancel_answered(Outcome.NOT_SENT),
+            core_items.cancel_answered(Outcome.NOT_SENT),
             [ASK_EVERY_S, 10, 20, UNSENT_ASK_LATEST_S, UNSENT_ASK_LATEST_S],
         ),
         (
-            facts.cancel_answered(Outcome.DONE),
+            core_items.cancel_answered(Outcome.DONE),
             [TAKEN_ASK_EVERY_S, 60, ASK_LATEST_S, ASK_LATEST_S],
         ),
     ],
@@ -86,24 +87,24 @@ def test_another_answer_begins_anew() -> None:
         wait_of(rig, refused())
     assert wait_of(rig, refused(code=2)) == ASK_EVERY_S
     assert wait_of(rig, refused(code=2)) == 2 * ASK_EVERY_S
-    assert wait_of(rig, facts.cancel_answered(Outcome.DONE)) == TAKEN_ASK_EVERY_S
-    assert wait_of(rig, facts.cancel_answered(Outcome.UNKNOWN)) == ASK_EVERY_S
+    assert wait_of(rig, core_items.cancel_answered(Outcome.DONE)) == TAKEN_ASK_EVERY_S
+    assert wait_of(rig, core_items.cancel_answered(Outcome.UNKNOWN)) == ASK_EVERY_S
 
 
 def fill(rig: DeskRig) -> None:
-    rig.take(facts.seen(items.SeenPhase.LIVE, facts.execution()))
+    rig.take(core_items.seen(readings.SeenPhase.LIVE, core_items.execution()))
 
 
 def halt_again(rig: DeskRig) -> None:
-    rig.take(facts.halt(command_id="cmd-halt-2"))
+    rig.take(core_items.halt(command_id="cmd-halt-2"))
 
 
 def halt_symbol(rig: DeskRig) -> None:
-    rig.take(facts.halt("AAPL", command_id="cmd-halt-2"))
+    rig.take(core_items.halt("AAPL", command_id="cmd-halt-2"))
 
 
 def read_again(rig: DeskRig) -> None:
-    rig.take(facts.gap_noticed())
+    rig.take(core_items.gap_noticed())
 
 
 @pytest.mark.parametrize("change", [fill, halt_again, halt_symbol, read_again])
@@ -124,13 +125,13 @@ def test_change_of_what_is_true_begins_anew(change: Callable[[DeskRig], None]) -
 
 def test_answer_of_a_broker_that_is_read_again_is_asked_for_soon() -> None:
     rig = halted_rig()
-    rig.take(facts.gap_noticed())
+    rig.take(core_items.gap_noticed())
     for _ in range(6):
-        wait_of(rig, facts.cancel_answered(Outcome.UNKNOWN))
+        wait_of(rig, core_items.cancel_answered(Outcome.UNKNOWN))
     asked = asked_times(rig)
-    rig.take(facts.cancel_answered(Outcome.UNKNOWN))
+    rig.take(core_items.cancel_answered(Outcome.UNKNOWN))
     rig.clock.pass_s(ASK_EVERY_S)
-    rig.take(facts.round_completed(gaps=1))
+    rig.take(core_items.round_completed(gaps=1))
     assert rig.stored()[-2:] == ["account.reconciled", "order.cancel_started"]
     assert asked_times(rig) == asked + 1
 
@@ -174,8 +175,8 @@ def test_night_of_refused_cancels_costs_a_few_hundred_and_is_kept_once() -> None
 def test_end_of_a_cancel_is_tied_to_the_last_that_was_asked() -> None:
     rig = halted_rig()
     rig.take(refused())
-    rig.take(facts.cancel(command_id="cmd-mine"))
-    rig.take(facts.cancel_answered(Outcome.DONE))
+    rig.take(core_items.cancel(command_id="cmd-mine"))
+    rig.take(core_items.cancel_answered(Outcome.DONE))
     *_, started, answered = (
         codec.decode(each.subject, each.body, sequence=each.sequence) for each in rig.ledger.records
     )
@@ -211,12 +212,12 @@ def test_what_is_forgotten_is_asked_at_once_and_with_the_first_pause() -> None:
 def test_own_wish_asks_again_under_one_id_and_is_told_of_no_second_time(outcome: Outcome) -> None:
     given = (facts.previewed(), facts.started(), facts.accepted(), facts.working())
     desk = facts.TestDesk(*facts.ready(*given), facts.halted())
-    own = replace(facts.cancel(command_id="cmd-own"), is_own=True)
+    own = replace(core_items.cancel(command_id="cmd-own"), is_own=True)
     handled = len(desk.state.handled)
     for _ in range(3):
         assert isinstance(desk.when(own), events.OrderCancelStarted)
-        desk.when(facts.cancel_answered(outcome))
+        desk.when(core_items.cancel_answered(outcome))
     assert len(desk.state.handled) == handled + 1
-    desk.settle(facts.seen(items.SeenPhase.CANCELLED))
+    desk.settle(core_items.seen(readings.SeenPhase.CANCELLED))
     # It may have waited for a cancel that ended the order.
     assert desk.when(own) is None

@@ -18,8 +18,8 @@ from adapters.tiger_worker.parts import ModifyIntent, Work
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.session import LoginAccess, Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
-from core.events import Environment
 from core.items import ModifyAnswered, Outcome
+from core.modes import Environment
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
 from infra.sandbox.wire import faults
 from tests.support import core_facts as facts

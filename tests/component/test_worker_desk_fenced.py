@@ -9,11 +9,13 @@ from core import events, items
 from core.commands import SubmitOrder
 from core.errors import CorruptRecordError, LinkError, VersionConflictError
 from core.items import Outcome
+from core.modes import Mode
 from core.orders import Phase
 from core.ports import StoredRecord
 from core.refusals import Refusal
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import DeskRig
 
 ORDER = facts.order_id_of()
@@ -29,11 +31,11 @@ def previewed_rig(*names: str) -> DeskRig:
 
 def test_answer_that_meets_a_foreign_append_is_observed_at_the_new_tail() -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.ledger.write(facts.stale(1))
     rig.trace.clear()
     with pytest.raises(VersionConflictError):
-        rig.take(facts.placed(Outcome.DONE, tiger="t-7"))
+        rig.take(core_items.placed(Outcome.DONE, tiger="t-7"))
     observed = rig.ledger.last().data
     assert observed == events.OrderAnswerObserved(
         order_id=ORDER, outcome="done", tiger_order_id="t-7", code=None, detail="d"
@@ -45,21 +47,26 @@ def test_answer_that_meets_a_foreign_append_is_observed_at_the_new_tail() -> Non
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.NOT_SENT])
 def test_definite_answers_are_observed_too(outcome: Outcome) -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.ledger.write(facts.stale(1))
     with pytest.raises(VersionConflictError):
-        rig.take(facts.placed(outcome))
+        rig.take(core_items.placed(outcome))
     assert rig.ledger.types()[-1] == "order.answer_observed"
 
 
 @pytest.mark.parametrize(
     "item",
-    [facts.placed(Outcome.UNKNOWN), facts.gap_noticed(2), facts.cancel(), facts.halt()],
+    [
+        core_items.placed(Outcome.UNKNOWN),
+        core_items.gap_noticed(2),
+        core_items.cancel(),
+        core_items.halt(),
+    ],
     ids=lambda item: type(getattr(item, "command", item)).__name__,
 )
 def test_what_is_no_answer_is_not_observed(item: items.Item) -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.ledger.write(facts.stale(1))
     rig.trace.clear()
     with pytest.raises(VersionConflictError):
@@ -69,10 +76,10 @@ def test_what_is_no_answer_is_not_observed(item: items.Item) -> None:
 
 def test_successor_restores_what_the_fenced_worker_observed() -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""))
+    rig.take(core_items.submit(number=""))
     rig.ledger.write(facts.stale(1))
     with pytest.raises(VersionConflictError):
-        rig.take(facts.placed(Outcome.DONE, tiger="t-7"))
+        rig.take(core_items.placed(Outcome.DONE, tiger="t-7"))
     successor = rig.new_desk()
     for record in rig.ledger.records:
         successor.restore(record.subject, record.body, sequence=record.sequence)
@@ -84,7 +91,7 @@ def test_answer_that_cannot_be_observed_still_ends_the_worker_as_fenced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.ledger.write(facts.stale(1))
     rig.trace.clear()
 
@@ -93,7 +100,7 @@ def test_answer_that_cannot_be_observed_still_ends_the_worker_as_fenced(
 
     monkeypatch.setattr(rig.ledger, "tail", tail)
     with pytest.raises(VersionConflictError):
-        rig.take(facts.placed(Outcome.DONE, tiger="t-7"))
+        rig.take(core_items.placed(Outcome.DONE, tiger="t-7"))
     assert rig.trace == []
 
 
@@ -102,7 +109,7 @@ def test_conflict_on_an_intent_places_nothing() -> None:
     rig.ledger.write(facts.stale(1))
     rig.trace.clear()
     with pytest.raises(VersionConflictError):
-        rig.take(facts.submit(number=""), name="submit")
+        rig.take(core_items.submit(number=""), name="submit")
     assert rig.trace == []
 
 
@@ -115,7 +122,7 @@ def test_past_that_has_a_gap_or_a_fork_is_not_restored(spoil: str) -> None:
     elif spoil == "twice":
         records.insert(1, records[0])
     else:
-        other = DeskRig(facts.opened(mode=events.Mode.READ_ONLY)).ledger.records[0]
+        other = DeskRig(facts.opened(mode=Mode.READ_ONLY)).ledger.records[0]
         records[0] = other
     successor = rig.new_desk()
 
@@ -129,14 +136,14 @@ def test_past_that_has_a_gap_or_a_fork_is_not_restored(spoil: str) -> None:
 
 def test_restored_submission_is_doubted_by_its_successor_and_never_sent_again() -> None:
     rig = previewed_rig("1")
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.acts.intents.clear()
     successor = rig.new_desk()
     for record in rig.ledger.records:
         successor.restore(record.subject, record.body, sequence=record.sequence)
     successor.take(Work(items.WorkerStarts(run_id="run-2")))
     successor.take(Work(items.ActAbandoned(order_id=ORDER)))
-    successor.take(Work(facts.submit(number="")))
+    successor.take(Work(core_items.submit(number="")))
     assert rig.ledger.types()[-2:] == ["account.worker_started", "order.outcome_unknown"]
     assert rig.acts.intents == []
 
@@ -148,7 +155,7 @@ def test_restored_submission_is_doubted_by_its_successor_and_never_sent_again() 
 def test_number_that_is_none_sends_nothing(number: str) -> None:
     rig = previewed_rig("1")
     rig.acts.numbers.appendleft(number)
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     assert rig.acts.intents == []
 
 
@@ -159,7 +166,7 @@ def test_number_used_before_sends_nothing() -> None:
         facts.accepted("1"),
         facts.previewed("2"),
     )
-    rig.take(facts.submit("2", number=""), name="submit")
+    rig.take(core_items.submit("2", number=""), name="submit")
     assert rig.acts.intents == []
     assert isinstance(rig.ledger.last().data, events.OrderRefused)
 
@@ -171,8 +178,8 @@ def test_reply_with_an_id_that_another_order_owns_is_unknown() -> None:
         facts.accepted("1", tiger="t-1"),
         facts.previewed("2"),
     )
-    rig.take(facts.submit("2", number=""))
-    rig.take(facts.placed(Outcome.DONE, "2", tiger="t-1"))
+    rig.take(core_items.submit("2", number=""))
+    rig.take(core_items.placed(Outcome.DONE, "2", tiger="t-1"))
     assert rig.stored()[-1] == "order.outcome_unknown"
 
 
@@ -185,7 +192,7 @@ def test_sighting_that_fits_in_part_is_not_taken_for_the_unknown_order(
     other: dict[str, Any],
 ) -> None:
     rig = ready_rig(facts.previewed(), facts.started(), facts.unknown())
-    rig.take(facts.seen(**other))
+    rig.take(core_items.seen(**other))
     assert rig.desk.state.orders[ORDER].phase is Phase.UNKNOWN
     assert "account.frozen" in rig.stored()
 
@@ -197,11 +204,11 @@ def test_symbol_in_doubt_is_closed_and_a_release_opens_it() -> None:
         facts.unknown("1"),
         facts.previewed("2"),
     )
-    rig.take(facts.submit("2", number=""))
+    rig.take(core_items.submit("2", number=""))
     refused = rig.ledger.last().data
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.SYMBOL_IN_DOUBT
     assert ORDER in refused.detail
-    rig.take(facts.release(ORDER))
-    rig.take(facts.command(SubmitOrder(preview_id="prv-2"), "cmd-again"))
+    rig.take(core_items.release(ORDER))
+    rig.take(core_items.command(SubmitOrder(preview_id="prv-2"), "cmd-again"))
     assert rig.stored()[-1] == "order.submission_started"

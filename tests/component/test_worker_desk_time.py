@@ -9,15 +9,16 @@ from msgspec.structs import replace
 from adapters.tiger_worker.desk_thread import SIGHTINGS_MAX, DeskThread, Turn
 from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
 from adapters.tiger_worker.parts import Work
-from core import events, items
+from core import account_events, events, items, readings
 from core.errors import VersionConflictError
 from core.items import GapNoticed, Outcome
 from core.ports import Appended
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import WAIT_S, DeskRig, Message
 
 ORDER = facts.order_id_of()
-BALANCES = items.BalancesSeen(
+BALANCES = readings.BalancesSeen(
     currency="USD",
     net_liquidation=None,
     buying_power=None,
@@ -39,13 +40,13 @@ def previewed_rig(*names: str) -> DeskRig:
 def test_recorded_at_never_goes_back() -> None:
     rig = ready_rig()
     rig.clock.set_wall(60)
-    rig.take(facts.gap_noticed(1))
+    rig.take(core_items.gap_noticed(1))
     rig.clock.set_wall(-3600)
-    rig.take(facts.gap_noticed(2))
+    rig.take(core_items.gap_noticed(2))
     first, second = (recorded.recorded_at for recorded in rig.ledger.line()[-2:])
     assert first == second == facts.at(60)
     rig.clock.set_wall(7200)
-    rig.take(facts.gap_noticed(3))
+    rig.take(core_items.gap_noticed(3))
     assert rig.ledger.last().recorded_at == rig.clock.now()
 
 
@@ -53,7 +54,7 @@ def test_recorded_at_never_goes_back_behind_what_was_restored() -> None:
     rig = ready_rig()
     record = rig.ledger.write(facts.stale(1), at=facts.at(500))
     rig.desk.restore(record.subject, record.body, sequence=record.sequence)
-    rig.take(facts.gap_noticed(2))
+    rig.take(core_items.gap_noticed(2))
     assert rig.ledger.last().recorded_at == facts.at(500)
 
 
@@ -61,7 +62,7 @@ def test_recorded_at_never_goes_back_behind_what_was_restored() -> None:
 def test_clocks_that_differ_much_block_openings(skew_s: float, is_open: bool) -> None:
     rig = previewed_rig("1")
     rig.desk.clock_skew_s = skew_s
-    rig.take(facts.submit(number=""))
+    rig.take(core_items.submit(number=""))
     assert (rig.stored() == ["order.submission_started"]) is is_open
 
 
@@ -97,7 +98,7 @@ def test_sleep_is_noticed_before_the_next_command_is_decided() -> None:
     rig = previewed_rig("1")
     running = _RunningDesk(rig)
     rig.clock.boot += 100
-    running.thread.post(Work(facts.submit(number="")), Turn.COMMAND)
+    running.thread.post(Work(core_items.submit(number="")), Turn.COMMAND)
     running.thread.start()
     rig.ledger.wait_for("order.refused")
     running.thread.stop()
@@ -110,7 +111,7 @@ def test_sleep_is_noticed_before_what_was_parked_is_looked_at_again() -> None:
     rig = previewed_rig("1")
     running = _RunningDesk(rig)
     rig.acts.slots = 0
-    rig.take(facts.submit(number=""), name="submit")
+    rig.take(core_items.submit(number=""), name="submit")
     rig.acts.slots = 4
     rig.clock.boot += 100
     running.thread.start()
@@ -134,8 +135,8 @@ def test_ledger_that_did_not_answer_for_long_is_a_gap_before_the_next_decision(
         return append(**fields)
 
     monkeypatch.setattr(rig.ledger, "append", append_late)
-    running.thread.post(Work(facts.cancel("ord-none")), Turn.COMMAND)
-    running.thread.post(Work(facts.submit(number="")), Turn.COMMAND)
+    running.thread.post(Work(core_items.cancel("ord-none")), Turn.COMMAND)
+    running.thread.post(Work(core_items.submit(number="")), Turn.COMMAND)
     running.thread.start()
     rig.ledger.wait_for("account.stale")
     running.thread.stop()
@@ -150,12 +151,12 @@ def test_ledger_that_did_not_answer_for_long_is_a_gap_before_the_next_decision(
 def test_desk_that_closes_takes_answers_and_sightings_but_no_command() -> None:
     rig = previewed_rig("1", "2")
     running = _RunningDesk(rig)
-    rig.take(facts.submit("1", number=""), name="open")
+    rig.take(core_items.submit("1", number=""), name="open")
     for item, turn in (
-        (facts.submit("2", number=""), Turn.COMMAND),
-        (facts.halt(), Turn.CONTROL),
-        (facts.gap_noticed(), Turn.SIGHTING),
-        (facts.placed(Outcome.DONE), Turn.ANSWER),
+        (core_items.submit("2", number=""), Turn.COMMAND),
+        (core_items.halt(), Turn.CONTROL),
+        (core_items.gap_noticed(), Turn.SIGHTING),
+        (core_items.placed(Outcome.DONE), Turn.ANSWER),
     ):
         running.thread.post(Work(item, Message(rig.trace, type(item).__name__)), turn)
     running.thread.close_for_commands()
@@ -172,10 +173,10 @@ def test_desk_that_closes_leaves_what_is_parked_to_its_successor() -> None:
     rig = previewed_rig("1")
     running = _RunningDesk(rig)
     rig.acts.slots = 0
-    rig.take(facts.submit(number=""), name="parked")
+    rig.take(core_items.submit(number=""), name="parked")
     rig.acts.slots = 4
     running.thread.close_for_commands()
-    running.thread.post(Work(facts.gap_noticed()), Turn.SIGHTING)
+    running.thread.post(Work(core_items.gap_noticed()), Turn.SIGHTING)
     running.thread.start()
     running.thread.stop()
     assert rig.stored() == ["account.stale"]
@@ -187,7 +188,7 @@ def test_desk_that_closes_and_waits_retries_nothing_parked(monkeypatch: pytest.M
     rig = previewed_rig("1")
     running = _RunningDesk(rig)
     rig.acts.slots = 0
-    rig.take(facts.submit(number=""), name="parked")
+    rig.take(core_items.submit(number=""), name="parked")
     rig.acts.slots = 4
     looks = threading.Semaphore(0)
     pause = running.gaps.pause
@@ -215,7 +216,7 @@ def test_messages_answers_and_doubts_never_wait_for_a_desk_that_hangs() -> None:
     def post() -> None:
         for turn in (Turn.CONTROL, Turn.ANSWER, Turn.COMMAND):
             for _ in range(5 * SIGHTINGS_MAX):
-                running.thread.post(Work(facts.gap_noticed()), turn)
+                running.thread.post(Work(core_items.gap_noticed()), turn)
 
     poster = threading.Thread(target=post, daemon=True)
     poster.start()
@@ -227,17 +228,17 @@ def test_sightings_wait_for_room_and_nothing_else_does_behind_them() -> None:
     rig = ready_rig()
     running = _RunningDesk(rig)
     for _ in range(SIGHTINGS_MAX):
-        running.thread.post(Work(facts.gap_noticed()), Turn.SIGHTING)
+        running.thread.post(Work(core_items.gap_noticed()), Turn.SIGHTING)
     assert not running.thread._room.acquire(blocking=False)
     posted = threading.Event()
 
     def post() -> None:
         for _ in range(SIGHTINGS_MAX):
-            running.thread.post(Work(facts.gap_noticed(2)), Turn.SIGHTING)
+            running.thread.post(Work(core_items.gap_noticed(2)), Turn.SIGHTING)
         posted.set()
 
     threading.Thread(target=post, daemon=True).start()
-    running.thread.post(Work(facts.halt()), Turn.CONTROL)
+    running.thread.post(Work(core_items.halt()), Turn.CONTROL)
     running.thread.start()
     assert posted.wait(WAIT_S)
     running.thread.stop()
@@ -248,7 +249,7 @@ def test_sightings_wait_for_room_and_nothing_else_does_behind_them() -> None:
 
 
 def round_since(seconds: float, *, gaps: int = 0) -> Work:
-    found = replace(facts.round_completed(gaps), orders_since=facts.at(seconds))
+    found = replace(core_items.round_completed(gaps), orders_since=facts.at(seconds))
     return Work(found, None, f"round {gaps}")
 
 
@@ -260,12 +261,12 @@ def test_rounds_that_reach_a_desk_that_hangs_take_one_place_and_never_wait() -> 
         for number in range(5 * SIGHTINGS_MAX):
             # What each round may tell, whatever it tells.
             for item in (
-                facts.seen(filled=str(number % 100)),
-                facts.absent(seconds=60, listings=number + 1),
-                facts.taken_back(listings=number + 1),
-                facts.not_listed(listings=number + 1),
-                items.PositionsSeen(positions=(), observed_at=facts.at(number)),
-                facts.round_completed(),
+                core_items.seen(filled=str(number % 100)),
+                core_items.absent(seconds=60, listings=number + 1),
+                core_items.taken_back(listings=number + 1),
+                core_items.not_listed(listings=number + 1),
+                readings.PositionsSeen(positions=(), observed_at=facts.at(number)),
+                core_items.round_completed(),
             ):
                 running.thread.post(Work(item), Turn.SIGHTING)
         is_over.set()
@@ -287,11 +288,11 @@ def test_latest_sight_of_a_thing_stands_for_the_earlier_ones_after_all_that_came
 
     monkeypatch.setattr(rig.desk, "take", take)
     for work in (
-        Work(facts.seen(filled="1"), None, "first filled 1"),
+        Work(core_items.seen(filled="1"), None, "first filled 1"),
         round_since(-60, gaps=1),
-        Work(facts.seen(tiger="t-2"), None, "second"),
-        Work(facts.gap_noticed(2), None, "gap"),
-        Work(facts.seen(filled="2"), None, "first filled 2"),
+        Work(core_items.seen(tiger="t-2"), None, "second"),
+        Work(core_items.gap_noticed(2), None, "gap"),
+        Work(core_items.seen(filled="2"), None, "first filled 2"),
         round_since(-30, gaps=2),
     ):
         running.thread.post(work, Turn.SIGHTING)
@@ -314,32 +315,32 @@ def test_figures_that_a_later_sight_of_an_order_overtook_are_left_to_the_round_t
         taken.append(work.item)
 
     monkeypatch.setattr(rig.desk, "take", take)
-    first, second = facts.seen(filled="1"), facts.seen(filled="2")
-    figures = [items.PositionsSeen(positions=(), observed_at=facts.at(n)) for n in (1, 2)]
-    for item in (first, figures[0], facts.round_completed(), second):
+    first, second = core_items.seen(filled="1"), core_items.seen(filled="2")
+    figures = [readings.PositionsSeen(positions=(), observed_at=facts.at(n)) for n in (1, 2)]
+    for item in (first, figures[0], core_items.round_completed(), second):
         running.thread.post(Work(item), Turn.SIGHTING)
-    for item in (figures[1], facts.round_completed()):
+    for item in (figures[1], core_items.round_completed()):
         running.thread.post(Work(item), Turn.SIGHTING)
     running.thread.start()
     running.thread.stop()
     # The first figures hold the second sight's fill, which would be counted on top of them.
-    assert taken == [second, figures[1], facts.round_completed()]
+    assert taken == [second, figures[1], core_items.round_completed()]
     assert all(running.thread._room.acquire(blocking=False) for _ in range(SIGHTINGS_MAX))
 
 
 def test_renewed_figures_take_the_rounds_end_with_them() -> None:
-    rig = DeskRig(facts.opened(), events.AccountWorkerStarted(run_id="run-1"))
+    rig = DeskRig(facts.opened(), account_events.AccountWorkerStarted(run_id="run-1"))
     running = _RunningDesk(rig)
 
     def post_round(number: int, *, is_complete: bool) -> None:
         figures = (
-            items.PositionsSeen(positions=(facts.figure(),), observed_at=facts.at(number)),
+            readings.PositionsSeen(positions=(facts.figure(),), observed_at=facts.at(number)),
             replace(BALANCES, observed_at=facts.at(number)),
         )
-        for item in (facts.external(quantity=str(100 + number)), *figures):
+        for item in (core_items.external(quantity=str(100 + number)), *figures):
             running.thread.post(Work(item), Turn.SIGHTING)
         if is_complete:
-            running.thread.post(Work(facts.round_completed()), Turn.SIGHTING)
+            running.thread.post(Work(core_items.round_completed()), Turn.SIGHTING)
 
     post_round(1, is_complete=True)
     # The desk takes the order alone, and the next round is at its figures by then.
@@ -350,7 +351,7 @@ def test_renewed_figures_take_the_rounds_end_with_them() -> None:
     # What the first round read of positions and cash was never taken.
     assert rig.desk.state.position_figures is not None
     stale = [rig.desk.state.is_stale]
-    running.thread.post(Work(facts.round_completed()), Turn.SIGHTING)
+    running.thread.post(Work(core_items.round_completed()), Turn.SIGHTING)
     assert running.thread._take_one()
     stale.append(rig.desk.state.is_stale)
     assert stale == [True, False]
@@ -380,10 +381,10 @@ def test_desk_is_silent_since_the_last_whole_round_whatever_else_it_took(
             assert running.thread._take_one()
         return running.thread.silent_s
 
-    seen = Work(facts.seen())
+    seen = Work(core_items.seen())
     halt = Work(items.HaltFileSeen(detail="there"))
     assert take((seen, Turn.SIGHTING), (halt, Turn.CONTROL)) == 2.0
-    assert take((Work(facts.round_completed()), Turn.SIGHTING)) == 0.0
+    assert take((Work(core_items.round_completed()), Turn.SIGHTING)) == 0.0
     assert take((seen, Turn.SIGHTING)) == 1.0
     assert running.thread.taken == 4
 
@@ -405,7 +406,7 @@ def test_items_are_taken_by_their_turn_and_then_in_order(monkeypatch: pytest.Mon
         (Turn.CONTROL, "p1"),
         (Turn.SIGHTING, "s2"),
     ):
-        running.thread.post(Work(facts.gap_noticed(), None, name), turn)
+        running.thread.post(Work(core_items.gap_noticed(), None, name), turn)
     running.thread.start()
     running.thread.stop()
     assert taken == ["p1", "a1", "s1", "s2", "c1", "c2"]
@@ -416,6 +417,6 @@ def test_failure_of_a_desk_is_told_and_ends_its_thread() -> None:
     running = _RunningDesk(rig)
     rig.ledger.write(facts.stale(1))
     running.thread.start()
-    running.thread.post(Work(facts.gap_noticed(2)), Turn.SIGHTING)
+    running.thread.post(Work(core_items.gap_noticed(2)), Turn.SIGHTING)
     assert isinstance(running.wait_failed(), VersionConflictError)
     assert rig.ledger.types()[-1] == "account.stale"

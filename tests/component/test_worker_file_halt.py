@@ -13,13 +13,14 @@ import pytest
 from adapters.tiger_worker import file_halt, halt_orders, pulse
 from adapters.tiger_worker.broker import Ended, Listing
 from adapters.tiger_worker.file_halt import Standing
-from core import events
+from core import account_events, events
 from core.errors import BrokerUnavailableError
 from core.items import HaltFileSeen, Outcome
 from core.ports import Appended
-from tests.component.test_worker_account import AccountRig, Exits, HangingBroker
 from tests.support import core_facts as facts
-from tests.support.worker_parts import WAIT_S, MemoryLedger, Trace, order_row
+from tests.support.account_rig import AccountRig, Exits, HangingBroker
+from tests.support.scripted_broker import order_row
+from tests.support.worker_parts import WAIT_S, MemoryLedger, Trace
 
 TIGER: Final = "1"
 BY_THE_FILE: Final = f"halt-cancel-{facts.ACCOUNT}"
@@ -175,9 +176,9 @@ def test_desk_carries_a_halt_only_once_readings_verified_it(rig: FileRig) -> Non
         account.restore([rig.ledger.write(event) for event in more])
         return account._standing()._replace(silent_s=0.0)
 
-    found = Standing(is_halted=False, halted_n=0, is_verified=False, is_carried=False, silent_s=0.0)
+    found = Standing(is_halted=False, is_verified=False, is_carried=False, silent_s=0.0)
     assert standing() == found
-    found = found._replace(is_halted=True, halted_n=8)
+    found = found._replace(is_halted=True)
     assert standing(facts.halted()) == found
     assert standing(facts.halted("AAPL")) == found
     order_id = facts.order_id_of()
@@ -186,8 +187,8 @@ def test_desk_carries_a_halt_only_once_readings_verified_it(rig: FileRig) -> Non
     assert standing(events.OrderCancelRequested(order_id=order_id)) == found
     done = events.OrderCancelled(order_id=order_id, filled_quantity=Decimal(0), average_price=None)
     assert standing(done) == found
-    assert standing(events.AccountHaltVerified(symbol="AAPL", orders_read=1)) == found
-    verified = events.AccountHaltVerified(symbol="", orders_read=1)
+    assert standing(account_events.AccountHaltVerified(symbol="AAPL", orders_read=1)) == found
+    verified = account_events.AccountHaltVerified(symbol="", orders_read=1)
     found = found._replace(is_verified=True, is_carried=True)
     assert standing(verified) == found
 

@@ -23,15 +23,16 @@ from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.asks import AskFault, AskReply
-from core.events import Environment
 from core.items import ModifyPrepared, PreviewAnswered, QuoteFacts
 from core.market_asks import MarketTable
+from core.modes import Environment
 from core.terms import OptionRight, OrderSpec, SecurityType, StopLoss, TakeProfit
 from infra.clock import SystemClock
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
 from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.support.worker_parts import WAIT_S, ManualClock, open_guard
 from tests.unit.test_worker_lanes import AnsweredDesk
@@ -108,7 +109,7 @@ class Worker:
 
     def previewed(self, **terms: Any) -> QuoteFacts | None:
         """Return the quote that a preview is made with."""
-        item = facts.preview_command(**terms)
+        item = core_items.preview_command(**terms)
         self._lanes.read_for_preview(item, Work(item))
         answer = self._desk.answer()
         assert isinstance(answer, PreviewAnswered)
@@ -117,7 +118,7 @@ class Worker:
 
     def prepared(self, spec: OrderSpec, **patch: Any) -> ModifyPrepared:
         """Return what is read for a change of an order with these terms."""
-        item = facts.modify_command(**patch)
+        item = core_items.modify_command(**patch)
         self._lanes.read_for_modify(item, spec, Work(item))
         answer = self._desk.answer()
         assert isinstance(answer, ModifyPrepared)

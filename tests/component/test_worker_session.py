@@ -15,8 +15,8 @@ from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.context import Timing
 from core.errors import BrokerUnavailableError, ConfigError
-from core.events import Environment
 from core.items import Outcome
+from core.modes import Environment
 from infra.clock import SystemClock
 from infra.config import drop_sdk_settings
 from infra.sandbox.home import PROPERTIES_FILE, login_folder

@@ -12,10 +12,11 @@ import pytest
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.session import LoginAccess, Session, TokenRefusedError
 from adapters.tiger_worker.token_keeper import AGAIN, TokenKeeper, life_of
-from core import events
+from core import account_events, events
 from core.errors import BrokerUnavailableError
-from core.events import Environment
-from core.items import BalancesSeen, TokenFact, TokenSeen
+from core.items import TokenFact, TokenSeen
+from core.modes import Environment
+from core.readings import BalancesSeen
 from core.refusals import Refusal
 from infra.clock import SystemClock
 from infra.home import write_private
@@ -24,6 +25,7 @@ from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from infra.sandbox.wire import faults
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.relay import relayed
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.support.worker_parts import ManualClock
@@ -149,10 +151,10 @@ def test_b18_refresh_that_succeeds_without_a_living_token_leaves_the_state_dead(
     for seen in kept.told:
         desk.when(seen)
     assert [type(event) for event in desk.line[-2:]] == [
-        events.TokenRefreshFailed,
-        events.TokenExpired,
+        account_events.TokenRefreshFailed,
+        account_events.TokenExpired,
     ]
-    refused = desk.when(facts.submit())
+    refused = desk.when(core_items.submit())
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.LOGIN_EXPIRED
 
@@ -352,14 +354,14 @@ def test_token_that_the_broker_refuses_at_its_refresh_is_revoked(sandbox: Sandbo
     assert kept.look()[-2:] == [TokenFact.REVOKED, TokenFact.EXPIRING]
     for seen in kept.told:
         desk.when(seen)
-    refused = desk.when(facts.submit())
+    refused = desk.when(core_items.submit())
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.LOGIN_EXPIRED
     # A person puts the other's token in.
     kept.session.use_token(new)
     assert kept.look()[-1] is TokenFact.ISSUED
     desk.when(kept.told[-1])
-    assert isinstance(desk.when(facts.submit("2")), events.OrderSubmissionStarted)
+    assert isinstance(desk.when(core_items.submit("2")), events.OrderSubmissionStarted)
 
 
 def test_refusal_for_another_reason_is_no_revocation(sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ from adapters.tiger_worker.push import (
 from adapters.tiger_worker.push_connection import PushAddress, PushConnection
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.errors import ConfigError
-from core.events import Environment
+from core.modes import Environment
 from infra.sandbox.home import PROPERTIES_FILE, login_folder
 from infra.sandbox.push.faults import (
     CutConnect,

@@ -15,7 +15,7 @@ import pytest_asyncio
 from click.testing import CliRunner, Result
 from mcp import Client
 
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.cli.__main__ import main
 from infra.home import AccountSettings, Home, Installation, LoginSettings
 from infra.sandbox.home import PROPERTIES_FILE, login_folder

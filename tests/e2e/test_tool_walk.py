@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from adapters.mcp.faults import Fault
 from core.account_state import AccountState
-from core.events import Mode
+from core.modes import Mode
 from core.orders import Phase
 from infra.config import Settings
 from infra.demo.ledgers import states_of

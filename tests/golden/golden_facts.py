@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events, parent_events, preview_events
 from core.codec import Recorded, type_name
+from core.modes import Environment, Mode
 from core.money import Money
 from core.refusals import Refusal
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
@@ -43,16 +44,16 @@ _SPEC: Final = OrderSpec(
 )
 
 GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
-    events.AccountOpened(
-        environment=events.Environment.SANDBOX,
-        mode=events.Mode.AUTO,
+    account_events.AccountOpened(
+        environment=Environment.SANDBOX,
+        mode=Mode.AUTO,
         ledger_id="led1",
         login="login-1",
     ),
-    events.AccountWorkerStarted(run_id="run-1"),
-    events.AccountPositionsObserved(
+    account_events.AccountWorkerStarted(run_id="run-1"),
+    account_events.AccountPositionsObserved(
         positions=(
-            events.PositionFigure(
+            account_events.PositionFigure(
                 symbol="00700",
                 market="HK",
                 currency="HKD",
@@ -64,30 +65,34 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         ),
         observed_at=_at(1),
     ),
-    events.AccountBalancesObserved(
+    account_events.AccountBalancesObserved(
         currency="USD",
         net_liquidation=Decimal("100000.00"),
         buying_power=Decimal("200000.00"),
         initial_margin=None,
         maintenance_margin=Decimal(0),
         cash=(
-            events.CashFigure(currency="HKD", balance=Decimal("-5.10"), available=None),
-            events.CashFigure(currency="USD", balance=Decimal(100000), available=Decimal("9.9")),
+            account_events.CashFigure(currency="HKD", balance=Decimal("-5.10"), available=None),
+            account_events.CashFigure(
+                currency="USD", balance=Decimal(100000), available=Decimal("9.9")
+            ),
         ),
         observed_at=_at(2),
     ),
-    events.AccountReconciled(orders_read=0, orders_since=_at(-86400)),
-    events.OrderPreviewed(
+    account_events.AccountReconciled(orders_read=0, orders_since=_at(-86400)),
+    preview_events.OrderPreviewed(
         preview_id="prv-1",
         command_id="cmd-1",
         spec=_SPEC,
         reason='asked for "100 Äpfel"',
         checks=(
-            events.Check(name="lot_size", passed=True, detail="100 in lots of 1"),
-            events.Check(name="tick_size", passed=True, detail="185.50 in steps of 0.01"),
+            preview_events.Check(name="lot_size", passed=True, detail="100 in lots of 1"),
+            preview_events.Check(name="tick_size", passed=True, detail="185.50 in steps of 0.01"),
         ),
-        quote=events.QuoteUsed(bid=Decimal("185.40"), ask=Decimal("185.60"), last=None, at=_at(3)),
-        estimate=events.Estimate(
+        quote=preview_events.QuoteUsed(
+            bid=Decimal("185.40"), ask=Decimal("185.60"), last=None, at=_at(3)
+        ),
+        estimate=preview_events.Estimate(
             notional=_usd("18550.00"),
             commission=_usd("1.99"),
             initial_margin=None,
@@ -157,11 +162,13 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         order_id=_EXTERNAL, code=None, detail="no permission", filled_quantity=Decimal(0)
     ),
     events.OrderNotSent(order_id=_EXTERNAL, cause="send_by passed"),
-    events.AccountStale(gap=1, cause="slept"),
-    events.AccountFrozen(cause="status_word_unknown", detail=f"{_ORDER}: Enchanted", symbol="AAPL"),
-    events.AccountHalted(command_id="cmd-6", person="ann", symbol="AAPL", detail="stop"),
-    events.AccountResumed(command_id="cmd-7", person="ann", symbol=""),
-    events.CommandUnreadable(
+    account_events.AccountStale(gap=1, cause="slept"),
+    account_events.AccountFrozen(
+        cause="status_word_unknown", detail=f"{_ORDER}: Enchanted", symbol="AAPL"
+    ),
+    account_events.AccountHalted(command_id="cmd-6", person="ann", symbol="AAPL", detail="stop"),
+    account_events.AccountResumed(command_id="cmd-7", person="ann", symbol=""),
+    account_events.CommandUnreadable(
         code=Refusal.SIGNATURE_INVALID,
         subject="cmd.sandbox.order.submit",
         stream="COMMANDS",
@@ -170,7 +177,7 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         detail="the signature is not ours",
     ),
     # The system's own line, of which this is the first event.
-    events.AccountAdded(alias="sandbox", login="login-1", environment=events.Environment.SANDBOX),
+    account_events.AccountAdded(alias="sandbox", login="login-1", environment=Environment.SANDBOX),
     events.OrderAnswerObserved(
         order_id=_ORDER, outcome="done", tiger_order_id=_TIGER, code=None, detail=""
     ),
@@ -192,19 +199,19 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
     events.OrderModifyRefused(order_id=_ORDER, code=1200, detail="can not be modified now"),
     events.OrderModifyNotSent(order_id=_ORDER, cause="a halt had arrived"),
     events.OrderModifyNotApplied(order_id=_ORDER, listings=3, first_listing_at=_at(960)),
-    events.AccountCancelsAsked(
+    account_events.AccountCancelsAsked(
         command_id="cmd-9", symbol="AAPL", side=None, order_ids=(_ORDER, _EXTERNAL)
     ),
     events.OrderChargesObserved(order_id=_ORDER, charges=_usd("1.99")),
-    events.AccountPositionBreak(
+    account_events.AccountPositionBreak(
         symbol="AAPL",
         market="US",
         expected=Decimal("40.5"),
         observed=Decimal(40),
         reads=3,
     ),
-    events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal("40.5")),
-    events.AccountPositionAdopted(
+    account_events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal("40.5")),
+    account_events.AccountPositionAdopted(
         command_id="cmd-10",
         person="ann",
         break_id="evt-1",
@@ -212,7 +219,7 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         market="HK",
         quantity=Decimal(-100),
     ),
-    events.AccountCashBreak(expected=_usd("100.50"), observed=_usd("98.20"), reads=3),
+    account_events.AccountCashBreak(expected=_usd("100.50"), observed=_usd("98.20"), reads=3),
     events.OrderCancelImported(
         order_id=_ORDER,
         key="journal:1:x",
@@ -221,15 +228,15 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         code=None,
         detail="",
     ),
-    events.AccountHaltVerified(symbol="", orders_read=7),
-    events.TokenIssued(issued_at=_at(0), expires_at=_at(3600)),
-    events.TokenRefreshed(issued_at=_at(980), expires_at=_at(7200)),
-    events.TokenRefreshFailed(expires_at=_at(7200), cause="answered with 2400"),
-    events.TokenExpiring(expires_at=_at(7200), detail="less than 1 h are left"),
-    events.TokenExpired(expires_at=_at(7200)),
-    events.TokenRevoked(cause="the token file holds no token"),
-    events.AccountModeSet(command_id="cmd-11", person="ann", mode=events.Mode.READ_ONLY),
-    events.AccountRemoved(alias="sandbox", login="login-1", left_open=(_ORDER,)),
+    account_events.AccountHaltVerified(symbol="", orders_read=7),
+    account_events.TokenIssued(issued_at=_at(0), expires_at=_at(3600)),
+    account_events.TokenRefreshed(issued_at=_at(980), expires_at=_at(7200)),
+    account_events.TokenRefreshFailed(expires_at=_at(7200), cause="answered with 2400"),
+    account_events.TokenExpiring(expires_at=_at(7200), detail="less than 1 h are left"),
+    account_events.TokenExpired(expires_at=_at(7200)),
+    account_events.TokenRevoked(cause="the token file holds no token"),
+    account_events.AccountModeSet(command_id="cmd-11", person="ann", mode=Mode.READ_ONLY),
+    account_events.AccountRemoved(alias="sandbox", login="login-1", left_open=(_ORDER,)),
     events.OrderWasOurs(
         order_id=_EXTERNAL, tiger_order_id="40130857465156609", owner_order_id=_ORDER
     ),
@@ -244,9 +251,10 @@ GOLDEN_FACTS: Final[tuple[events.Event, ...]] = (
         filled_quantity=Decimal(0),
         listings=3,
     ),
-    events.AccountListed(listed_at=_at(86400)),
+    account_events.AccountListed(listed_at=_at(86400)),
+    parent_events.OrderParentObserved(order_id=_EXTERNAL, parent_order_id=_ORDER),
 )
-_SYSTEM_FACTS: Final = (events.AccountAdded, events.AccountRemoved)
+_SYSTEM_FACTS: Final = (account_events.AccountAdded, account_events.AccountRemoved)
 
 
 def golden_records() -> tuple[Recorded, ...]:

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events
 from core.commands import CancelOrders, Command, ModifyOrder, SetMode
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from core.refusals import Refusal
 from infra.accounts import with_mode
 from tests.support.rig import Rig, running_rig
@@ -46,8 +46,8 @@ async def refused(rig: Rig, command: Command) -> events.OrderRefused:
 
 async def test_a_live_account_reads_and_writes_nothing_whoever_asks(rig: Rig) -> None:
     control = rig.sandbox.control
-    await rig.fact(events.AccountReconciled, account=LIVE)
-    opened = await rig.fact(events.AccountOpened, account=LIVE)
+    await rig.fact(account_events.AccountReconciled, account=LIVE)
+    opened = await rig.fact(account_events.AccountOpened, account=LIVE)
     assert (opened.environment, opened.mode) == (Environment.LIVE, Mode.READ_ONLY)
     before = {method: control.request_count(method) for method in WRITES}
 
@@ -66,7 +66,7 @@ async def test_a_live_account_reads_and_writes_nothing_whoever_asks(rig: Rig) ->
     assert {method: control.request_count(method) for method in WRITES} == before
     assert set(before.values()) == {0}
     assert rig.broker_orders(LIVE) == []
-    assert rig.seen(events.AccountModeSet, account=LIVE) == []
+    assert rig.seen(account_events.AccountModeSet, account=LIVE) == []
 
 
 async def test_a_mode_lowered_while_no_worker_ran_is_taken_at_its_start(rig: Rig) -> None:
@@ -77,9 +77,9 @@ async def test_a_mode_lowered_while_no_worker_ran_is_taken_at_its_start(rig: Rig
     rig.home.save(with_mode(rig.home.load(), account, Mode.READ_ONLY))
     before = len(rig.facts)
     await rig.ready_worker("alpha")
-    lowered = await rig.fact(events.AccountModeSet, account=account)
+    lowered = await rig.fact(account_events.AccountModeSet, account=account)
     assert lowered.mode is Mode.READ_ONLY
-    await rig.fact(events.AccountReconciled, account=account, since=before)
+    await rig.fact(account_events.AccountReconciled, account=account, since=before)
     preview = await rig.preview(account=account)
     command_id = await rig.submit(preview, account=account)
     no = await rig.fact(events.OrderRefused, account=account, command_id=command_id)
@@ -91,4 +91,4 @@ async def test_a_mode_lowered_while_no_worker_ran_is_taken_at_its_start(rig: Rig
     command_id = await rig.submit(await rig.preview(account=account), account=account)
     no = await rig.fact(events.OrderRefused, account=account, command_id=command_id)
     assert no.code is Refusal.ACCOUNT_READ_ONLY
-    assert len(rig.seen(events.AccountModeSet, account=account)) == 1
+    assert len(rig.seen(account_events.AccountModeSet, account=account)) == 1

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.tiger_worker.taken_back import LISTS_WAIT_S
-from core import events
+from core import account_events, events
 from core.lost_fills import FILLS_TAKEN_BACK
 from infra.sandbox.home import read_ports, write_ports
 from tests.support.relay import relayed
@@ -66,7 +66,7 @@ async def test_trade_that_is_taken_back_and_done_again_comes_to_its_end(tmp_path
             back = rig.seen(events.OrderFillTakenBack, order_id=order_id, since=since)
             assert {one.execution_id for one in back} == {one.execution_id for one in first}
             assert _expected(rig, since) == -Decimal(QUANTITY)
-            (frozen,) = rig.seen(events.AccountFrozen, since=since)
+            (frozen,) = rig.seen(account_events.AccountFrozen, since=since)
             assert (frozen.cause, frozen.symbol) == (FILLS_TAKEN_BACK, "AAPL")
             assert rig.seen(events.OrderOutcomeUnknown, since=since) == []
 
@@ -87,7 +87,7 @@ async def test_trade_that_is_taken_back_and_done_again_comes_to_its_end(tmp_path
             await worker.stop()
             later = len(rig.facts)
             await rig.ready_worker()
-            await rig.fact(events.AccountReconciled, account=ACCOUNT, since=later)
+            await rig.fact(account_events.AccountReconciled, account=ACCOUNT, since=later)
             assert rig.seen(events.OrderFillRecorded, since=later) == []
             assert rig.seen(events.OrderFillTakenBack, since=later) == []
             for one in rig.workers:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import SubmitOrder, submit_command_id
 from core.refusals import Refusal
 from core.subjects import Kind
@@ -134,7 +134,7 @@ async def test_a_message_with_another_signature_is_recorded_and_set_aside(rig: R
     forged = message.replace(b'"quantity":"10"', b'"quantity":"99"')
     assert forged != message
     await rig.client(Kind.COMMAND).jetstream().publish(where, forged)
-    noted = await rig.fact(events.CommandUnreadable, account="sandbox-paper")
+    noted = await rig.fact(account_events.CommandUnreadable, account="sandbox-paper")
     assert noted.code is Refusal.SIGNATURE_INVALID
 
 

@@ -1,5 +1,6 @@
 """A call to the broker that does not come back: what passes it, and how it ends."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
@@ -83,6 +84,8 @@ async def test_a_refused_connection_is_not_sent(tmp_path: Path) -> None:
     async with running_rig(tmp_path) as rig:
         await rig.ready_worker()
         preview = await rig.preview()
+        # The second is asked for when the first is in stock; without one nothing is begun.
+        assert await asyncio.to_thread(rig.sandbox.control.wait_for, "order_no", count=2)
         rig.sandbox.stop()
         command_id = await rig.submit(preview)
         started = await rig.fact(events.OrderSubmissionStarted, command_id=command_id)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core import events
+from core import account_events, events
 from infra.clock import SystemClock
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, Rig, WorkerProcess, running_rig
@@ -23,7 +23,7 @@ async def restarted(rig: Rig) -> int:
     """Start a healthy worker on what the dead one left; return how many facts there were."""
     before = len(rig.facts)
     await dying_worker(rig, worker_main.NOWHERE)
-    await rig.fact(events.AccountReconciled, since=before)
+    await rig.fact(account_events.AccountReconciled, since=before)
     return before
 
 

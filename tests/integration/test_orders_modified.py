@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import CancelOrder, CancelOrders, ModifyOrder, TermsSeen
 from core.refusals import Refusal
 from infra.sandbox.wire import faults
@@ -146,6 +146,6 @@ async def test_many_are_cancelled_by_a_filter_and_no_other(rig: Rig) -> None:
     command_id = await rig.send(ACCOUNT, CancelOrders(symbol="AMZN", side=None))
     for order_id in wanted:
         await rig.fact(events.OrderCancelled, order_id=order_id)
-    asked = await rig.fact(events.AccountCancelsAsked, command_id=command_id)
+    asked = await rig.fact(account_events.AccountCancelsAsked, command_id=command_id)
     assert set(asked.order_ids) == set(wanted)
     assert rig.seen(events.OrderCancelled, order_id=other) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nats.errors
 
-from core import events
+from core import events, preview_events
 from core.commands import SubmitOrder, submit_command_id
 from core.subjects import Kind
 from tests.support.rig import ACCOUNT, Rig, running_rig
@@ -16,14 +16,14 @@ KILL_AFTER = 60
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "TSLA", "AMZN")
 
 
-async def previews(rig: Rig) -> list[events.OrderPreviewed]:
+async def previews(rig: Rig) -> list[preview_events.OrderPreviewed]:
     return [
         await rig.preview(symbol=SYMBOLS[index % len(SYMBOLS)], quantity="1")
         for index in range(ORDERS)
     ]
 
 
-async def submit_durably(rig: Rig, preview: events.OrderPreviewed) -> None:
+async def submit_durably(rig: Rig, preview: preview_events.OrderPreviewed) -> None:
     """Publish until the stream answers, as a gateway's user would: the same call is harmless."""
     command_id = submit_command_id(ACCOUNT, preview.preview_id)
     command = SubmitOrder(preview_id=preview.preview_id)

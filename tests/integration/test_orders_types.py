@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import AlgoAsked, CancelOrder, LegAsked, ModifyOrder, StopAsked
 from core.terms import OptionRight, OrderType, SecurityType, Side, TimeInForce, TradingSession
 from tests.support import worker_main
@@ -81,8 +81,8 @@ async def cancelled(rig: Rig, order_id: str) -> None:
 
 def calm(rig: Rig) -> None:
     """Say that nothing of what happened froze anything or was a break."""
-    assert rig.seen(events.AccountFrozen) == []
-    assert rig.seen(events.AccountPositionBreak) == []
+    assert rig.seen(account_events.AccountFrozen) == []
+    assert rig.seen(account_events.AccountPositionBreak) == []
 
 
 MARKET: Final[dict[str, Any]] = {"order_type": OrderType.MARKET, "limit_price": None}
@@ -316,4 +316,4 @@ async def test_order_of_each_type_can_be_changed(
 
 
 async def test_cash_of_all_these_orders_is_what_the_fills_and_fees_make_of_it(rig: Rig) -> None:
-    assert rig.seen(events.AccountCashBreak) == []
+    assert rig.seen(account_events.AccountCashBreak) == []

@@ -18,9 +18,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import Envelope, ReleaseOrder, Sealed
-from core.events import Mode
+from core.modes import Mode
 from core.refusals import Refusal
 from core.subjects import CONTROL_STREAM, work_consumer
 from infra.accounts import account_of, with_mode
@@ -52,26 +52,36 @@ STEERING: Final = f"x\x1b[2J\x1b[H\x9b2J\u202e{TROUBLED} is active: nothing to l
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     async with a_world(tmp_path_factory.mktemp("person")) as running:
-        begin = (facts.opened(), events.AccountWorkerStarted(run_id="r1"), facts.reconciled())
+        begin = (
+            facts.opened(),
+            account_events.AccountWorkerStarted(run_id="r1"),
+            facts.reconciled(),
+        )
         running.ledger.add_all(*begin, account=QUIET)
         running.ledger.add_all(
             *begin,
-            events.AccountHalted(command_id="c1", person="model", symbol="", detail=STEERING),
-            events.AccountHalted(command_id="c2", person="model", symbol="MSFT", detail="why"),
-            events.AccountFrozen(cause="a_cause", detail=STEERING, symbol="TSLA"),
-            events.AccountPositionBreak(
+            account_events.AccountHalted(
+                command_id="c1", person="model", symbol="", detail=STEERING
+            ),
+            account_events.AccountHalted(
+                command_id="c2", person="model", symbol="MSFT", detail="why"
+            ),
+            account_events.AccountFrozen(cause="a_cause", detail=STEERING, symbol="TSLA"),
+            account_events.AccountPositionBreak(
                 symbol="AAPL", market="US", expected=Decimal(10), observed=Decimal(9), reads=2
             ),
-            events.AccountBalancesObserved(
+            account_events.AccountBalancesObserved(
                 currency="USD",
                 net_liquidation=None,
                 buying_power=Decimal(5),
                 initial_margin=None,
                 maintenance_margin=None,
-                cash=(events.CashFigure(currency="USDT", balance=Decimal(7), available=None),),
+                cash=(
+                    account_events.CashFigure(currency="USDT", balance=Decimal(7), available=None),
+                ),
                 observed_at=datetime(2026, 11, 22, tzinfo=UTC),
                 unread=(
-                    events.FigureKept(
+                    account_events.FigureKept(
                         field="buying_power",
                         detail="expected a number",
                         known_at=datetime(2026, 11, 21, tzinfo=UTC),
@@ -218,7 +228,7 @@ async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_rea
     def decide(asked: Envelope) -> events.Event:
         # Between the two looks an order begins.
         world.ledger.add(facts.started("ord-between"), account=QUIET)
-        return events.AccountModeSet(
+        return account_events.AccountModeSet(
             command_id=asked.command_id, person="operator", mode=Mode.READ_ONLY
         )
 

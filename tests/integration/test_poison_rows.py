@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from core import events
+from core import account_events, events
 from core.commands import HaltAccount
 from core.refusals import Refusal
 from infra.sandbox.home import read_ports, write_ports
@@ -80,14 +80,16 @@ async def test_cash_and_figures_that_are_none_are_told_as_such_and_orders_go_on(
     stage: Stage, worker: WorkerProcess
 ) -> None:
     rig = stage.rig
-    before = await rig.fact(events.AccountBalancesObserved)
+    before = await rig.fact(account_events.AccountBalancesObserved)
     assert before.unread == ()
     since = len(rig.facts)
     stage.relay.respelled.update({b"HKD": b"USDT", b"buyingPower": b"buyingPowder"})
     # A reading that had begun before is told as it was.
     (told, *_) = await rig.until(
         lambda: [
-            each for each in rig.seen(events.AccountBalancesObserved, since=since) if each.unread
+            each
+            for each in rig.seen(account_events.AccountBalancesObserved, since=since)
+            if each.unread
         ]
     )
     assert {figure.currency for figure in told.cash} == {
@@ -99,10 +101,10 @@ async def test_cash_and_figures_that_are_none_are_told_as_such_and_orders_go_on(
     # What is behind these readings are no freeze and no doubt: orders go on.
     started = await rig.started(symbol="AAPL", limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=started.order_id)
-    assert rig.seen(events.AccountFrozen, since=since) == []
+    assert rig.seen(account_events.AccountFrozen, since=since) == []
     misread = len(rig.facts)
     stage.relay.respelled.clear()
-    await rig.fact(events.AccountBalancesObserved, since=misread, unread=())
+    await rig.fact(account_events.AccountBalancesObserved, since=misread, unread=())
 
 
 async def test_open_order_that_cannot_be_read_is_cancelled_by_an_ordinary_halt(
@@ -113,17 +115,17 @@ async def test_open_order_that_cannot_be_read_is_cancelled_by_an_ordinary_halt(
     placed = rig.sandbox.control.external_order(
         rig.number(), "TSLA", side="SELL", quantity=Decimal(10), limit_price=Decimal(9_000)
     )
-    await rig.fact(events.AccountFrozen, symbol="TSLA")
+    await rig.fact(account_events.AccountFrozen, symbol="TSLA")
     number = str(placed.global_id)
     halt_id = await rig.send(ACCOUNT, HaltAccount(symbol="TSLA", detail="a test"))
-    await rig.fact(events.AccountHalted, command_id=halt_id)
+    await rig.fact(account_events.AccountHalted, command_id=halt_id)
     # The intention before the call, then what the broker answered.
-    await rig.fact(events.AccountCancelsAsked, unread=number, outcome="")
-    await rig.fact(events.AccountCancelsAsked, unread=number, outcome="done")
-    await rig.fact(events.AccountHaltVerified, symbol="TSLA")
+    await rig.fact(account_events.AccountCancelsAsked, unread=number, outcome="")
+    await rig.fact(account_events.AccountCancelsAsked, unread=number, outcome="done")
+    await rig.fact(account_events.AccountHaltVerified, symbol="TSLA")
     (order,) = [o for o in rig.broker_orders() if o.global_id == placed.global_id]
     assert order.status == "Cancelled"
-    await rig.fact(events.AccountResumed, command_id=await rig.resume(ACCOUNT, "TSLA"))
+    await rig.fact(account_events.AccountResumed, command_id=await rig.resume(ACCOUNT, "TSLA"))
 
 
 async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resumes(
@@ -134,7 +136,7 @@ async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resum
     placed = rig.sandbox.control.external_order(
         rig.number(), "MSFT", side="SELL", quantity=Decimal(10), limit_price=Decimal(9_000)
     )
-    frozen = await rig.fact(events.AccountFrozen, symbol="MSFT")
+    frozen = await rig.fact(account_events.AccountFrozen, symbol="MSFT")
     assert (frozen.cause, frozen.symbol) == ("order_unreadable", "MSFT")
     assert frozen.detail == f"{placed.global_id}: expected BUY or SELL, was 'SELL_SHORT'"
     refused_id = await rig.submit(await rig.preview(symbol="MSFT", limit_price=LOW))
@@ -144,11 +146,11 @@ async def test_order_that_cannot_be_read_freezes_its_symbol_until_a_person_resum
     await worker.stop()
     since = len(rig.facts)
     await rig.ready_worker()
-    await rig.fact(events.AccountReconciled, since=since)
+    await rig.fact(account_events.AccountReconciled, since=since)
     other = await rig.started(symbol="AAPL", limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=other.order_id)
     resume_id = await rig.resume("sandbox", "MSFT")
-    await rig.fact(events.AccountResumed, command_id=resume_id, symbol="MSFT")
+    await rig.fact(account_events.AccountResumed, command_id=resume_id, symbol="MSFT")
     allowed = await rig.started(symbol="MSFT", limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=allowed.order_id)
-    assert len(rig.seen(events.AccountFrozen, symbol="MSFT")) == 1
+    assert len(rig.seen(account_events.AccountFrozen, symbol="MSFT")) == 1

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import AdoptPosition
 from core.refusals import Refusal
 from core.terms import Side
@@ -49,9 +49,9 @@ def move(rig: Rig, symbol: str, quantity: int) -> None:
 
 async def found_break(
     rig: Rig, symbol: str, *, since: int
-) -> tuple[str, events.AccountPositionBreak]:
+) -> tuple[str, account_events.AccountPositionBreak]:
     """Wait for a break and return its id with it."""
-    told = await rig.fact(events.AccountPositionBreak, since=since, symbol=symbol)
+    told = await rig.fact(account_events.AccountPositionBreak, since=since, symbol=symbol)
     record = next(r for r in rig.facts[since:] if r.data == told)
     return record.event_id, told
 
@@ -76,11 +76,11 @@ async def test_adopted_break_opens_the_symbol_again_and_later_fills_agree(rig: R
     assert await refusal(rig, symbol="AAPL", limit_price=LOW) is Refusal.POSITION_BROKEN
     assert await refusal(rig, symbol="MSFT", limit_price=LOW) is None
     command_id = await rig.send(ACCOUNT, AdoptPosition(break_id=break_id))
-    adopted = await rig.fact(events.AccountPositionAdopted, command_id=command_id)
+    adopted = await rig.fact(account_events.AccountPositionAdopted, command_id=command_id)
     assert (adopted.break_id, int(adopted.quantity)) == (break_id, 12)
     assert await refusal(rig, symbol="AAPL", limit_price=LOW) is None
     after = await held(rig, "AAPL", quantity="5")
-    await rig.fact(events.AccountPositionsObserved, since=since)
+    await rig.fact(account_events.AccountPositionsObserved, since=since)
     move(rig, "AAPL", 1)
     _, again = await found_break(rig, "AAPL", since=after)
     assert (int(again.expected), int(again.observed)) == (17, 18)
@@ -91,7 +91,7 @@ async def test_break_that_agrees_again_is_over_without_a_person(rig: Rig) -> Non
     move(rig, "NVDA", 3)
     break_id, _ = await found_break(rig, "NVDA", since=since)
     move(rig, "NVDA", -3)
-    agreed = await rig.fact(events.AccountPositionAgreed, since=since, symbol="NVDA")
+    agreed = await rig.fact(account_events.AccountPositionAgreed, since=since, symbol="NVDA")
     assert agreed.quantity == 20
     late = await rig.send(ACCOUNT, AdoptPosition(break_id=break_id))
     refused = await rig.fact(events.OrderRefused, command_id=late)
@@ -122,10 +122,10 @@ async def test_cash_from_elsewhere_is_told_once_and_stops_nothing(rig: Rig) -> N
     since = len(rig.facts)
     rig.sandbox.control.external_cash(rig.number(), "USD", Decimal("12.34"))
 
-    def told() -> list[events.AccountCashBreak]:
+    def told() -> list[account_events.AccountCashBreak]:
         return [
             found
-            for found in rig.seen(events.AccountCashBreak, since=since)
+            for found in rig.seen(account_events.AccountCashBreak, since=since)
             if found.observed.amount - found.expected.amount == Decimal("12.34")
         ]
 

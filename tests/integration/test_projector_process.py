@@ -17,8 +17,9 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from core import events, views
+from core import account_events, views
 from core.asks import AskFault
+from core.modes import Environment, Mode
 from core.ports import StoredRecord
 from core.subjects import SYSTEM_STREAM, ledger_stream
 from infra.home import AccountSettings, Home, Installation, LoginSettings
@@ -168,8 +169,8 @@ def installation() -> Installation:
                     AccountSettings(
                         alias=alias,
                         number="1",
-                        environment=events.Environment.SANDBOX,
-                        mode=events.Mode.AUTO,
+                        environment=Environment.SANDBOX,
+                        mode=Mode.AUTO,
                     )
                     for alias in login.accounts
                 ),
@@ -180,7 +181,9 @@ def installation() -> Installation:
 
 
 def a_day(ledger: Ledger) -> None:
-    ledger.add_all(facts.opened(), events.AccountWorkerStarted(run_id="r1"), facts.reconciled())
+    ledger.add_all(
+        facts.opened(), account_events.AccountWorkerStarted(run_id="r1"), facts.reconciled()
+    )
     ledger.add_all(facts.positions(("AAPL", "10")), facts.balances())
     facts.trading_day(ledger, orders=4)
 
@@ -311,6 +314,26 @@ async def test_only_so_many_questions_may_wait(tmp_path: Path) -> None:
         assert msgspec.json.decode(reply.data, type=AskFault).code == "busy"
         reply = await nc.request("view.a1.orders", b"", timeout=ANSWER_WAIT_S)
         assert msgspec.json.decode(reply.data, type=AskFault).code == "unknown_account"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+async def test_a_server_that_is_paused_holds_up_no_stop_and_raises_nothing(tmp_path: Path) -> None:
+    with plain_server(tmp_path / "nats") as server:
+        nc = await nats.connect(server.url)
+        store = ViewStore.open(tmp_path / "views")
+        queries = Queries(store.path)
+        health = HealthAnswer(view_version=1, streams=())
+        service = ViewService(nc, queries, Progress(lambda _: 0), health=lambda: health)
+        await service.start()
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            assert nc.is_connected
+            await service.stop()
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        queries.close()
+        store.close()
+        await nc.close()
 
 
 async def test_killed_projector_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events
 from core.commands import ModifyOrder, ReleaseOrder, SubmitOrder, submit_command_id
 from core.refusals import Refusal
 from core.terms import Side
@@ -193,7 +193,7 @@ async def test_b7_position_that_the_broker_moved_is_a_break_within_a_few_reading
     rig.sandbox.control.external_position(
         rig.number(), "SPY", quantity=Decimal(-8), price=Decimal("600")
     )
-    found = await rig.fact(events.AccountPositionBreak, since=before, symbol="SPY")
+    found = await rig.fact(account_events.AccountPositionBreak, since=before, symbol="SPY")
     assert (found.expected, found.observed) == (Decimal(20), Decimal(12))
     refused = await rig.fact(
         events.OrderRefused,
@@ -203,7 +203,7 @@ async def test_b7_position_that_the_broker_moved_is_a_break_within_a_few_reading
     rig.sandbox.control.external_position(
         rig.number(), "SPY", quantity=Decimal(8), price=Decimal("600")
     )
-    await rig.fact(events.AccountPositionAgreed, since=before, symbol="SPY")
+    await rig.fact(account_events.AccountPositionAgreed, since=before, symbol="SPY")
 
 
 async def test_b8_external_order_first_seen_filled_brings_order_and_fill(rig: Rig) -> None:

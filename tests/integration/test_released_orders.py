@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from core import events
+from core import account_events, events
 from core.commands import HaltAccount, ReleaseOrder
 from infra.sandbox.wire import faults
 from tests.support import worker_main
@@ -56,6 +56,6 @@ async def test_released_order_is_reopened_by_late_lists_and_no_halt_is_verified_
         beside = await rig.started(symbol="NVDA", limit_price=LOW)
         await rig.fact(events.OrderWorking, order_id=beside.order_id)
         await rig.send(ACCOUNT, HaltAccount(symbol="", detail="stop"))
-        await rig.fact(events.AccountHaltVerified, wait_s=30.0)
+        await rig.fact(account_events.AccountHaltVerified, wait_s=30.0)
         assert {order.status for order in rig.broker_orders()} == {"Cancelled"}
         await rig.fact(events.OrderCancelled, order_id=order_id)

@@ -114,6 +114,12 @@ def test_resume_lifts_no_halt_that_came_after_what_was_read(home: Path) -> None:
     assert run(home, "halt", "sandbox", "--detail", "another").exit_code == 0
     late = run(home, "resume", "sandbox", "--shown", typed[1])
     assert late.exit_code == 1
+    assert "nothing was sent: a halt file stands" in late.output
+    assert file.exists()
+    # Nor does the record of it let that pass, once the file is gone.
+    file.unlink()
+    late = run(home, "resume", "sandbox", "--shown", typed[1])
+    assert late.exit_code == 1
     assert "shown_outdated" in late.output
     assert resumed(home, "sandbox").exit_code == 0
     assert not file.exists()

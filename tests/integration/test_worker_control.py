@@ -10,7 +10,7 @@ import nats.errors
 import pytest
 import pytest_asyncio
 
-from core import events
+from core import account_events, events, preview_events
 from core.commands import CancelOrder, HaltAccount, ReleaseOrder
 from core.errors import CorruptRecordError
 from core.refusals import Refusal
@@ -64,7 +64,7 @@ async def resting(rig: Rig, symbol: str, *, account: str = ACCOUNT) -> str:
 
 async def resume(rig: Rig, account: str = ACCOUNT, symbol: str = "") -> None:
     command_id = await rig.resume(account, symbol)
-    await rig.fact(events.AccountResumed, account=account, command_id=command_id)
+    await rig.fact(account_events.AccountResumed, account=account, command_id=command_id)
 
 
 async def send_durably(rig: Rig, account: str, command: CancelOrder | HaltAccount) -> None:
@@ -112,7 +112,7 @@ async def test_halt_file_halts_and_deleting_it_resumes_nothing(rig: Rig) -> None
     file = rig.home.halt_file(TWO)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
-    halted = await rig.fact(events.AccountHalted, account=TWO)
+    halted = await rig.fact(account_events.AccountHalted, account=TWO)
     assert halted.person == "halt file"
     await rig.fact(events.OrderCancelled, account=TWO, order_id=order_id)
     file.unlink()
@@ -128,9 +128,11 @@ async def test_person_cannot_resume_while_the_halt_file_stands(rig: Rig) -> None
     file = rig.home.halt_file(TWO)
     before = len(rig.facts)
     file.touch()
-    await rig.fact(events.AccountHalted, account=TWO, since=before)
+    await rig.fact(account_events.AccountHalted, account=TWO, since=before)
     await resume(rig, TWO)
-    await rig.until(lambda: len(rig.seen(events.AccountHalted, account=TWO, since=before)) == 2)
+    await rig.until(
+        lambda: len(rig.seen(account_events.AccountHalted, account=TWO, since=before)) == 2
+    )
     file.unlink()
     await resume(rig, TWO)
 
@@ -205,11 +207,12 @@ async def test_message_that_does_not_decode_is_recorded_set_aside_and_stops_noth
     await js.publish(f"cmd.{TWO}.no.such_thing", b"{}")
     await rig.until(
         lambda: (
-            len(rig.seen(events.CommandUnreadable, account=TWO, since=before)) == len(bodies) + 1
+            len(rig.seen(account_events.CommandUnreadable, account=TWO, since=before))
+            == len(bodies) + 1
         )
     )
     command_id = await rig.send(TWO, order_terms(symbol="AAPL"))
-    await rig.fact(events.OrderPreviewed, account=TWO, command_id=command_id)
+    await rig.fact(preview_events.OrderPreviewed, account=TWO, command_id=command_id)
     provisioner = (await rig.nats.client(PROVISIONER)).jetstream()
 
     async def held() -> int:
@@ -227,7 +230,7 @@ async def test_queues_outlive_a_crash_of_the_server(rig: Rig) -> None:
     await send_durably(rig, PAPER, CancelOrder(order_id=order_id))
     await rig.fact(events.OrderCancelled, account=PAPER, order_id=order_id, wait_s=20)
     await send_durably(rig, TWO, HaltAccount(symbol="", detail="crash"))
-    await rig.fact(events.AccountHalted, account=TWO, detail="crash", wait_s=20)
+    await rig.fact(account_events.AccountHalted, account=TWO, detail="crash", wait_s=20)
     await resume(rig, TWO)
 
 

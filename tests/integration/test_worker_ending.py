@@ -11,7 +11,7 @@ import pytest
 
 from adapters.tiger_worker.__main__ import EXIT_CONFIG, EXIT_LOGIN_IN_USE
 from adapters.tiger_worker.login import EXIT_FENCED, EXIT_STOPPED
-from core import codec, events
+from core import account_events, codec, events
 from core.codec import Recorded
 from core.commands import CancelOrder, HaltAccount
 from core.subjects import ledger_stream
@@ -24,7 +24,7 @@ from tests.support.gate import open_gate
 from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MAIN = "tests.support.worker_parts"
+MAIN = "tests.support.gated_worker"
 LOGIN = "alpha"
 SHORT = msgspec.json.encode(worker_main.SHORT).decode()
 # Long enough that a test can act while a send stands at the gate.
@@ -47,7 +47,7 @@ def only_file(folder: Path) -> Path:
 async def reconciled(rig: Rig, **options: str) -> WorkerProcess:
     before = len(rig.facts)
     worker = await rig.ready_worker(module=MAIN, **{"TEST_TIMING": SHORT, **options})
-    await rig.fact(events.AccountReconciled, since=before)
+    await rig.fact(account_events.AccountReconciled, since=before)
     return worker
 
 
@@ -83,11 +83,11 @@ async def test_halt_between_intent_and_call_sends_nothing(
 ) -> None:
     order_id, placed = await at_the_gate(rig, gate, symbol)
     await rig.send(ACCOUNT, HaltAccount(symbol=symbol, detail="now"))
-    await rig.fact(events.AccountHalted, symbol=symbol)
+    await rig.fact(account_events.AccountHalted, symbol=symbol)
     await open_gate(gate)
     assert await not_sent(rig, order_id, placed) == "a halt had arrived"
     await rig.resume(symbol=symbol)
-    await rig.fact(events.AccountResumed, symbol=symbol)
+    await rig.fact(account_events.AccountResumed, symbol=symbol)
 
 
 async def test_halt_file_between_intent_and_call_sends_nothing(
@@ -101,10 +101,10 @@ async def test_halt_file_between_intent_and_call_sends_nothing(
     await open_gate(gate)
     assert await not_sent(rig, order_id, placed) == "the halt file is in place"
     # A person resumes only what was told; the send may see the file before the desk does.
-    await rig.fact(events.AccountHalted, since=before, symbol="")
+    await rig.fact(account_events.AccountHalted, since=before, symbol="")
     file.unlink()
     await rig.resume()
-    await rig.fact(events.AccountResumed, since=before, symbol="")
+    await rig.fact(account_events.AccountResumed, since=before, symbol="")
 
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
@@ -198,7 +198,7 @@ async def test_foreign_append_stops_the_login_and_its_successor_goes_on(rig: Rig
         causation_id="",
         actor="test",
         code_version="0",
-        data=events.AccountStale(gap=1, cause="another writer"),
+        data=account_events.AccountStale(gap=1, cause="another writer"),
     )
     where, body = codec.encode(foreign, prev=codec.digest(tail.subject, tail.body))
     await writer.append(

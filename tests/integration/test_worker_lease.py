@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from adapters.tiger_worker.login import EXIT_FENCED, EXIT_STOPPED
 from adapters.tiger_worker.watchdog import EXIT_STUCK
-from core import events
+from core import account_events, events
 from core.context import Timing
 from core.lease import LeaseRecord, decode_lease, encode_lease, late_s
 from core.subjects import lease_stream, lease_subject
@@ -30,7 +30,7 @@ from tests.support.leases import THEIRS
 from tests.support.rig import ACCOUNT, START_S, Rig, WorkerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MAIN = "tests.support.worker_parts"
+MAIN = "tests.support.gated_worker"
 LOGIN = "alpha"
 PLACE = "place_order"
 LOW = "1.00"
@@ -68,7 +68,7 @@ class Host:
         before = len(self._rig.facts)
         worker = await self.start(timing, **options)
         await worker.wait_ready()
-        await self._rig.fact(events.AccountReconciled, since=before)
+        await self._rig.fact(account_events.AccountReconciled, since=before)
         return worker
 
 
@@ -103,7 +103,7 @@ async def set_message_size(rig: Rig, size: int) -> None:
 
 
 def starts(rig: Rig) -> int:
-    return len(rig.seen(events.AccountWorkerStarted))
+    return len(rig.seen(account_events.AccountWorkerStarted))
 
 
 def places(rig: Rig) -> int:
@@ -133,7 +133,7 @@ async def test_second_host_waits_while_the_first_lives_and_follows_its_end_at_on
     assert await first.ended() == EXIT_STOPPED
     await second.wait_ready()
     assert second.said == [{"ready": False}]
-    await rig.fact(events.AccountReconciled, since=before)
+    await rig.fact(account_events.AccountReconciled, since=before)
     after = await rig.started(symbol=symbol, limit_price=LOW)
     await rig.fact(events.OrderWorking, order_id=after.order_id)
     second.signal(signal.SIGTERM)
@@ -156,8 +156,10 @@ async def test_killed_host_with_a_hanging_place_is_followed_after_its_silence(
     _, renewed_at = await lease(rig)
     before = len(rig.facts)
     await second.wait_ready()
-    await rig.fact(events.AccountWorkerStarted, since=before)
-    begun = next(r for r in rig.facts[before:] if isinstance(r.data, events.AccountWorkerStarted))
+    await rig.fact(account_events.AccountWorkerStarted, since=before)
+    begun = next(
+        r for r in rig.facts[before:] if isinstance(r.data, account_events.AccountWorkerStarted)
+    )
     assert begun.recorded_at - renewed_at >= timedelta(seconds=SILENCE_S)
     # Even then absence resolves nothing: it is said of what can no longer arrive, and stays open.
     unknown = await rig.fact(events.OrderOutcomeUnknown, order_id=started.order_id)

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.tiger_worker.gaps import PAUSE_NOTICED_S
-from core import events
+from core import account_events, events
 from core.refusals import Refusal
 from infra.sandbox.push.faults import (
     DelayFrames,
@@ -95,11 +95,11 @@ async def test_b6_fills_of_the_disconnect_window_are_recovered_by_pull(rig: Rig)
     push.add_fault(RefuseConnect(), count=None)
     assert push.cut() == 1
     fill(rig, tiger_id, 4)
-    lost = await rig.fact(events.AccountStale, since=before)
+    lost = await rig.fact(account_events.AccountStale, since=before)
     assert lost.cause == "push was lost: ended"
-    await rig.fact(events.AccountStale, account=PAPER, since=before)
+    await rig.fact(account_events.AccountStale, account=PAPER, since=before)
     # Without push the account lives by its rounds, and is open.
-    await rig.fact(events.AccountReconciled, since=before)
+    await rig.fact(account_events.AccountReconciled, since=before)
     recorded = await rig.fact(events.OrderFillRecorded, order_id=order_id)
     assert recorded.quantity == Decimal(4)
     away, _ = await resting(rig, "NVDA")
@@ -107,8 +107,8 @@ async def test_b6_fills_of_the_disconnect_window_are_recovered_by_pull(rig: Rig)
     push.clear_faults()
     fill(rig, tiger_id, 6)
     assert push.wait_for("subscribed", count=followed + 1, timeout_s=PAUSES_S)
-    await rig.fact(events.AccountStale, since=before, cause="push is back")
-    await rig.until(lambda: len(rig.seen(events.AccountReconciled, since=before)) >= 2)
+    await rig.fact(account_events.AccountStale, since=before, cause="push is back")
+    await rig.until(lambda: len(rig.seen(account_events.AccountReconciled, since=before)) >= 2)
     assert await fills_of(rig, order_id) == [Decimal(4), Decimal(6)]
     assert rig.seen(events.OrderOutcomeUnknown, order_id=away) == []
 
@@ -144,10 +144,10 @@ async def test_kicked_login_opens_nothing_until_a_person_resumes_and_then_connec
     before = len(rig.facts)
     rival = PushCollector(rig.sandbox, login_name(rig)).connect()
     try:
-        frozen = await rig.fact(events.AccountFrozen, since=before)
+        frozen = await rig.fact(account_events.AccountFrozen, since=before)
         assert (frozen.cause, frozen.symbol) == ("kicked", "")
-        await rig.fact(events.AccountFrozen, account=PAPER, since=before, cause="kicked")
-        await rig.fact(events.AccountReconciled, since=before)
+        await rig.fact(account_events.AccountFrozen, account=PAPER, since=before, cause="kicked")
+        await rig.fact(account_events.AccountReconciled, since=before)
         preview = await rig.preview(symbol="AAPL", limit_price=LOW)
         refused = await rig.fact(events.OrderRefused, command_id=await rig.submit(preview))
         assert refused.code is Refusal.ACCOUNT_FROZEN
@@ -159,7 +159,7 @@ async def test_kicked_login_opens_nothing_until_a_person_resumes_and_then_connec
         followed = push.count("subscribed")
         for account in (PAPER, ACCOUNT):
             command_id = await rig.resume(account)
-            await rig.fact(events.AccountResumed, account=account, command_id=command_id)
+            await rig.fact(account_events.AccountResumed, account=account, command_id=command_id)
         assert push.wait_for("subscribed", count=followed + 1, timeout_s=PAUSES_S)
         rival.wait_for("kicked")
         await resting(rig, "AAPL")
@@ -180,8 +180,8 @@ async def test_paused_process_has_a_new_connection_and_pulls_before_it_opens(rig
     worker.signal(signal.SIGCONT)
     assert push.wait_for("subscribed", count=followed + 1, timeout_s=PAUSES_S)
     # The sleep and the new connection are two gaps; the later one may be told alone.
-    await rig.fact(events.AccountStale, since=before)
-    await rig.fact(events.AccountReconciled, since=before)
+    await rig.fact(account_events.AccountStale, since=before)
+    await rig.fact(account_events.AccountReconciled, since=before)
     assert push.count("subscribed") == followed + 1
     assert await fills_of(rig, order_id) == [Decimal(10)]
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final
 
 from core import events
-from core.terms import position_key
 from infra.sandbox.broker.records import Fill
 from tests.simulation.broker_twin import BrokerTwin
 from tests.simulation.final_checks import WORD_OF
@@ -73,17 +72,10 @@ class BustChecks:
     @property
     def is_settled(self) -> bool:
         """Whether all that was taken back is so in the ledger, and what became of its orders."""
-        state = self._line.state
-        # A break of more than that is told of anew, with the figure that a person adopts then.
-        are_breaks_told = all(
-            broken.observed == state.positions.get(position_key(broken.symbol, broken.market))
-            for broken in state.breaks.values()
-            if broken.symbol in self._symbols.values()
-        )
         are_recorded = all(
             self._is_recorded(each) and self._is_end_told(each) for each in self._symbols
         )
-        return are_breaks_told and are_recorded and not self.follows_due
+        return are_recorded and not self.follows_due
 
     def nothing_is_left(self, *, moved: set[str]) -> None:
         """Look for breaks that outlived what they told of; `moved` are symbols that differ."""

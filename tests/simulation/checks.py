@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from core import codec, events
+from core import account_events, codec, events, preview_events
 from core.account_state import AccountState
 from core.codec import Recorded
 from core.commands import TermsSeen
@@ -31,7 +31,11 @@ from tests.simulation.watch import Watch
 from tests.simulation.wire_twin import DEADLINE_S
 from tests.simulation.worker_process import LEDGER_ID, TIMING, HaltFile, LoginLock
 
-_ANSWERS: Final = (events.OrderPreviewed, events.OrderRefused, events.OrderSubmissionStarted)
+_ANSWERS: Final = (
+    preview_events.OrderPreviewed,
+    events.OrderRefused,
+    events.OrderSubmissionStarted,
+)
 _ENDS: Final = {
     events.OrderFilled: "Filled",
     events.OrderCancelled: "Cancelled",
@@ -249,18 +253,18 @@ class Checks:
                 order = before.orders[event.order_id]
                 if self._broker.now() <= order.arrives_by:
                     self._violate(f"{order.order_id} was called not_found too early")
-            case events.AccountHalted():
+            case account_events.AccountHalted():
                 self._halted_at[line.number, event.symbol] = self._broker.now()
                 self.watch.halted(line.account, event.symbol)
-            case events.AccountHaltVerified():
+            case account_events.AccountHaltVerified():
                 self._halt_verified(line, event.symbol)
-            case events.AccountResumed():
+            case account_events.AccountResumed():
                 self.watch.resumed(line.account, event.symbol)
                 for process in self._hearers:
                     process.halts_heard.discard((line.account, event.symbol))
-            case events.AccountPositionBreak() | events.AccountCashBreak():
+            case account_events.AccountPositionBreak() | account_events.AccountCashBreak():
                 self._break(line, event)
-            case events.AccountPositionAdopted(symbol=symbol):
+            case account_events.AccountPositionAdopted(symbol=symbol):
                 position = self._broker.engine.book.accounts[line.number].positions.get(symbol)
                 if position is not None and position.quantity == event.quantity:
                     # A break that was open before may say by chance what is so since.
@@ -336,11 +340,13 @@ class Checks:
             self.unexplained.discard((account, thing))
 
     def _break(
-        self, line: Line, event: events.AccountPositionBreak | events.AccountCashBreak
+        self,
+        line: Line,
+        event: account_events.AccountPositionBreak | account_events.AccountCashBreak,
     ) -> None:
         # Whatever else moves here moves by fills, and every fill is in a listing.
         self.breaks += 1
-        if isinstance(event, events.AccountCashBreak):
+        if isinstance(event, account_events.AccountCashBreak):
             thing = event.observed.currency
         else:
             thing = event.symbol

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.account_state import is_kick
+from core.account_state import kick_key
 from core.commands import AdoptPosition, ReleaseOrder, ResumeAccount
 from core.orders import DOUBTFUL_PHASES, Phase
 from core.terms import Side
@@ -90,7 +90,8 @@ class Endings(HaltScenes):
             if alias in self._checks.foreign_marks and not _is_told_of_a_stranger(line):
                 self.violate(f"an order of a stranger under our marks froze nothing on {alias}")
             is_kicked = any(not process.is_dead for process in self._push.kicked)
-            if is_kicked and not any(is_kick(key) for key, _ in line.state.frozen_for.items()):
+            keys = (key for key, _ in line.state.frozen_for.items())
+            if is_kicked and not any(key.startswith(kick_key("")) for key in keys):
                 self.violate(f"a kick of the push connection froze nothing on {alias}")
             for wish in probes:
                 if wish.account == alias and not self._is_filled(wish):

@@ -153,9 +153,20 @@ def is_settled(state: AccountState, now_s: float) -> bool:
     return (
         not state.is_stale
         and not unverified(state)
+        and not _is_break_outdated(state)
         and all(
             (order.phase not in (Phase.SUBMITTING, Phase.UNKNOWN) or order.arrives_by > far)
             and not (order.is_open and order.modify in PENDING_MODIFIES)
             for order in state.orders.values()
         )
+    )
+
+
+def _is_break_outdated(state: AccountState) -> bool:
+    # A fill that its figure held already, and that was recorded since, moved it away from what is
+    # held, as the next reading shows. It is told anew after some more, and nobody can adopt it as
+    # it was.
+    return any(
+        not broken.observed == (state.positions.get(key) or 0) == (state.observed.get(key) or 0)
+        for key, broken in state.breaks.items()
     )

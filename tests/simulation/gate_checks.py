@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from core import events
+from core import account_events, events, preview_events
 from core.account_state import AccountState
 from core.codec import Recorded
 from core.commands import CancelOrders, ModifyOrder, ReleaseOrder, ResumeAccount
@@ -78,7 +78,7 @@ class GateChecks:
         if isinstance(recorded.data, _TELLING):
             self._told_n[recorded.data.order_id] = recorded.n
         match recorded.data:
-            case events.OrderPreviewed() as event:
+            case preview_events.OrderPreviewed() as event:
                 self._preview(event)
             case events.OrderSubmissionStarted() as event:
                 self._intent(before, event, recorded.event_id)
@@ -86,28 +86,28 @@ class GateChecks:
                 self._change(before, event, recorded.event_id)
             case events.OrderCancelStarted() | events.OrderCancelWanted() as event:
                 self._cancel(before, event, recorded.actor)
-            case events.AccountCancelsAsked() as event:
+            case account_events.AccountCancelsAsked() as event:
                 self._cancels(before, event)
-            case events.AccountHalted(is_repeated=False, symbol=symbol):
+            case account_events.AccountHalted(is_repeated=False, symbol=symbol):
                 self._shut["halt", symbol] = recorded.n
-            case events.AccountFrozen(symbol=symbol):
+            case account_events.AccountFrozen(symbol=symbol):
                 self._shut["freeze", symbol] = recorded.n
-            case events.AccountResumed() as event:
+            case account_events.AccountResumed() as event:
                 self._resumed(event)
             case events.OrderReleased() as event:
                 self._released(event)
-            case events.AccountPositionsObserved() as event:
+            case account_events.AccountPositionsObserved() as event:
                 self._observed(event)
             case _:
                 pass
 
-    def _observed(self, event: events.AccountPositionsObserved) -> None:
+    def _observed(self, event: account_events.AccountPositionsObserved) -> None:
         positions = self._broker.engine.book.accounts[self._line.number].positions
         booked = {key: position.quantity for key, position in positions.items()}
         told = {figure.symbol: figure.quantity for figure in event.positions}
         self.moved = {one for one in self.moved if told.get(one, 0) != booked.get(one, 0)}
 
-    def _preview(self, event: events.OrderPreviewed) -> None:
+    def _preview(self, event: preview_events.OrderPreviewed) -> None:
         wish = self._asked.preview(self._line.account, event.command_id)
         unlike = ["all"] if wish is None else unlike_wish(event.spec, wish)
         if unlike:
@@ -216,7 +216,7 @@ class GateChecks:
         if not is_wanted:
             self._violate(f"{order.order_id} is cancelled without a wish, halt or fitting filter")
 
-    def _cancels(self, before: AccountState, event: events.AccountCancelsAsked) -> None:
+    def _cancels(self, before: AccountState, event: account_events.AccountCancelsAsked) -> None:
         if event.unread:
             return
         account = self._line.account
@@ -232,7 +232,7 @@ class GateChecks:
             if not is_asked or order_id not in event.order_ids:
                 self._violate(f"{order_id} fits a cancel of many that never asked for it")
 
-    def _resumed(self, event: events.AccountResumed) -> None:
+    def _resumed(self, event: account_events.AccountResumed) -> None:
         wanted = self._asked.of(self._line.account, event.command_id)
         assert wanted is not None
         assert isinstance(wanted.command, ResumeAccount)

@@ -21,7 +21,7 @@ from adapters.tiger_worker.intake import Intake
 from adapters.tiger_worker.parts import Intent, Work
 from adapters.tiger_worker.push import PushLink
 from adapters.tiger_worker.push_connection import PushConnection, Sign
-from core import events, evolving, items
+from core import events, evolving, items, preview_events
 from core.account_state import AccountState
 from core.events import Event
 from core.orders import Phase
@@ -206,7 +206,9 @@ def forget_previews_by_the_record() -> AbstractContextManager[Any]:
     """A preview is over when the ledger's time says so."""
     previewed = evolving._previewed
 
-    def forget(state: AccountState, event: events.OrderPreviewed, recorded: Any) -> AccountState:
+    def forget(
+        state: AccountState, event: preview_events.OrderPreviewed, recorded: Any
+    ) -> AccountState:
         after = previewed(state, event, recorded)
         previews = after.previews
         for old in state.previews.values():

@@ -14,7 +14,7 @@ from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.file_halt import FileHalt, Standing
 from adapters.tiger_worker.halt_journal import HaltNote
 from adapters.tiger_worker.parts import Work
-from core import cancelling, events, items, sightings
+from core import account_events, cancelling, events, items, readings, sightings
 from core.account_state import AccountState
 from core.commands import HaltAccount, ModifyOrder, SubmitOrder
 from core.context import Context
@@ -50,13 +50,13 @@ def trust_an_empty_list() -> AbstractContextManager[Any]:
             order = self._state.orders[order_id]
             live = (Phase.ACCEPTED, Phase.WORKING)
             if order.phase in live and order.mark and order.mark not in listed:
-                absence = items.AbsenceConfirmed(
+                absence = readings.AbsenceConfirmed(
                     order_id=order_id, listings=1, first_listing_at=order.arrives_by
                 )
                 self._tell(absence)
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.AbsenceConfirmed):
+        if isinstance(item, readings.AbsenceConfirmed):
             order = state.orders.get(item.order_id)
             if order is not None and order.phase in (Phase.ACCEPTED, Phase.WORKING):
                 return events.OrderCancelled(
@@ -73,7 +73,7 @@ def match_by_tuple() -> AbstractContextManager[Any]:
     """An order in doubt is any order of the same symbol, side and quantity."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.OrderSeen) and item.tiger_order_id not in state.by_tiger_id:
+        if isinstance(item, readings.OrderSeen) and item.tiger_order_id not in state.by_tiger_id:
             for order in state.orders.values():
                 spec = order.spec
                 is_like = (spec.symbol, spec.side, spec.quantity) == (
@@ -156,7 +156,7 @@ def drop_the_fills_of_a_cancelled_order() -> AbstractContextManager[Any]:
     """A cancelled order is taken to have no fills."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.OrderSeen) and item.phase is items.SeenPhase.CANCELLED:
+        if isinstance(item, readings.OrderSeen) and item.phase is readings.SeenPhase.CANCELLED:
             item = replace(item, executions=())
         return decide(state, item, context)
 
@@ -167,7 +167,7 @@ def record_a_fill_whenever_it_is_seen() -> AbstractContextManager[Any]:
     """Fills are not told apart by their execution ids."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.OrderSeen) and item.executions:
+        if isinstance(item, readings.OrderSeen) and item.executions:
             order_id = state.by_tiger_id.get(item.tiger_order_id)
             order = state.orders.get(order_id) if order_id is not None else None
             if order is not None and order.recorded_quantity < 2 * item.filled_quantity:
@@ -181,7 +181,7 @@ def invent_the_missing_fill() -> AbstractContextManager[Any]:
     """A listing that says more was filled than is known gets a fill made up for it."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.OrderSeen) and item.executions:
+        if isinstance(item, readings.OrderSeen) and item.executions:
             first = item.executions[0]
             whole = replace(first, execution_id="made up", quantity=item.filled_quantity)
             item = replace(item, executions=(whole,))
@@ -220,7 +220,7 @@ def count_a_round_for_later_gaps() -> AbstractContextManager[Any]:
     """A round heals the gaps that were noticed while it ran."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.RoundCompleted):
+        if isinstance(item, readings.RoundCompleted):
             item = replace(item, gaps=state.gap)
         return decide(state, item, context)
 
@@ -234,12 +234,12 @@ def verify_halts_by_the_clock() -> AbstractContextManager[Any]:
 
     def note(self: Desk, event: Event, work: Work) -> bool:
         is_clean = record(self, event, work)
-        if isinstance(event, events.AccountHalted) and self._tail.recorded_at is not None:
+        if isinstance(event, account_events.AccountHalted) and self._tail.recorded_at is not None:
             halted_at[self.state.account, self.n] = self._tail.recorded_at
         return is_clean
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.RoundCompleted):
+        if isinstance(item, readings.RoundCompleted):
             halts = [n for _, n in state.unverified_halts.items()]
             past = [n for n in halts if halted_at[state.account, n] < context.now]
             item = replace(item, after_n=max(past, default=0))

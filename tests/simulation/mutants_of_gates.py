@@ -18,7 +18,7 @@ from adapters.tiger_worker.own_cancels import OwnCancels
 from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
 from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.windows import Windows
-from core import cancelling, events, items, modifying, submitting
+from core import account_events, cancelling, events, items, modifying, readings, submitting
 from core.account_state import AccountState
 from core.cancelling import must_cancel_unread, must_not_rest
 from core.commands import CancelOrders, ReleaseOrder, ResumeAccount, SubmitOrder
@@ -140,7 +140,9 @@ def never_break() -> AbstractContextManager[Any]:
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
         event = decide(state, item, context)
-        is_break = isinstance(event, events.AccountPositionBreak | events.AccountCashBreak)
+        is_break = isinstance(
+            event, account_events.AccountPositionBreak | account_events.AccountCashBreak
+        )
         return None if is_break else event
 
     return decides(mutate)
@@ -160,7 +162,7 @@ def cancel_many_asks_nothing() -> AbstractContextManager[Any]:
         command = item.command
         if not isinstance(command, CancelOrders):
             return decide(state, item, context)
-        return events.AccountCancelsAsked(
+        return account_events.AccountCancelsAsked(
             command_id=item.command_id, symbol=command.symbol, side=command.side, order_ids=()
         )
 
@@ -225,7 +227,7 @@ def verify_halt_by_ledger_alone() -> AbstractContextManager[Any]:
     """A halt is verified though the broker was not asked what is open."""
 
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
-        if isinstance(item, items.RoundCompleted) and item.open_symbols is None:
+        if isinstance(item, readings.RoundCompleted) and item.open_symbols is None:
             item = replace(item, open_symbols=())
         return decide(state, item, context)
 
@@ -245,7 +247,7 @@ def keep_the_older_sighting() -> AbstractContextManager[Any]:
     put_last = DeskThread._put_last
 
     def keep(self: DeskThread, key: tuple[object, ...], work: Work) -> None:
-        if not (isinstance(work.item, items.OrderSeen) and key in self._sightings):
+        if not (isinstance(work.item, readings.OrderSeen) and key in self._sightings):
             put_last(self, key, work)
 
     return patch.object(DeskThread, "_put_last", keep)

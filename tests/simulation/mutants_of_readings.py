@@ -11,10 +11,11 @@ from unittest.mock import patch
 from adapters.tiger_worker import words
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.evidence import Evidence
+from adapters.tiger_worker.execution_calls import End
 from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.reconcile import Reconciler
 from adapters.tiger_worker.windows import LOOK_BACK_S, Window, Windows
-from core import items
+from core import readings
 from core.account_state import AccountState
 from core.errors import BrokerUnavailableError
 from core.orders import Phase
@@ -50,7 +51,7 @@ def say_not_found_too_early() -> AbstractContextManager[Any]:
             order = self._state.orders[order_id]
             if order.phase is Phase.UNKNOWN and order.mark not in listed:
                 far = order.arrives_by.replace(year=order.arrives_by.year + 1)
-                absence = items.AbsenceConfirmed(
+                absence = readings.AbsenceConfirmed(
                     order_id=order_id, listings=99, first_listing_at=far
                 )
                 self._tell(absence)
@@ -122,9 +123,9 @@ def fail_rounds_for_executions() -> AbstractContextManager[Any]:
     """A round in which the executions of one order cannot be asked for ends there."""
     listed = Executions._listed
 
-    def failing(self: Executions, seen: items.OrderSeen, *more: Any) -> Any:
+    def failing(self: Executions, seen: readings.OrderSeen, *more: Any) -> Any:
         found = listed(self, seen, *more)
-        if found is None:
+        if found.end is End.FAILED:
             raise BrokerUnavailableError("the executions of an order cannot be asked for")
         return found
 
@@ -135,13 +136,13 @@ def take_back_at_first_sight() -> AbstractContextManager[Any]:
     """One list that lacks an execution, which may be behind, is enough to take it back."""
     listed = Executions._listed
 
-    def at_once(self: Executions, seen: items.OrderSeen, *more: Any) -> Any:
+    def at_once(self: Executions, seen: readings.OrderSeen, *more: Any) -> Any:
         found, state = listed(self, seen, *more), self._state_now()
         order_id = state.by_tiger_id.get(seen.tiger_order_id)
-        ids = {each.execution_id for each in found or ()}
+        ids = {each.execution_id for each in found.executions}
         gone = tuple(o for o, of in state.executions.items() if of == order_id and o not in ids)
         if order_id is not None and gone:
-            told = items.FillsTakenBack(
+            told = readings.FillsTakenBack(
                 order_id=order_id,
                 listings=99,
                 filled_quantity=Decimal(0),

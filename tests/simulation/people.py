@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core import events
+from core import events, preview_events
 from core.codec import Recorded
 from core.commands import (
     AdoptPosition,
@@ -174,7 +174,7 @@ class Gateway:
     def hear(self, account: str, recorded: Recorded) -> None:
         """Take a republished fact, or what a look into the views shows."""
         event = recorded.data
-        if isinstance(event, events.OrderPreviewed):
+        if isinstance(event, preview_events.OrderPreviewed):
             wish = self.wishes.get(event.command_id)
             if wish is not None and not wish.preview_id:
                 wish.preview_id = event.preview_id

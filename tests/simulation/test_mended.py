@@ -9,30 +9,29 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 
-from adapters.tiger_worker import windows
+from adapters.tiger_worker import rates, windows
 from adapters.tiger_worker.account import AccountWorker
 from adapters.tiger_worker.lease import may_arrive
 from adapters.tiger_worker.push_connection import Sign
 from adapters.tiger_worker.reading_watch import ReadingWatch
-from adapters.tiger_worker.windows import WIDE_ROWS
-from core import items
+from adapters.tiger_worker.windows import SWEEP_EVERY_S, WIDE_ROWS
+from core import events, readings
 from core.account_state import AccountState
 from core.evolving import PREVIEWS_KEPT, evolve
 from core.orders import Phase
+from core.readings import SeenPhase
+from core.refusals import Refusal
 from core.terms import TakeProfit
 from tests.support import core_facts as facts
-from tests.support.worker_parts import (
-    DeskRig,
-    ManualClock,
-    ScriptedClient,
-    ok,
-    order_row,
-    scripted_broker,
-)
+from tests.support import core_items
+from tests.support.scripted_broker import ScriptedClient, ok, order_row, scripted_broker
+from tests.support.worker_parts import DeskRig, ManualClock
+from tests.unit.test_core_figures import adopt, broken, held, positions_seen
+from tests.unit.test_core_modify_table import settle
 from tests.unit.test_poison import stranger
 from tests.unit.test_worker_push import QUICK, Account
 from tests.unit.test_worker_push import LinkRig as PushRig
-from tests.unit.test_worker_reconcile import of
+from tests.unit.test_worker_reconcile import of, position_row
 from tests.unit.test_worker_sweeps import LATE_S, ORDER, WORKING, SweepRig, at_ms
 from tests.unit.test_worker_taken_back import EVIDENT, executed, fills, show
 from tests.unit.test_worker_windows import RationedRig
@@ -136,7 +135,7 @@ def test_figures_beside_a_listing_that_leaves_out_a_watched_order_are_no_quiet_r
     seen._missed = frozenset({ORDER})
 
     def quiet(rounds: int) -> list[int]:
-        return [s.quiet_reads for s in of(rig.after(1.0, rounds=rounds), items.PositionsSeen)]
+        return [s.quiet_reads for s in of(rig.after(1.0, rounds=rounds), readings.PositionsSeen)]
 
     rig.rig.clock.pass_s(LATE_S)
     before = quiet(1)[0]
@@ -256,3 +255,40 @@ def test_first_figures_wait_until_it_is_known_what_was_taken_back(
     assert fills(rig) == ["e1", "-e1"]
     assert "account.positions_observed" in rig.rig.stored()
     assert dict(rig.rig.desk.state.expected.items()).get("AAPL@US", 0) == 0
+
+
+def test_figures_count_again_once_what_was_taken_back_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = SweepRig(monkeypatch, *WORKING, figures_s=0.0)
+    monkeypatch.setattr(rates, "time", rig.monotonic)
+    show(rig, executed("e1", 40), status="Filled")
+    rig.broker_side.positions = [position_row(positionQty=40)]
+    rig.after(0.0, rounds=5)
+    # It is over, and shown by sweeps alone; what nothing explains is moved in besides.
+    show(rig, status="Cancelled")
+    rig.broker_side.positions = [position_row(positionQty=7)]
+    sweeps = 0
+    while fills(rig) == ["e1"] and sweeps < 2 * facts.TIMING.absence_listings_min:
+        rig.after(SWEEP_EVERY_S)
+        sweeps += 1
+    assert fills(rig) == ["e1", "-e1"]
+    rig.after(1.0, rounds=facts.TIMING.quiet_reads_min)
+    assert rig.rig.stored().count("account.position_break") == 1
+
+
+# --- breaks -------------------------------------------------------------------------------------
+
+
+def test_break_is_not_adopted_before_a_reading_has_shown_what_a_fill_made_of_it() -> None:
+    desk = held("20")
+    settle(desk, positions_seen(facts.figure(quantity="60")))
+    name = broken(desk)
+    # Nobody can say whether the position that was shown had this fill already.
+    desk.settle(core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40")))
+    refused = desk.when(adopt(name))
+    assert isinstance(refused, events.OrderRefused)
+    assert refused.code is Refusal.BREAK_UNKNOWN
+    # It had, and nothing is left to adopt.
+    settle(desk, positions_seen(facts.figure(quantity="60")))
+    assert len(desk.state.breaks) == 0

@@ -203,20 +203,22 @@ class Watch:
     def _rests(self, line: Line, order: Any) -> None:
         tiger_order_id = str(order.global_id)
         order_id = line.state.by_tiger_id.get(tiger_order_id)
-        scopes = [
+        # Once readings have verified a halt, what a person does elsewhere is let be, until another.
+        halts_s = [
             at_s
             for (account, scope), at_s in self._halted_s.items()
-            if account == line.account and scope in ("", order.symbol)
+            if account == line.account
+            and scope in ("", order.symbol)
+            and self._is_concerned(
+                line, order, at_s if scope in line.state.unverified_halts else -1.0
+            )
         ]
-        if order_id is None or not scopes:
+        if order_id is None or not halts_s:
             return
         ours = line.state.orders[order_id]
-        # Once readings have verified a halt, what a person does elsewhere is let be.
-        is_verified = not any(scope in line.state.unverified_halts for scope in ("", order.symbol))
-        since = -1.0 if is_verified else max(scopes)
-        if not ours.is_open or not self._is_concerned(line, order, since):
+        if not ours.is_open:
             return
-        since_s = max(min(scopes), self._known_s[tiger_order_id], self._desks_s, self._ledger_s)
+        since_s = max(min(halts_s), self._known_s[tiger_order_id], self._desks_s, self._ledger_s)
         asked_s = self._asked_s.get(tiger_order_id)
         if asked_s is None:
             since_s = max(since_s, self._cancels_until_s())

@@ -24,8 +24,8 @@ from adapters.tiger_worker.rates import RateBudget
 from adapters.tiger_worker.reconcile import Pace
 from core.context import Timing
 from core.errors import ConfigError, ServiceError
-from core.events import Environment, Mode
 from core.items import CancelJournaled
+from core.modes import Environment, Mode
 from core.subjects import Kind
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from core import codec, events
+from core import account_events, codec, events
 from core.codec import EMPTY_TAIL, Recorded, Tail
+from core.modes import Environment, Mode
 from core.money import Money
 from core.ports import StoredRecord
 from core.subjects import SYSTEM
@@ -63,7 +64,7 @@ def system_ledger(*aliases: str, login: str = LOGIN) -> Ledger:
     ledger = Ledger()
     for alias in aliases:
         ledger.add(
-            events.AccountAdded(alias=alias, login=login, environment=events.Environment.SANDBOX),
+            account_events.AccountAdded(alias=alias, login=login, environment=Environment.SANDBOX),
             account=SYSTEM,
         )
     return ledger
@@ -86,19 +87,19 @@ def spec(
     )
 
 
-def opened(login: str = LOGIN) -> events.AccountOpened:
+def opened(login: str = LOGIN) -> account_events.AccountOpened:
     """Return the first event of an account's line."""
-    return events.AccountOpened(
-        environment=events.Environment.SANDBOX,
-        mode=events.Mode.AUTO,
+    return account_events.AccountOpened(
+        environment=Environment.SANDBOX,
+        mode=Mode.AUTO,
         ledger_id="led1",
         login=login,
     )
 
 
-def reconciled() -> events.AccountReconciled:
+def reconciled() -> account_events.AccountReconciled:
     """Return a complete reconciliation."""
-    return events.AccountReconciled(orders_read=0, orders_since=EPOCH)
+    return account_events.AccountReconciled(orders_read=0, orders_since=EPOCH)
 
 
 def started(order_id: str, terms: OrderSpec | None = None) -> events.OrderSubmissionStarted:
@@ -175,11 +176,11 @@ def external(order_id: str, *, second: int = 0) -> events.OrderExternalObserved:
     )
 
 
-def positions(*quantities: tuple[str, str]) -> events.AccountPositionsObserved:
+def positions(*quantities: tuple[str, str]) -> account_events.AccountPositionsObserved:
     """Return a complete list of positions, given as (symbol, quantity)."""
-    return events.AccountPositionsObserved(
+    return account_events.AccountPositionsObserved(
         positions=tuple(
-            events.PositionFigure(
+            account_events.PositionFigure(
                 symbol=symbol,
                 market="US",
                 currency="USD",
@@ -194,15 +195,15 @@ def positions(*quantities: tuple[str, str]) -> events.AccountPositionsObserved:
     )
 
 
-def balances(cash: str = "1000.50") -> events.AccountBalancesObserved:
+def balances(cash: str = "1000.50") -> account_events.AccountBalancesObserved:
     """Return cash and margin in USD."""
-    return events.AccountBalancesObserved(
+    return account_events.AccountBalancesObserved(
         currency="USD",
         net_liquidation=Decimal(2000),
         buying_power=Decimal(4000),
         initial_margin=None,
         maintenance_margin=None,
-        cash=(events.CashFigure(currency="USD", balance=Decimal(cash), available=None),),
+        cash=(account_events.CashFigure(currency="USD", balance=Decimal(cash), available=None),),
         observed_at=EPOCH,
     )
 

@@ -17,12 +17,12 @@ from mcp.types import CallToolResult, Implementation, TextContent
 from adapters.mcp.callers import CALLER, LOCAL, NOBODY
 from adapters.mcp.parts import Connected, Parts, Waits
 from adapters.mcp.server import build
-from core import codec, events, views
+from core import codec, events, preview_events, views
 from core.asks import HEALTH, AskReply
 from core.commands import COMMAND_CLASSES, Command, Envelope, Sealed, parse_body, signed_bytes
 from core.errors import LinkError
-from core.events import Environment
-from core.events import Mode as AccountMode
+from core.modes import Environment
+from core.modes import Mode as AccountMode
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.ports import EventMessage
@@ -322,20 +322,24 @@ def order_spec(**changes: Any) -> OrderSpec:
     )
 
 
-def previewed(command_id: str, **changes: Any) -> events.OrderPreviewed:
+def previewed(command_id: str, **changes: Any) -> preview_events.OrderPreviewed:
     """Return the fact of a good preview."""
     return msgspec.structs.replace(
-        events.OrderPreviewed(
+        preview_events.OrderPreviewed(
             preview_id=PREVIEW_ID,
             command_id=command_id,
             spec=order_spec(),
             reason="because",
             checks=(
-                events.Check(name="lot_size", passed=True, detail="10 in lots of 1"),
-                events.Check(name="broker_preview", passed=True, detail="ok\x07 by\nthe broker"),
+                preview_events.Check(name="lot_size", passed=True, detail="10 in lots of 1"),
+                preview_events.Check(
+                    name="broker_preview", passed=True, detail="ok\x07 by\nthe broker"
+                ),
             ),
-            quote=events.QuoteUsed(bid=Decimal("185.40"), ask=Decimal("185.60"), last=None, at=NOW),
-            estimate=events.Estimate(
+            quote=preview_events.QuoteUsed(
+                bid=Decimal("185.40"), ask=Decimal("185.60"), last=None, at=NOW
+            ),
+            estimate=preview_events.Estimate(
                 notional=Money(amount=Decimal("1855.00"), currency="USD"),
                 commission=Money(amount=Decimal("0.99"), currency="USD"),
                 initial_margin=None,

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from core import events, views
-from core.events import Environment, Mode
+from core import account_events, events, views
+from core.modes import Environment, Mode
 from core.refusals import NEXT_STEP, Refusal
 from tests.support.gateway import AS_OF, ORDER_ID, Published, World
 
@@ -56,10 +56,10 @@ def account_row(**changes: Any) -> views.AccountRow:
     )
 
 
-def holding(symbol: str, quantity: str, **changes: Any) -> events.PositionFigure:
+def holding(symbol: str, quantity: str, **changes: Any) -> account_events.PositionFigure:
     """Return what an account holds of a contract."""
     return msgspec.structs.replace(
-        events.PositionFigure(
+        account_events.PositionFigure(
             symbol=symbol,
             market="US",
             currency="USD",

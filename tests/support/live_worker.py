@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from adapters.tiger_worker.__main__ import access_of, parse_arguments, run
 from adapters.tiger_worker.session import LoginAccess
-from core.events import Environment
+from core.modes import Environment
 from infra.config import load_settings
 from infra.home import Home, LoginSettings
 

@@ -158,6 +158,7 @@ class PlainServer(msgspec.Struct, frozen=True):
     url: str
     monitor_url: str
     store_dir: Path
+    pid: int
 
 
 @contextlib.contextmanager
@@ -189,7 +190,7 @@ def plain_server(root: Path, *, sync_interval: str = "always") -> Iterator[Plain
         )
         assert is_up, (root / "plain.log").read_text()
         assert process.poll() is None, (root / "plain.log").read_text()
-        yield PlainServer(ports.client_url, ports.monitor_url, root / "js")
+        yield PlainServer(ports.client_url, ports.monitor_url, root / "js", process.pid)
     finally:
         process.terminate()
         try:

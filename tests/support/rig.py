@@ -7,17 +7,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from core import codec, events
+from core import codec, events, preview_events
 from core.codec import Recorded
 from core.commands import (
     AdoptPosition,
@@ -260,12 +261,18 @@ class Rig:
             while not is_over():
                 await asyncio.to_thread(self.sandbox.control.health)
 
-    async def preview(self, *, account: str = ACCOUNT, **terms: Any) -> events.OrderPreviewed:
+    async def preview(
+        self, *, account: str = ACCOUNT, **terms: Any
+    ) -> preview_events.OrderPreviewed:
         """Preview an order and return what was shown."""
         command_id = await self.send(account, order_terms(**terms))
-        return await self.fact(events.OrderPreviewed, account=account, command_id=command_id)
+        return await self.fact(
+            preview_events.OrderPreviewed, account=account, command_id=command_id
+        )
 
-    async def submit(self, preview: events.OrderPreviewed, *, account: str = ACCOUNT) -> str:
+    async def submit(
+        self, preview: preview_events.OrderPreviewed, *, account: str = ACCOUNT
+    ) -> str:
         """Submit a preview and return the command's id."""
         command_id = submit_command_id(account, preview.preview_id)
         command = SubmitOrder(preview_id=preview.preview_id)
@@ -372,6 +379,23 @@ def order_terms(
 def _kind_of(command: Command) -> Kind:
     is_control = isinstance(command, PersonCommand)
     return Kind.CONTROL if is_control else Kind.COMMAND
+
+
+# The client drops, unclosed, an attempt that a frozen server takes and never greets.
+MAY_LEAVE_SOCKETS: Final = pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning", "ignore:loop is closed:ResourceWarning"
+)
+
+
+@contextmanager
+def frozen_server(rig: Rig) -> Iterator[None]:
+    """Keep a rig's nats-server from doing anything; for tests that are `MAY_LEAVE_SOCKETS`."""
+    pid = int(rig.nats.deployment.home.pid_path.read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.message import SessionMessage
 from mcp.types import CallToolResult, Implementation
 
-from core.events import Mode
+from core.modes import Mode
 from infra.home import Home, Installation
 from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.home import AccountSpec, LoginSpec, create_home

@@ -1,46 +1,31 @@
-"""Twins of what stands around a worker's desk: clock, ledger, acts, messages, the SDK's client.
+"""Twins of what stands around a worker's desk: clock, ledger, acts, messages.
 
-Everything that a desk causes is written into one `trace`, in the order in which it happened. Run as
-a main it is a worker that waits at a gate before each send (`TEST_GATE`), with `TEST_TIMING` and
-the locks of logins in `TEST_LOCKS`.
+Everything that a desk causes is written into one `trace`, in the order in which it happened.
 """
 
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
-from tigeropen.trade.domain.order import Order as SdkOrder
-
-from adapters.tiger_worker.__main__ import parse_arguments, run
-from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.desk import Desk, DeskSettings
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
 from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.guard import HaltLatch, SendGuard
 from adapters.tiger_worker.parts import Intent, ModifyIntent, Work
-from adapters.tiger_worker.session import Session
 from core import codec, events
 from core.codec import EMPTY_TAIL, Recorded, Tail
-from core.context import Timing
 from core.errors import VersionConflictError
 from core.items import ActAbandoned, CommandItem, Item, WorkerStarts
 from core.orders import CancelPhase, Phase
 from core.ports import Appended, CommandMessage, StoredRecord
 from core.terms import OrderSpec
-from infra.clock import SystemClock
-from infra.config import load_settings
-from infra.ledger.desk_ledger import DeskLedger
 from tests.support import core_facts as facts
 
 # Within one process, anything that happens has happened by then.
 WAIT_S: Final = 30.0
-NUMBER: Final = "51230321"
 NO_MESSAGE: Final = CommandMessage("", b"", "", 0)
 
 
@@ -326,84 +311,6 @@ def _fail(error: BaseException) -> None:
     raise AssertionError("a desk that does not run cannot fail") from error
 
 
-class ScriptedClient:
-    """The SDK's client with answers given beforehand; `asked` are the requests, in order."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, deque[Any]] = {}
-
-    def answer(self, method: str, *answers: object) -> None:
-        """Give the next answers to a method; an exception is raised."""
-        self.answers.setdefault(method, deque()).extend(answers)
-
-    def execute(self, request: Any, url: str) -> Any:
-        """Answer one request."""
-        params = request.get_params()
-        return self._next(params["method"], request.biz_model.to_openapi_dict())
-
-    def place_order(self, order: Any) -> Any:
-        """Answer a place."""
-        return self._next("place_order", {"order_id": order.order_id})
-
-    def cancel_order(self, *, account: str, id: int) -> Any:
-        """Answer a cancel."""
-        return self._next("cancel_order", {"account": account, "id": id})
-
-    def preview_order(self, order: Any) -> Any:
-        """Answer a preview."""
-        return self._next("preview_order", {"order_id": order.order_id})
-
-    def _next(self, method: str, fields: dict[str, Any]) -> Any:
-        self.asked.append((method, fields))
-        answer = self.answers[method].popleft()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-class _ScriptedSession:
-    def __init__(self, client: ScriptedClient) -> None:
-        self.client = client
-        self.server_url = "http://127.0.0.1:1/gateway"
-
-
-def scripted_broker(client: ScriptedClient, clock: ManualClock | None = None) -> AccountBroker:
-    """Return an account's broker on a scripted client."""
-    session = cast(Session, _ScriptedSession(client))
-    return AccountBroker(session, number=NUMBER, clock=clock or ManualClock())
-
-
-def ok(data: object, *, at: datetime = facts.NOW) -> dict[str, object]:
-    """Return the envelope of a successful reply."""
-    return {"code": 0, "data": data, "timestamp": int(at.timestamp() * 1000)}
-
-
-def order_row(**fields: object) -> dict[str, Any]:
-    """Return one row of a listing, as Tiger sends it."""
-    return {
-        "id": 40130857465156608,
-        "orderId": 901,
-        "userMark": facts.mark_of(),
-        "symbol": "AAPL",
-        "secType": "STK",
-        "market": "US",
-        "currency": "USD",
-        "action": "BUY",
-        "orderType": "LMT",
-        "totalQuantity": 100,
-        "totalQuantityScale": 0,
-        "filledQuantity": 0,
-        "filledQuantityScale": 0,
-        "limitPrice": 10.5,
-        "avgFillPrice": 0,
-        "status": "Submitted",
-        "remark": "",
-        "source": "OpenApi",
-        "openTime": int(facts.NOW.timestamp() * 1000),
-    } | fields
-
-
 def intent(clock: ManualClock, **changes: Any) -> Intent:
     """Return a stored intent that may be sent now."""
     made = Intent(
@@ -436,51 +343,3 @@ def open_guard(
         is_lock_held=is_lock_held,
         has_lease=has_lease,
     )
-
-
-class GatedBroker(AccountBroker):
-    """Stands directly before the last checks of a send until the test opens the gate.
-
-    The gate is a named pipe: opening it to read waits for the test to open it to write.
-    """
-
-    def prepare(self, spec: OrderSpec, *, order_number: str, mark: str) -> SdkOrder:
-        """Wait at the gate, if there is one."""
-        gate = os.environ.get("TEST_GATE")
-        if gate and mark:
-            Path(gate).read_bytes()
-        return super().prepare(spec, order_number=order_number, mark=mark)
-
-
-class UncleanLedger(DeskLedger):
-    """Says of every intent that its first answer was lost, as after a reconnect."""
-
-    def append(
-        self, *, subject: str, body: bytes, event_id: str, expected_sequence: int
-    ) -> Appended:
-        """Store one event."""
-        appended = super().append(
-            subject=subject, body=body, event_id=event_id, expected_sequence=expected_sequence
-        )
-        is_intent = subject.endswith(".order.submission_started")
-        return appended._replace(clean=appended.clean and not is_intent)
-
-
-def _gated_broker(session: Session, number: str) -> AccountBroker:
-    return GatedBroker(session, number=number, clock=SystemClock())
-
-
-def _main() -> None:
-    arguments = parse_arguments(sys.argv[1:])
-    run(
-        load_settings(home=arguments.home),
-        arguments.login,
-        timing=msgspec.json.decode(os.environ.get("TEST_TIMING", "null"), type=Timing | None),
-        make_broker=_gated_broker,
-        make_ledger=UncleanLedger if os.environ.get("TEST_UNCLEAN") else DeskLedger,
-        locks=Path(os.environ["TEST_LOCKS"]) if "TEST_LOCKS" in os.environ else None,
-    )
-
-
-if __name__ == "__main__":
-    _main()

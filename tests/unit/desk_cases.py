@@ -384,10 +384,10 @@ working/none            -      unk   halt  resume  -      stale  -        unk
 working/wanted          -      unk   halt  resume  -      stale  -        unk
 working/started         -      unk   halt  resume  -      stale  -        unk
 working/requested       -      unk   halt  resume  -      stale  -        unk
-filled/none             -      -     halt  resume  -      stale  frz FLD  -
-filled/wanted           -      -     halt  resume  -      stale  frz FLD  -
-filled/started          -      -     halt  resume  -      stale  frz FLD  -
-filled/requested        -      -     halt  resume  -      stale  frz FLD  -
+filled/none             -      -     halt  resume  -      stale  frz CXL  -
+filled/wanted           -      -     halt  resume  -      stale  frz CXL  -
+filled/started          -      -     halt  resume  -      stale  frz CXL  -
+filled/requested        -      -     halt  resume  -      stale  frz CXL  -
 cancelled/none          -      -     halt  resume  -      stale  frz CXL  -
 cancelled/wanted        -      -     halt  resume  -      stale  frz CXL  -
 cancelled/started       -      -     halt  resume  -      stale  frz CXL  -

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.errors import ConfigError as Refused
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.accounts import (
     BrokerAccount,
     NewAccount,

@@ -2,23 +2,24 @@
 
 import pytest
 
-from core import events, items
+from core import account_events, events, items
 from core.codec import Recorded, decode
 from core.commands import CONTROL_CLASSES, SetMode, parse_body
 from core.errors import CommandError
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from core.refusals import Refusal
 from core.subjects import SYSTEM
 from projections.entries import AccountEntry
 from projections.fold import changed_alias, fold
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.facts import Ledger
 
 AUTO, READ_ONLY = Mode.AUTO, Mode.READ_ONLY
 
 
 def wish(mode: Mode, command_id: str = "ctl-1") -> items.CommandItem:
-    return facts.command(SetMode(mode=mode), command_id, principal="ann")
+    return core_items.command(SetMode(mode=mode), command_id, principal="ann")
 
 
 @pytest.mark.parametrize("environment", [Environment.SANDBOX, Environment.PAPER])
@@ -28,7 +29,7 @@ def test_a_person_sets_the_mode_of_play_money(
     environment: Environment, before: Mode, mode: Mode
 ) -> None:
     desk = facts.TestDesk(facts.opened(environment=environment, mode=before))
-    assert desk.when(wish(mode)) == events.AccountModeSet(
+    assert desk.when(wish(mode)) == account_events.AccountModeSet(
         command_id="ctl-1", person="ann", mode=mode
     )
     assert desk.state.opened is not None
@@ -43,7 +44,7 @@ def test_a_live_account_cannot_leave_read_only_but_can_be_set_to_it() -> None:
     assert no.code is Refusal.ACCOUNT_READ_ONLY
     assert "limits and approvals" in no.detail
     assert desk.state.opened == facts.opened(environment=Environment.LIVE, mode=READ_ONLY)
-    assert isinstance(desk.when(wish(READ_ONLY, "ctl-2")), events.AccountModeSet)
+    assert isinstance(desk.when(wish(READ_ONLY, "ctl-2")), account_events.AccountModeSet)
 
 
 def test_an_account_that_nothing_is_known_of_is_not_set_to_auto() -> None:
@@ -53,16 +54,18 @@ def test_an_account_that_nothing_is_known_of_is_not_set_to_auto() -> None:
 def test_orders_pass_and_stop_with_the_mode() -> None:
     desk = facts.TestDesk(*facts.ready(facts.previewed()))
     desk.when(wish(READ_ONLY))
-    refused = desk.when(facts.submit(command_id="cmd-1"))
+    refused = desk.when(core_items.submit(command_id="cmd-1"))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.ACCOUNT_READ_ONLY
     desk.when(wish(AUTO, "ctl-2"))
-    assert isinstance(desk.when(facts.submit(command_id="cmd-2")), events.OrderSubmissionStarted)
+    assert isinstance(
+        desk.when(core_items.submit(command_id="cmd-2")), events.OrderSubmissionStarted
+    )
 
 
 def test_an_old_wish_sets_nothing() -> None:
     desk = facts.TestDesk(*facts.ready())
-    late = facts.command(SetMode(mode=READ_ONLY), "ctl-1", principal="ann", expires_s=-1.0)
+    late = core_items.command(SetMode(mode=READ_ONLY), "ctl-1", principal="ann", expires_s=-1.0)
     no = desk.when(late)
     assert isinstance(no, events.OrderRefused)
     assert no.code is Refusal.COMMAND_EXPIRED
@@ -81,12 +84,12 @@ def test_views_show_the_mode_that_holds_and_no_removed_account() -> None:
         stored = Ledger().add(fact, account=account)
         return decode(stored.subject, stored.body, sequence=stored.sequence)
 
-    added = events.AccountAdded(alias="a1", login="x", environment=Environment.SANDBOX)
-    removed = events.AccountRemoved(alias="a1", login="x", left_open=("ord-1",))
+    added = account_events.AccountAdded(alias="a1", login="x", environment=Environment.SANDBOX)
+    removed = account_events.AccountRemoved(alias="a1", login="x", left_open=("ord-1",))
     assert changed_alias(told(removed, SYSTEM)) == "a1"
     line = (
         told(facts.opened()),
-        told(events.AccountModeSet(command_id="c", person="ann", mode=READ_ONLY)),
+        told(account_events.AccountModeSet(command_id="c", person="ann", mode=READ_ONLY)),
         told(added, SYSTEM),
         told(removed, SYSTEM),
     )

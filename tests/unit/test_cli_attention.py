@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.events import Environment, Mode
 from core.items import TokenFact
-from core.views import AccountRow, AsOf, TokenRow
+from core.views import TokenRow
 from infra.cli.attention import account_needs
+from tests.support.gateway_script import account_row
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DEAD = (TokenFact.EXPIRED, TokenFact.REVOKED)
@@ -17,20 +17,7 @@ def lines(state: TokenFact, *, ends_in: timedelta | None) -> list[str]:
     """Return what a person is told of an account that is well but for its token."""
     ends = None if ends_in is None else NOW + ends_in
     token = TokenRow(state=state, issued_at=None, expires_at=ends, detail="", recorded_at=NOW)
-    row = AccountRow(
-        alias="paper",
-        login="main",
-        environment=Environment.PAPER,
-        mode=Mode.AUTO,
-        state="active",
-        detail="",
-        halted_symbols=(),
-        open_orders=0,
-        doubtful_orders=0,
-        token=token,
-        as_of=AsOf(n=1, sequence=1, recorded_at=NOW),
-    )
-    return list(account_needs(row, now=NOW))
+    return list(account_needs(account_row(token=token), now=NOW))
 
 
 @pytest.mark.parametrize("state", list(TokenFact))

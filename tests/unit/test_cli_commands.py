@@ -4,8 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import codec
+from core.account_events import AccountHalted
 from core.errors import ConfigError
-from core.events import AccountHalted, Environment
 from core.ports import EventMessage
-from core.views import AccountRow, AsOf
 from infra.cli.__main__ import COMMANDS, main
 from infra.cli.events import Line, readable
 from infra.cli.serve import Prepare
@@ -150,54 +148,6 @@ def test_resume_keeps_the_halt_file_while_nats_is_down(tmp_path: Path) -> None:
     assert home.halt_file("sandbox").exists()
 
 
-def test_resume_keeps_a_halt_file_that_was_moved_away_and_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = Home(tmp_path)
-    load_or_make(home)
-    run(tmp_path, "halt", "sandbox")
-    file, aside = home.halt_file("sandbox"), tmp_path / "aside"
-    before = file.stat()
-
-    def move_away_and_back(question: str, typed: str) -> None:
-        # The kernel's clock of files goes in steps.
-        while file.stat().st_ctime_ns == before.st_ctime_ns:
-            file.rename(aside)
-            aside.rename(file)
-
-    async def show(*_: object) -> AccountRow:
-        return AccountRow(
-            alias="sandbox",
-            login="sandbox",
-            environment=Environment.SANDBOX,
-            mode=None,
-            state="halted",
-            detail="",
-            halted_symbols=(),
-            open_orders=0,
-            doubtful_orders=0,
-            as_of=AsOf(n=4, sequence=4, recorded_at=NOW),
-        )
-
-    async def sent(*_: object) -> codec.Recorded:
-        return halted(4)
-
-    @asynccontextmanager
-    async def reached(_: Settings) -> AsyncIterator[None]:
-        yield
-
-    for name, stands_in in (("_show_account", show), ("operator_link", reached)):
-        monkeypatch.setattr(f"infra.cli.control.{name}", stands_in)
-    monkeypatch.setattr("infra.cli.control.send_control", sent)
-    with monkeypatch.context() as patch:
-        patch.setattr("infra.cli.control._ask", move_away_and_back)
-        assert run(tmp_path, "resume", "sandbox").exit_code == 0
-    after = file.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert run(tmp_path, "resume", "sandbox", "--shown", "4").exit_code == 0
-    assert not file.exists()
-
-
 def test_control_of_an_unknown_account_names_the_known_ones(tmp_path: Path) -> None:
     load_or_make(Home(tmp_path))
     result = run(tmp_path, "halt", "nope")
@@ -216,7 +166,7 @@ def test_each_home_has_an_installation_of_its_own(tmp_path: Path) -> None:
 
 def test_serve_imports_neither_the_broker_nor_nats_before_the_gateway() -> None:
     code = (
-        "import sys, infra.cli.__main__, infra.cli.serve\n"
+        "import sys, infra.cli.__main__, infra.cli.serve, adapters.mcp.__main__\n"
         "print([name for name in ('tigeropen', 'pandas', 'nats', 'cryptography.hazmat.primitives"
         ".asymmetric.ed25519', 'eventsourcing') if name in sys.modules])"
     )

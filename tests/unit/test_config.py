@@ -78,6 +78,35 @@ def test_wrong_setting_stops_the_start_and_is_named(
         read(environment)
 
 
+@pytest.mark.parametrize(
+    "environment, sentence",
+    [
+        (
+            {"TIGER_MCP_LOG_LEVEL": "loud"},
+            "TIGER_MCP_LOG_LEVEL: expected one of debug, info, warning, error, was 'loud'",
+        ),
+        (
+            {"TIGER_MCP_QUESTIONS": "Ask"},
+            "TIGER_MCP_QUESTIONS: expected one of ask, never, was 'Ask'",
+        ),
+        (
+            {"TIGER_MCP_HTTP_PORT": "80a"},
+            "TIGER_MCP_HTTP_PORT: expected a whole number, was '80a'",
+        ),
+        (
+            {"TIGER_MCP_START_LIMIT_S": "soon"},
+            "TIGER_MCP_START_LIMIT_S: expected a number, was 'soon'",
+        ),
+    ],
+)
+def test_wrong_setting_says_what_it_may_be_and_what_it_was(
+    environment: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(environment)
+    assert str(refused.value) == sentence
+
+
 def test_keys_lie_in_the_home_unless_set_elsewhere() -> None:
     assert read({}).keys == USER_HOME / ".tiger-mcp" / "keys"
     assert read({"TIGER_MCP_NATS_KEYS": "/nowhere/k"}).keys == Path("/nowhere/k")

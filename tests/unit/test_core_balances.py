@@ -6,9 +6,10 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from core import events, items
+from core import account_events, events, readings
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit.test_core_modify_table import settle
 
 QUIET: Final = facts.TIMING.quiet_reads_min
@@ -16,14 +17,14 @@ TOTALS: Final = ("net_liquidation", "buying_power", "initial_margin", "maintenan
 DETAIL: Final = "expected a number in buyingPower"
 
 
-def seen(*unread: tuple[str, str], seconds: float = 0.0, **changes: Any) -> items.BalancesSeen:
+def seen(*unread: tuple[str, str], seconds: float = 0.0, **changes: Any) -> readings.BalancesSeen:
     """Return a quiet reading with 1000 USD and some totals, of which some cannot be read."""
     missing = {field: None for field, _ in unread if field in TOTALS}
     cash = tuple(
-        events.CashFigure(currency=code, balance=Decimal(amount), available=None)
+        account_events.CashFigure(currency=code, balance=Decimal(amount), available=None)
         for code, amount in changes.pop("cash", {"USD": "1000"}).items()
     )
-    made = items.BalancesSeen(
+    made = readings.BalancesSeen(
         currency="USD",
         net_liquidation=Decimal(9000),
         buying_power=Decimal(5000),
@@ -33,7 +34,8 @@ def seen(*unread: tuple[str, str], seconds: float = 0.0, **changes: Any) -> item
         observed_at=facts.at(seconds),
         quiet_reads=QUIET,
         unread=tuple(
-            items.FigureUnread(field=field, detail=DETAIL, currency=code) for field, code in unread
+            readings.FigureUnread(field=field, detail=DETAIL, currency=code)
+            for field, code in unread
         ),
     )
     return replace(made, **(missing | changes))
@@ -43,7 +45,7 @@ def opened(*given: events.Event) -> facts.TestDesk:
     return facts.TestDesk(*facts.ready(facts.positions(facts.figure(quantity="100")), *given))
 
 
-def balances_of(desk: facts.TestDesk) -> events.AccountBalancesObserved:
+def balances_of(desk: facts.TestDesk) -> account_events.AccountBalancesObserved:
     assert desk.state.balances is not None
     return desk.state.balances
 
@@ -57,7 +59,9 @@ def test_total_that_cannot_be_read_is_the_last_one_known_with_its_age(field: str
     settle(desk, seen((field, ""), seconds=120, cash={"USD": "1000", "HKD": "0"}))
     found = balances_of(desk)
     assert getattr(found, field) == good
-    assert found.unread == (events.FigureKept(field=field, detail=DETAIL, known_at=facts.at(1)),)
+    assert found.unread == (
+        account_events.FigureKept(field=field, detail=DETAIL, known_at=facts.at(1)),
+    )
     settle(desk, seen(seconds=180))
     assert balances_of(desk).unread == ()
 
@@ -86,7 +90,7 @@ def test_reading_that_goes_on_without_a_figure_is_no_news() -> None:
     desk = opened()
     settle(desk, seen(seconds=1))
     told = settle(desk, seen(("buying_power", ""), seconds=60))
-    assert [type(event) for event in told] == [events.AccountBalancesObserved]
+    assert [type(event) for event in told] == [account_events.AccountBalancesObserved]
     assert settle(desk, seen(("buying_power", ""), seconds=120)) == []
 
 
@@ -97,7 +101,7 @@ def test_cash_that_cannot_be_read_breaks_nothing_and_is_compared_again_later(cod
     settle(desk, seen(("cash", code), seconds=60, cash={}))
     assert [f.balance for f in balances_of(desk).cash] == [Decimal(1000)]
     told = settle(desk, seen(seconds=120, cash={"USD": "700"}))
-    broken = [event for event in told if isinstance(event, events.AccountCashBreak)]
+    broken = [event for event in told if isinstance(event, account_events.AccountCashBreak)]
     assert [(b.expected.amount, b.observed.amount) for b in broken] == [
         (Decimal(1000), Decimal(700))
     ]
@@ -110,12 +114,12 @@ def test_cash_that_is_read_for_the_first_time_is_what_later_figures_are_held_aga
     desk = opened()
     settle(desk, seen(("cash", code), seconds=1, cash={}))
     told = settle(desk, seen(seconds=60))
-    assert [type(event) for event in told] == [events.AccountBalancesObserved]
+    assert [type(event) for event in told] == [account_events.AccountBalancesObserved]
     assert settle(desk, seen(seconds=120)) == []
     told = settle(desk, seen(seconds=180, cash={"USD": "1100"}))
     assert [type(event) for event in told] == [
-        events.AccountCashBreak,
-        events.AccountBalancesObserved,
+        account_events.AccountCashBreak,
+        account_events.AccountBalancesObserved,
     ]
 
 
@@ -124,7 +128,7 @@ def test_cash_of_no_currency_is_recorded_as_it_is_and_held_against_nothing(code:
     desk = opened()
     settle(desk, seen(seconds=1, cash={"USD": "1000", code: "5"}))
     told = settle(desk, seen(seconds=60, cash={"USD": "1000", code: "7"}))
-    assert [type(event) for event in told] == [events.AccountBalancesObserved]
+    assert [type(event) for event in told] == [account_events.AccountBalancesObserved]
     assert {f.currency: f.balance for f in balances_of(desk).cash} == {"USD": 1000, code: 7}
 
 
@@ -136,5 +140,5 @@ def test_openings_and_reductions_go_on_whatever_of_the_account_cannot_be_read() 
     assert balances_of(desk).currency == "USD"
     for number, side in (("1", Side.BUY), ("2", Side.SELL)):
         desk.store(facts.previewed(number, facts.spec(side=side)))
-        started = desk.when(facts.submit(number, number=f"90{number}"))
+        started = desk.when(core_items.submit(number, number=f"90{number}"))
         assert isinstance(started, events.OrderSubmissionStarted)

@@ -6,13 +6,14 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from core import events, items
+from core import account_events, events, readings
 from core.account_state import IDENTITY_UNCLEAR
 from core.orders import Phase
 from core.submitting import is_reducing
 from core.terms import OrderSpec, Side, StopLoss, TakeProfit
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_worker_sweeps import LATE_S, SweepRig
 
 ORDER: Final = facts.order_id_of()
@@ -35,11 +36,11 @@ def in_doubt(terms: OrderSpec) -> facts.TestDesk:
 
 
 def row_of(number: str, *, tiger: str = "t-1", side: Side = Side.BUY, **more: Any) -> Any:
-    return replace(facts.seen(tiger=tiger, number=number, side=side), **more)
+    return replace(core_items.seen(tiger=tiger, number=number, side=side), **more)
 
 
-def whole() -> items.OrderSeen:
-    return facts.seen()
+def whole() -> readings.OrderSeen:
+    return core_items.seen()
 
 
 @pytest.mark.parametrize("parts", ATTACHED)
@@ -47,7 +48,7 @@ def whole() -> items.OrderSeen:
 def test_half_written_row_of_a_bracket_makes_no_leg_of_it(parts: str, number: str) -> None:
     desk = in_doubt(with_parts(parts))
     frozen = desk.settle(row_of(number))
-    assert [type(event) for event in frozen] == [events.AccountFrozen]
+    assert [type(event) for event in frozen] == [account_events.AccountFrozen]
     assert desk.state.frozen_symbols == {"AAPL"}
     assert [order.order_id for order in desk.state.orders.values()] == [ORDER]
     desk.settle(whole())
@@ -72,7 +73,7 @@ def test_leg_that_is_listed_before_its_order_is_no_strangers(parts: str) -> None
 def test_row_on_the_orders_own_side_is_no_leg_of_a_bracket_that_is_not_found() -> None:
     desk = in_doubt(with_parts("stop_loss"))
     alarm, observed, _ = desk.settle(row_of("950"))
-    assert isinstance(alarm, events.AccountFrozen)
+    assert isinstance(alarm, account_events.AccountFrozen)
     assert isinstance(observed, events.OrderExternalObserved)
     assert (alarm.cause, alarm.symbol, observed.parent_order_id) == ("mark_mismatch", "", "")
 
@@ -92,10 +93,10 @@ def test_other_one_of_two_whose_own_never_comes_freezes_and_is_a_strangers_in_th
     desk = in_doubt(with_parts("or_stop"))
     other = row_of("950", tiger="t-2")
     (frozen,) = desk.settle(replace(other, listings=2))
-    assert isinstance(frozen, events.AccountFrozen)
+    assert isinstance(frozen, account_events.AccountFrozen)
     assert (frozen.cause, frozen.symbol) == (IDENTITY_UNCLEAR, "AAPL")
     alarm, observed, _ = desk.settle(replace(other, listings=MIN))
-    assert isinstance(alarm, events.AccountFrozen)
+    assert isinstance(alarm, account_events.AccountFrozen)
     assert isinstance(observed, events.OrderExternalObserved)
     assert (alarm.cause, observed.parent_order_id) == ("mark_mismatch", "")
 

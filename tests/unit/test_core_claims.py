@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core import events, items
+from core import account_events, events, items
 from core.claims import claim_of, claimed_command_id
 from core.commands import (
     CancelOrder,
@@ -21,6 +21,7 @@ from core.commands import (
     TermsSeen,
 )
 from core.desk import decide, waits, wants_reads
+from core.modes import Mode
 from core.refusals import Refusal
 from core.terms import OptionRight, OrderType, Side, TimeInForce
 from tests.support import core_facts as facts
@@ -208,7 +209,7 @@ WRITES: list[ModelCommand] = [
 
 @pytest.mark.parametrize("command", WRITES, ids=lambda command: type(command).__name__)
 def test_no_write_of_a_model_passes_on_a_read_only_account(command: ModelCommand) -> None:
-    line = facts.ready(facts.started(), facts.accepted(), mode=events.Mode.READ_ONLY)
+    line = facts.ready(facts.started(), facts.accepted(), mode=Mode.READ_ONLY)
     state = facts.fold(line)
     item = item_of(command)
     assert not wants_reads(state, item)
@@ -226,7 +227,7 @@ def test_a_models_halt_halts_as_a_persons_does_however_late_it_comes(
 ) -> None:
     desk = facts.TestDesk(*facts.ready())
     late = item_of(HaltTrading(symbol=symbol, reason="because"), expires_at=facts.at(expires_s))
-    assert desk.when(late) == events.AccountHalted(
+    assert desk.when(late) == account_events.AccountHalted(
         command_id="c2", person="m", symbol=symbol, detail="because"
     )
     assert desk.state.halts("AAPL")

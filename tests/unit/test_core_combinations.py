@@ -6,12 +6,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from core import events, items
-from core.items import SeenPhase
+from core import account_events, events, readings
 from core.money import Money
 from core.orders import Order, Phase
+from core.readings import SeenPhase
 from core.terms import OptionLeg, OptionRight, OrderSpec, SecurityType, Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 ORDER: Final = facts.order_id_of()
 BOUGHT, SOLD = "AAPL261218C200", "AAPL261218C210"
@@ -42,8 +43,8 @@ RATIO: Final = combination(leg(200, Side.BUY), leg(210, Side.SELL, 2), quantity=
 
 def executed(
     execution_id: str, contract: str, side: Side, quantity: str = "1"
-) -> items.ExecutionSeen:
-    return items.ExecutionSeen(
+) -> readings.ExecutionSeen:
+    return readings.ExecutionSeen(
         execution_id=execution_id,
         quantity=Decimal(quantity),
         price=Money(amount=Decimal("3.00"), currency="USD"),
@@ -61,12 +62,12 @@ def working(terms: OrderSpec) -> facts.TestDesk:
 def listed(
     desk: facts.TestDesk,
     terms: OrderSpec,
-    *executions: items.ExecutionSeen,
+    *executions: readings.ExecutionSeen,
     filled: str = "1",
     phase: SeenPhase = SeenPhase.FILLED,
 ) -> Order:
     """Have the desk take a row of the order with these executions, and return the order then."""
-    row = replace(facts.listed(terms, phase), filled_quantity=Decimal(filled))
+    row = replace(core_items.listed(terms, phase), filled_quantity=Decimal(filled))
     desk.settle(replace(row, executions=executions))
     return desk.state.orders[ORDER]
 
@@ -118,7 +119,7 @@ def test_leg_that_is_taken_back_leaves_the_other_and_is_recorded_when_it_trades_
     desk = working(SPREAD)
     bought, sold = executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL)
     listed(desk, SPREAD, bought, sold)
-    desk.settle(facts.taken_back(is_over=False, gone=("e1",)))
+    desk.settle(core_items.taken_back(is_over=False, gone=("e1",)))
     order = listed(desk, SPREAD, sold, filled="0", phase=SeenPhase.LIVE)
     assert (order.phase, order.recorded_quantity) == (Phase.WORKING, Decimal(0))
     assert dict(order.recorded_legs) == {BOUGHT: 0, SOLD: 1}
@@ -131,9 +132,9 @@ def test_leg_that_is_taken_back_leaves_the_other_and_is_recorded_when_it_trades_
 def test_every_leg_that_is_gone_is_taken_back() -> None:
     desk = working(SPREAD)
     listed(desk, SPREAD, executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL))
-    found = desk.settle(facts.taken_back(gone=("e1", "e2")))
+    found = desk.settle(core_items.taken_back(gone=("e1", "e2")))
     assert [type(event) for event in found] == [
-        events.AccountFrozen,
+        account_events.AccountFrozen,
         events.OrderFillTakenBack,
         events.OrderFillTakenBack,
     ]
@@ -144,8 +145,8 @@ def test_every_leg_that_is_gone_is_taken_back() -> None:
 def test_leg_that_is_found_gone_later_than_the_other_is_taken_back() -> None:
     desk = working(SPREAD)
     listed(desk, SPREAD, executed("e1", BOUGHT, Side.BUY), executed("e2", SOLD, Side.SELL))
-    desk.settle(facts.taken_back(gone=("e1",)))
-    assert [type(event) for event in desk.settle(facts.taken_back(gone=("e2",)))][-1] is (
+    desk.settle(core_items.taken_back(gone=("e1",)))
+    assert [type(event) for event in desk.settle(core_items.taken_back(gone=("e2",)))][-1] is (
         events.OrderFillTakenBack
     )
     assert {held for _, held in desk.state.orders[ORDER].recorded_legs} == {0}
@@ -155,6 +156,6 @@ def test_leg_that_is_ahead_of_the_others_is_no_finding_while_the_lists_have_it()
     desk = working(RATIO)
     ahead = executed("e1", SOLD, Side.SELL, "4"), executed("e2", BOUGHT, Side.BUY, "1")
     listed(desk, RATIO, *ahead, phase=SeenPhase.LIVE)
-    assert desk.settle(facts.taken_back(filled="1", is_over=False)) == []
+    assert desk.settle(core_items.taken_back(filled="1", is_over=False)) == []
     order = desk.state.orders[ORDER]
     assert (order.recorded_quantity, order.filled_quantity) == (Decimal(1), Decimal(1))

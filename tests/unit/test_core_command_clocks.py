@@ -20,6 +20,7 @@ from core.context import CLOCK_SKEW_MAX_S
 from core.modes import Mode
 from core.refusals import Refusal
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 ORDER = facts.order_id_of("2")
 LINE = (facts.previewed("1"), facts.started("2"), facts.accepted("2"))
@@ -28,7 +29,7 @@ LINE = (facts.previewed("1"), facts.started("2"), facts.accepted("2"))
 def _when(body: Command, *, ahead_s: float, life_s: float = 30.0) -> events.Event | None:
     """Decide at `NOW` about a command whose caller's clock is so far ahead."""
     desk = facts.TestDesk(*facts.ready(*LINE))
-    item = facts.command(body, "cmd-1", number="902", expires_s=ahead_s + life_s)
+    item = core_items.command(body, "cmd-1", number="902", expires_s=ahead_s + life_s)
     return desk.when(replace(item, issued_at=facts.at(ahead_s)))
 
 
@@ -73,14 +74,14 @@ def test_what_takes_risk_away_passes_from_however_far_ahead(name: str) -> None:
 def test_a_command_that_outlived_its_end_by_a_clock_set_back_sends_nothing() -> None:
     # Asked at 15:00:00 for 30 s; then the worker's clock was set back by an hour.
     desk = facts.TestDesk(*facts.ready(*LINE))
-    item = replace(facts.submit(expires_s=30), issued_at=facts.NOW)
+    item = replace(core_items.submit(expires_s=30), issued_at=facts.NOW)
     event = desk.when(item, facts.context(-3600.0))
     assert isinstance(event, events.OrderRefused)
     assert event.code is Refusal.CLOCK_SKEWED
 
 
 def test_the_workers_own_wish_has_no_other_clock() -> None:
-    own: items.CommandItem = facts.command(SubmitOrder(preview_id="prv-1"), "c", number="902")
+    own: items.CommandItem = core_items.command(SubmitOrder(preview_id="prv-1"), "c", number="902")
     assert own.issued_at is None
     desk = facts.TestDesk(*facts.ready(*LINE))
     assert isinstance(desk.when(own, facts.context(-3600.0)), events.OrderSubmissionStarted)

@@ -9,56 +9,59 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import events, items
+from core import events, items, readings
 from core.account_state import AccountState
 from core.codec import EMPTY_TAIL, encode, follow
 from core.desk import decide, waits
 from core.evolving import evolve
-from core.items import ExecutionSeen, Outcome, SeenPhase
+from core.items import Outcome
+from core.modes import Environment, Mode
 from core.orders import DOUBTFUL_PHASES, FINAL_PHASES, Phase
+from core.readings import ExecutionSeen, SeenPhase
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 _NAMES: Final = ("1", "2", "3")
 _SCHEDULES: Final = settings(deadline=None, max_examples=120)
 
 
 _REST: Final[list[items.Item]] = [
-    facts.halt(),
-    facts.halt("AAPL", "cmd-h2"),
-    facts.resume(),
-    facts.resume("AAPL", "cmd-r2"),
-    facts.round_completed(0),
-    facts.round_completed(1),
-    facts.round_completed(2),
-    facts.gap_noticed(1),
-    facts.gap_noticed(2),
+    core_items.halt(),
+    core_items.halt("AAPL", "cmd-h2"),
+    core_items.resume(),
+    core_items.resume("AAPL", "cmd-r2"),
+    core_items.round_completed(0),
+    core_items.round_completed(1),
+    core_items.round_completed(2),
+    core_items.gap_noticed(1),
+    core_items.gap_noticed(2),
     items.WorkerStarts(run_id="run-2"),
     items.HaltFileSeen(detail="by hand"),
     items.PushKicked(connection="push-1:1"),
     items.AccountBegins(
-        environment=events.Environment.SANDBOX,
-        mode=events.Mode.AUTO,
+        environment=Environment.SANDBOX,
+        mode=Mode.AUTO,
         ledger_id="led2",
         login="login-1",
     ),
-    facts.external(),
-    facts.external(tiger="t-8", side=Side.BUY, quantity="7"),
-    facts.seen(tiger="t-7", mark=f"{facts.LEDGER_ID}.ord-lost"),
+    core_items.external(),
+    core_items.external(tiger="t-8", side=Side.BUY, quantity="7"),
+    core_items.seen(tiger="t-7", mark=f"{facts.LEDGER_ID}.ord-lost"),
     # The id of order 1's row with the mark of order 2.
-    facts.seen(tiger="t-1", number="902", mark=facts.mark_of("2")),
-    items.PositionsSeen(positions=(), observed_at=facts.NOW),
-    items.PositionsSeen(positions=(facts.figure(quantity="150"),), observed_at=facts.NOW),
-    facts.preview_command(),
+    core_items.seen(tiger="t-1", number="902", mark=facts.mark_of("2")),
+    readings.PositionsSeen(positions=(), observed_at=facts.NOW),
+    readings.PositionsSeen(positions=(facts.figure(quantity="150"),), observed_at=facts.NOW),
+    core_items.preview_command(),
     items.PreviewAnswered(
-        item=facts.preview_command(),
-        contract=facts.contract(),
-        quote=facts.quote(),
+        item=core_items.preview_command(),
+        contract=core_items.contract(),
+        quote=core_items.quote(),
         estimate=None,
     ),
 ]
-_POOL: Final = [item for name in _NAMES for item in facts.items_of_order(name)] + _REST
+_POOL: Final = [item for name in _NAMES for item in core_items.items_of_order(name)] + _REST
 # What a listing alone may say of an order that the broker gave an id.
 _LISTING_EVENTS: Final = (
     events.OrderWorking,
@@ -160,11 +163,11 @@ def test_any_schedule_keeps_the_rules(schedule: list[items.Item]) -> None:
 
 @_SCHEDULES
 @given(
-    st.lists(st.sampled_from(facts.items_of_order("1") + _REST), max_size=40),
+    st.lists(st.sampled_from(core_items.items_of_order("1") + _REST), max_size=40),
     st.integers(0, 40),
 )
 def test_one_order_under_any_schedule_is_sent_once(schedule: list[items.Item], place: int) -> None:
-    schedule.insert(min(place, len(schedule)), facts.submit("1", number="901"))
+    schedule.insert(min(place, len(schedule)), core_items.submit("1", number="901"))
     desk = _run(schedule)
     _check_state(desk)
     starts = [e for e in desk.line if isinstance(e, events.OrderSubmissionStarted)]
@@ -205,7 +208,7 @@ def test_decide_is_pure(schedule: list[items.Item], item: items.Item) -> None:
     assert facts.snapshot(desk.state) == before
 
 
-_PARTS: Final = tuple(facts.execution(f"e{i}", str(i * 10)) for i in range(1, 5))
+_PARTS: Final = tuple(core_items.execution(f"e{i}", str(i * 10)) for i in range(1, 5))
 
 
 @_SCHEDULES
@@ -218,12 +221,12 @@ def test_fills_are_a_set_however_often_and_in_whatever_order_they_are_seen(
 ) -> None:
     line = facts.ready(facts.started(), facts.accepted(), facts.working())
     plain, odd = facts.TestDesk(*line), facts.TestDesk(*line)
-    plain.settle(facts.seen(SeenPhase.FILLED, *_PARTS))
+    plain.settle(core_items.seen(SeenPhase.FILLED, *_PARTS))
     for parts in sightings:
         # The broker's cumulative figure comes with the last sighting alone.
-        odd.settle(facts.seen(SeenPhase.LIVE, *parts, filled="0"))
-    odd.settle(facts.seen(SeenPhase.FILLED, *shuffled))
-    odd.settle(facts.seen(SeenPhase.FILLED, *reversed(shuffled)))
+        odd.settle(core_items.seen(SeenPhase.LIVE, *parts, filled="0"))
+    odd.settle(core_items.seen(SeenPhase.FILLED, *shuffled))
+    odd.settle(core_items.seen(SeenPhase.FILLED, *reversed(shuffled)))
     assert facts.snapshot(odd.state) == facts.snapshot(plain.state)
     assert odd.state.orders[facts.order_id_of()].recorded_quantity == Decimal(100)
     assert odd.state.positions.get("AAPL@US") == Decimal(100)
@@ -231,21 +234,21 @@ def test_fills_are_a_set_however_often_and_in_whatever_order_they_are_seen(
 
 @pytest.mark.parametrize("crash_after", range(6))
 def test_crash_between_any_two_steps_ends_in_one_order(crash_after: int) -> None:
-    done = facts.seen(SeenPhase.CANCELLED)
+    done = core_items.seen(SeenPhase.CANCELLED)
     way: list[items.Item] = [
-        facts.submit(),
-        facts.placed(Outcome.DONE),
-        facts.seen(),
-        facts.cancel(),
-        facts.cancel_answered(Outcome.DONE),
+        core_items.submit(),
+        core_items.placed(Outcome.DONE),
+        core_items.seen(),
+        core_items.cancel(),
+        core_items.cancel_answered(Outcome.DONE),
         done,
     ]
     restart: list[items.Item] = [
         items.WorkerStarts(run_id="run-2"),
         items.ActAbandoned(order_id=facts.order_id_of()),
-        facts.submit(),
-        done if crash_after == len(way) - 1 else facts.seen(),
-        facts.round_completed(),
+        core_items.submit(),
+        done if crash_after == len(way) - 1 else core_items.seen(),
+        core_items.round_completed(),
     ]
     desk = _run([*way[: crash_after + 1], *restart, *way[crash_after + 1 :]])
     _check_state(desk)
@@ -264,15 +267,15 @@ def test_no_schedule_leaves_an_account_without_a_way_out(schedule: list[items.It
     desk = _run(schedule)
     last = facts.context(len(schedule))
     for symbol in ("", *sorted(desk.state.halted_symbols)):
-        desk.when(facts.resume(symbol, f"cmd-out-{symbol}"), last)
-    desk.when(facts.round_completed(desk.state.gap), last)
+        desk.when(core_items.resume(symbol, f"cmd-out-{symbol}"), last)
+    desk.when(core_items.round_completed(desk.state.gap), last)
     for number, (name, terms) in enumerate(_FRESH, start=77001):
         preview = facts.previewed(name, terms)
         desk = facts.TestDesk(*desk.line, preview)
         orders = desk.state.open_of(terms.symbol)
         if any(o.phase in DOUBTFUL_PHASES or o.phase is Phase.SUBMITTING for o in orders):
             continue
-        item = facts.submit(name, number=str(number))
+        item = core_items.submit(name, number=str(number))
         assert not waits(desk.state, item)
         assert isinstance(desk.when(item, last), events.OrderSubmissionStarted)
 
@@ -287,6 +290,6 @@ def test_every_order_in_doubt_can_be_released_by_a_person(schedule: list[items.I
             desk.when(items.ActAbandoned(order_id=order.order_id), last)
     for order_id in sorted(desk.state.open_orders):
         if desk.state.orders[order_id].phase in DOUBTFUL_PHASES:
-            event = desk.when(facts.release(order_id, f"cmd-out-{order_id}"), last)
+            event = desk.when(core_items.release(order_id, f"cmd-out-{order_id}"), last)
             assert isinstance(event, events.OrderReleased)
     assert not any(o.phase in DOUBTFUL_PHASES for o in desk.state.orders.values())

@@ -6,13 +6,15 @@ from typing import Final
 
 import pytest
 
-from core import events, items
+from core import events, items, readings
 from core.codec import EVENT_CLASSES, type_name
 from core.desk import waits
-from core.items import Outcome, SeenPhase
+from core.items import Outcome
 from core.orders import FINAL_PHASES, CancelPhase, Order, Phase
+from core.readings import SeenPhase
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit.desk_cases import (
     CANCEL_AFTER,
     PHASE_AFTER,
@@ -24,8 +26,8 @@ from tests.unit.desk_cases import (
 )
 
 ORDER: Final = facts.order_id_of()
-FIRST: Final = facts.execution("e1", "40")
-SECOND: Final = facts.execution("e2", "60")
+FIRST: Final = core_items.execution("e1", "40")
+SECOND: Final = core_items.execution("e2", "60")
 ROWS_WITHOUT_ORDER: Final = ("no_preview", "preview_valid", "preview_expired")
 # Phases that an order can reach only with a broker id, and so with a cancel under way.
 PHASES_AT_BROKER: Final = {
@@ -41,37 +43,37 @@ PHASES_AT_BROKER: Final = {
 }
 
 ITEMS: Final[dict[str, items.Item]] = {
-    "same": facts.submit("1"),
-    "again": facts.submit("1", command_id="cmd-again", number="903"),
-    "other": facts.submit("2", number="902"),
-    "cancel": facts.cancel(ORDER, "cmd-late-cancel"),
-    "release": facts.release(ORDER),
-    "p-done": facts.placed(Outcome.DONE),
-    "p-no": facts.placed(Outcome.REFUSED, code=1200),
-    "p-unsent": facts.placed(Outcome.NOT_SENT),
-    "p-doubt": facts.placed(Outcome.UNKNOWN),
-    "c-done": facts.cancel_answered(Outcome.DONE),
-    "c-no": facts.cancel_answered(Outcome.REFUSED),
-    "c-unsent": facts.cancel_answered(Outcome.NOT_SENT),
-    "c-doubt": facts.cancel_answered(Outcome.UNKNOWN),
+    "same": core_items.submit("1"),
+    "again": core_items.submit("1", command_id="cmd-again", number="903"),
+    "other": core_items.submit("2", number="902"),
+    "cancel": core_items.cancel(ORDER, "cmd-late-cancel"),
+    "release": core_items.release(ORDER),
+    "p-done": core_items.placed(Outcome.DONE),
+    "p-no": core_items.placed(Outcome.REFUSED, code=1200),
+    "p-unsent": core_items.placed(Outcome.NOT_SENT),
+    "p-doubt": core_items.placed(Outcome.UNKNOWN),
+    "c-done": core_items.cancel_answered(Outcome.DONE),
+    "c-no": core_items.cancel_answered(Outcome.REFUSED),
+    "c-unsent": core_items.cancel_answered(Outcome.NOT_SENT),
+    "c-doubt": core_items.cancel_answered(Outcome.UNKNOWN),
     "abandoned": items.ActAbandoned(order_id=ORDER),
-    "live": facts.seen(SeenPhase.LIVE),
-    "part": facts.seen(SeenPhase.LIVE, FIRST),
-    "filled": facts.seen(SeenPhase.FILLED, FIRST, SECOND),
-    "cancelled": facts.seen(SeenPhase.CANCELLED, FIRST),
-    "expired": facts.seen(SeenPhase.EXPIRED),
-    "rejected": facts.seen(SeenPhase.REJECTED),
-    "word": facts.seen(SeenPhase.UNREADABLE, word="Enchanted"),
-    "mark": facts.seen(SeenPhase.LIVE, tiger="t-8", mark=f"{facts.LEDGER_ID}.ord-not-here"),
-    "mismatch": facts.seen(SeenPhase.LIVE, tiger="t-8", side=Side.SELL, listings=3),
-    "early": facts.absent(seconds=24),
-    "late": facts.absent(seconds=24.001),
-    "halt": facts.halt(),
-    "resume": facts.resume(),
-    "round": facts.round_completed(),
-    "gap": facts.gap_noticed(),
-    "undone": facts.taken_back(),
-    "unread": facts.unread(),
+    "live": core_items.seen(SeenPhase.LIVE),
+    "part": core_items.seen(SeenPhase.LIVE, FIRST),
+    "filled": core_items.seen(SeenPhase.FILLED, FIRST, SECOND),
+    "cancelled": core_items.seen(SeenPhase.CANCELLED, FIRST),
+    "expired": core_items.seen(SeenPhase.EXPIRED),
+    "rejected": core_items.seen(SeenPhase.REJECTED),
+    "word": core_items.seen(SeenPhase.UNREADABLE, word="Enchanted"),
+    "mark": core_items.seen(SeenPhase.LIVE, tiger="t-8", mark=f"{facts.LEDGER_ID}.ord-not-here"),
+    "mismatch": core_items.seen(SeenPhase.LIVE, tiger="t-8", side=Side.SELL, listings=3),
+    "early": core_items.absent(seconds=24),
+    "late": core_items.absent(seconds=24.001),
+    "halt": core_items.halt(),
+    "resume": core_items.resume(),
+    "round": core_items.round_completed(),
+    "gap": core_items.gap_noticed(),
+    "undone": core_items.taken_back(),
+    "unread": core_items.unread(),
 }
 
 
@@ -218,7 +220,7 @@ def test_items_of_the_table_cover_every_outcome_and_every_word_of_a_listing() ->
     taken = list(ITEMS.values())
     assert {i.outcome for i in taken if isinstance(i, items.PlaceAnswered)} == set(Outcome)
     assert {i.outcome for i in taken if isinstance(i, items.CancelAnswered)} == set(Outcome)
-    assert {i.phase for i in taken if isinstance(i, items.OrderSeen)} == set(SeenPhase)
+    assert {i.phase for i in taken if isinstance(i, readings.OrderSeen)} == set(SeenPhase)
 
 
 def test_words_of_the_table_are_facts_of_the_ledger() -> None:

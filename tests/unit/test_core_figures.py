@@ -7,13 +7,14 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from core import events, items
+from core import account_events, events, items, readings
 from core.commands import AdoptPosition
-from core.items import SeenPhase
 from core.money import Money
+from core.readings import SeenPhase
 from core.refusals import Refusal
 from core.terms import OptionLeg, OptionRight, OrderSpec, SecurityType, Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit.test_core_modify_table import settle
 
 QUIET: Final = facts.TIMING.quiet_reads_min
@@ -29,14 +30,14 @@ CALL: Final = replace(
 
 
 def positions_seen(
-    *figures: events.PositionFigure, quiet_reads: int = QUIET
-) -> items.PositionsSeen:
-    return items.PositionsSeen(positions=figures, observed_at=facts.NOW, quiet_reads=quiet_reads)
+    *figures: account_events.PositionFigure, quiet_reads: int = QUIET
+) -> readings.PositionsSeen:
+    return readings.PositionsSeen(positions=figures, observed_at=facts.NOW, quiet_reads=quiet_reads)
 
 
-def balances_seen(quiet_reads: int = QUIET, **cash: str) -> items.BalancesSeen:
+def balances_seen(quiet_reads: int = QUIET, **cash: str) -> readings.BalancesSeen:
     figures = facts.balances(**cash).cash
-    return items.BalancesSeen(
+    return readings.BalancesSeen(
         currency="USD",
         net_liquidation=None,
         buying_power=None,
@@ -61,7 +62,7 @@ def held(quantity: str, *, cash: str = "1000", terms: OrderSpec | None = None) -
 
 
 def adopt(break_id: str, command_id: str = "cmd-adopt") -> items.CommandItem:
-    return facts.command(AdoptPosition(break_id=break_id), command_id, principal="ann")
+    return core_items.command(AdoptPosition(break_id=break_id), command_id, principal="ann")
 
 
 def broken(desk: facts.TestDesk) -> str:
@@ -72,7 +73,11 @@ def broken(desk: facts.TestDesk) -> str:
 
 def breaks(found: list[events.Event]) -> list[tuple[Decimal, Decimal]]:
     """Return expected and observed of the breaks among some events."""
-    return [(e.expected, e.observed) for e in found if isinstance(e, events.AccountPositionBreak)]
+    return [
+        (e.expected, e.observed)
+        for e in found
+        if isinstance(e, account_events.AccountPositionBreak)
+    ]
 
 
 # --- positions -----------------------------------------------------------------------------
@@ -89,24 +94,24 @@ def test_difference_is_a_break_after_quiet_readings_and_is_told_once() -> None:
 
 def test_recorded_fill_explains_the_position() -> None:
     desk = held("20")
-    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    desk.settle(core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40")))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="60")))) == []
 
 
 def test_fill_of_an_order_from_elsewhere_explains_the_position_too() -> None:
     desk = held("100")
     sale = replace(
-        facts.external(quantity="30"), phase=SeenPhase.FILLED, filled_quantity=Decimal(30)
+        core_items.external(quantity="30"), phase=SeenPhase.FILLED, filled_quantity=Decimal(30)
     )
-    desk.settle(replace(sale, executions=(facts.execution("e9", "30"),)))
+    desk.settle(replace(sale, executions=(core_items.execution("e9", "30"),)))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="70")))) == []
 
 
 def test_fills_that_the_broker_told_of_and_did_not_list_yet_are_waited_for() -> None:
     desk = held("20")
-    desk.settle(facts.seen(SeenPhase.LIVE, filled="40"))
+    desk.settle(core_items.seen(SeenPhase.LIVE, filled="40"))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="60")))) == []
-    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    desk.settle(core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40")))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="61")))) == [
         (Decimal(60), Decimal(61))
     ]
@@ -117,7 +122,9 @@ def test_break_that_agrees_again_is_over_and_the_next_is_another() -> None:
     settle(desk, positions_seen(facts.figure(quantity="12")))
     first = broken(desk)
     (_, agreed) = settle(desk, positions_seen(facts.figure(quantity="20"), quiet_reads=1))
-    assert agreed == events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal(20))
+    assert agreed == account_events.AccountPositionAgreed(
+        symbol="AAPL", market="US", quantity=Decimal(20)
+    )
     settle(desk, positions_seen(facts.figure(quantity="12")))
     assert broken(desk) != first
 
@@ -127,11 +134,11 @@ def test_break_is_over_though_nothing_is_held_any_more() -> None:
     settle(desk, positions_seen())
     # The sale that explains it was in a listing that came late.
     sale = replace(
-        facts.external(quantity="20"), phase=SeenPhase.FILLED, filled_quantity=Decimal(20)
+        core_items.external(quantity="20"), phase=SeenPhase.FILLED, filled_quantity=Decimal(20)
     )
-    desk.settle(replace(sale, executions=(facts.execution("e9", "20"),)))
+    desk.settle(replace(sale, executions=(core_items.execution("e9", "20"),)))
     found = settle(desk, positions_seen())
-    agreed = events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal(0))
+    agreed = account_events.AccountPositionAgreed(symbol="AAPL", market="US", quantity=Decimal(0))
     assert agreed in found
     assert list(desk.state.breaks.values()) == []
 
@@ -150,7 +157,7 @@ def test_broken_position_stops_openings_of_its_symbol_and_no_other() -> None:
         ("d", facts.spec(symbol="MSFT"), True),
     ):
         desk.store(facts.previewed(name, terms))
-        event = desk.when(facts.submit(name, number=f"80{ord(name)}"))
+        event = desk.when(core_items.submit(name, number=f"80{ord(name)}"))
         assert isinstance(event, events.OrderSubmissionStarted) == is_sent, name
         if isinstance(event, events.OrderRefused):
             assert event.code is Refusal.POSITION_BROKEN
@@ -158,8 +165,8 @@ def test_broken_position_stops_openings_of_its_symbol_and_no_other() -> None:
 
 def test_option_that_is_gone_stops_its_stock_and_combinations_of_it() -> None:
     desk = held("0", terms=CALL)
-    fill = facts.execution("e1", "2")
-    desk.settle(replace(facts.listed(CALL), executions=(fill,), filled_quantity=Decimal(2)))
+    fill = core_items.execution("e1", "2")
+    desk.settle(replace(core_items.listed(CALL), executions=(fill,), filled_quantity=Decimal(2)))
     assert desk.state.expected.get("AAPL261218C230@US") == 2
     settle(desk, positions_seen())
     spread = replace(
@@ -182,10 +189,10 @@ def test_adopted_figure_is_what_later_fills_start_from() -> None:
     desk = held("20")
     settle(desk, positions_seen(facts.figure(quantity="12")))
     adopted = desk.when(adopt(broken(desk)))
-    assert isinstance(adopted, events.AccountPositionAdopted)
+    assert isinstance(adopted, account_events.AccountPositionAdopted)
     assert (adopted.person, adopted.quantity) == ("ann", Decimal(12))
     assert len(desk.state.breaks) == 0
-    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    desk.settle(core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40")))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="52")))) == []
 
 
@@ -193,10 +200,10 @@ def test_fill_after_the_break_leaves_what_cannot_be_explained_as_it_was() -> Non
     desk = held("20")
     settle(desk, positions_seen(facts.figure(quantity="12")))
     name = broken(desk)
-    desk.settle(facts.seen(SeenPhase.LIVE, facts.execution("e1", "40")))
+    desk.settle(core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40")))
     assert breaks(settle(desk, positions_seen(facts.figure(quantity="52")))) == []
     adopted = desk.when(adopt(name))
-    assert isinstance(adopted, events.AccountPositionAdopted)
+    assert isinstance(adopted, account_events.AccountPositionAdopted)
     assert adopted.quantity == 52
     assert settle(desk, positions_seen(facts.figure(quantity="52"))) == []
 
@@ -213,7 +220,9 @@ def test_break_whose_position_has_changed_since_is_not_adopted() -> None:
     assert broken(desk) != old
     late = desk.when(adopt(old, "cmd-adopt-2"))
     assert isinstance(late, events.OrderRefused)
-    assert isinstance(desk.when(adopt(broken(desk), "cmd-adopt-3")), events.AccountPositionAdopted)
+    assert isinstance(
+        desk.when(adopt(broken(desk), "cmd-adopt-3")), account_events.AccountPositionAdopted
+    )
 
 
 def test_break_that_is_over_is_not_adopted() -> None:
@@ -239,20 +248,20 @@ def cash_breaks(found: list[events.Event]) -> list[tuple[str, Decimal, Decimal]]
     return [
         (e.observed.currency, e.expected.amount, e.observed.amount)
         for e in found
-        if isinstance(e, events.AccountCashBreak)
+        if isinstance(e, account_events.AccountCashBreak)
     ]
 
 
 def bought(desk: facts.TestDesk, *, charges: str | None = None) -> None:
     """Have order 1 fill 40 at 10.50."""
-    seen = facts.seen(SeenPhase.LIVE, facts.execution("e1", "40"))
+    seen = core_items.seen(SeenPhase.LIVE, core_items.execution("e1", "40"))
     desk.settle(replace(seen, charges=None if charges is None else Decimal(charges)))
 
 
 def test_first_balances_are_no_break() -> None:
     desk = facts.TestDesk(*facts.ready(facts.positions()))
     (observed,) = settle(desk, balances_seen(USD="1000"))
-    assert isinstance(observed, events.AccountBalancesObserved)
+    assert isinstance(observed, account_events.AccountBalancesObserved)
 
 
 def test_fill_and_its_fees_explain_the_cash() -> None:
@@ -282,10 +291,10 @@ def test_rounding_is_no_break_however_often_it_comes() -> None:
     desk, cash = held("0"), Decimal(1000)
     for number in range(1, 40):
         desk.settle(
-            facts.seen(
+            core_items.seen(
                 SeenPhase.LIVE,
                 replace(
-                    facts.execution(f"e{number}", "3"),
+                    core_items.execution(f"e{number}", "3"),
                     price=Money(amount=Decimal("0.33333"), currency="USD"),
                 ),
                 quantity="200",
@@ -312,16 +321,18 @@ def test_currency_that_comes_new_is_held_against_its_fills() -> None:
 
 def test_option_is_paid_by_its_multiplier() -> None:
     desk = held("0", terms=CALL)
-    fill = replace(facts.execution("e1", "2"), price=Money(amount=Decimal("3.00"), currency="USD"))
-    desk.settle(replace(facts.listed(CALL), executions=(fill,), filled_quantity=Decimal(2)))
+    fill = replace(
+        core_items.execution("e1", "2"), price=Money(amount=Decimal("3.00"), currency="USD")
+    )
+    desk.settle(replace(core_items.listed(CALL), executions=(fill,), filled_quantity=Decimal(2)))
     assert cash_breaks(settle(desk, balances_seen(USD="400"))) == []
 
 
 def test_future_is_not_paid_by_its_price_nor_its_fees_from_the_cash_that_is_read() -> None:
     future = replace(facts.spec(quantity="1"), security=SecurityType.FUTURE, multiplier=Decimal(50))
     desk = held("0", terms=future)
-    fill = facts.execution("e1", "1")
-    row = replace(facts.listed(future), executions=(fill,), filled_quantity=Decimal(1))
+    fill = core_items.execution("e1", "1")
+    row = replace(core_items.listed(future), executions=(fill,), filled_quantity=Decimal(1))
     desk.settle(replace(row, charges=Decimal("2.05")))
     assert desk.state.orders[facts.order_id_of()].charges == Decimal("2.05")
     assert cash_breaks(settle(desk, balances_seen(USD="1000"))) == []
@@ -346,7 +357,7 @@ def test_combination_with_the_stock_itself_pays_each_leg_by_its_own_unit() -> No
     )
     desk = held("0", terms=terms, cash="20000")
     legs = (
-        items.ExecutionSeen(
+        readings.ExecutionSeen(
             execution_id=execution_id,
             quantity=Decimal(quantity),
             price=Money(amount=Decimal(price), currency="USD"),
@@ -359,7 +370,7 @@ def test_combination_with_the_stock_itself_pays_each_leg_by_its_own_unit() -> No
             ("e2", "1", "2", "AAPL261218C230", Side.SELL),
         )
     )
-    row = facts.listed(terms, SeenPhase.FILLED)
+    row = core_items.listed(terms, SeenPhase.FILLED)
     desk.settle(replace(row, executions=tuple(legs), filled_quantity=Decimal(1)))
     assert desk.state.orders[facts.order_id_of()].recorded_quantity == 1
     assert cash_breaks(settle(desk, balances_seen(USD="10200"))) == []
@@ -374,9 +385,9 @@ def test_expected_cash_survives_a_replay_and_fills_that_came_while_no_worker_ran
     settle(desk, balances_seen(USD="578.01"))
     successor = facts.TestDesk(*desk.line)
     assert successor.state.cash_expected == desk.state.cash_expected
-    successor.store(events.AccountWorkerStarted(run_id="run-2"))
-    fills = (facts.execution("e1", "40"), facts.execution("e2", "60"))
-    row = replace(facts.seen(SeenPhase.FILLED, *fills), charges=Decimal("3.50"))
+    successor.store(account_events.AccountWorkerStarted(run_id="run-2"))
+    fills = (core_items.execution("e1", "40"), core_items.execution("e2", "60"))
+    row = replace(core_items.seen(SeenPhase.FILLED, *fills), charges=Decimal("3.50"))
     successor.settle(row)
     # 1000 - 100 x 10.50 - 3.50
     assert cash_breaks(settle(successor, balances_seen(USD="-53.50"))) == []

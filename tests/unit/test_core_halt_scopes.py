@@ -6,15 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from core import events, items
+from core import account_events, events, items
 from core.account_state import AccountState
 from core.cancelling import must_cancel_unread, must_not_rest
 from core.commands import HaltTrading
 from core.halting import wants_strangers_cancelled
-from core.items import SeenPhase
+from core.readings import SeenPhase
 from projections.entries import AccountEntry
 from projections.fold import changed_order_id, fold
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 _SYMBOLS: Final = ("AAPL", "MSFT")
 _SCOPES: Final = ("", *_SYMBOLS)
@@ -22,16 +23,16 @@ _UNREAD: Final = "unread-9"
 
 
 def model_halts(symbol: str, command_id: str = "cmd-model") -> items.CommandItem:
-    return facts.command(HaltTrading(symbol=symbol, reason="because"), command_id)
+    return core_items.command(HaltTrading(symbol=symbol, reason="because"), command_id)
 
 
 def verify(desk: facts.TestDesk, *open_symbols: str) -> list[events.Event]:
-    return desk.settle(facts.round_of_open(*open_symbols, after_n=len(desk.line)))
+    return desk.settle(core_items.round_of_open(*open_symbols, after_n=len(desk.line)))
 
 
 def halted(scope: str, *, is_verified: bool = True) -> facts.TestDesk:
     desk = facts.TestDesk(*facts.ready())
-    desk.when(facts.halt(scope))
+    desk.when(core_items.halt(scope))
     if is_verified:
         verify(desk)
     assert (scope in desk.state.unverified_halts) is not is_verified
@@ -39,14 +40,14 @@ def halted(scope: str, *, is_verified: bool = True) -> facts.TestDesk:
 
 
 def by_phone(desk: facts.TestDesk, tiger: str = "77", symbol: str = "AAPL") -> str:
-    desk.settle(facts.external(tiger=tiger, symbol=symbol))
+    desk.settle(core_items.external(tiger=tiger, symbol=symbol))
     order_id = desk.state.by_tiger_id.get(tiger)
     assert order_id is not None
     return order_id
 
 
 def cancelled(desk: facts.TestDesk, tiger: str, symbol: str = "AAPL") -> None:
-    row = facts.external(tiger=tiger, symbol=symbol)
+    row = core_items.external(tiger=tiger, symbol=symbol)
     assert desk.settle(replace(row, phase=SeenPhase.CANCELLED))
 
 
@@ -66,14 +67,14 @@ def test_models_halt_of_a_symbol_under_a_halt_of_the_account_undoes_no_deed() ->
     stop = by_phone(desk)
     assert rests(desk, stop)
     event = desk.when(model_halts("AAPL"))
-    assert isinstance(event, events.AccountHalted)
+    assert isinstance(event, account_events.AccountHalted)
     assert not event.is_repeated
     assert rests(desk, stop)
     assert rests(desk, by_phone(desk, "78"))
     assert not cancels_unread(desk, "AAPL")
     assert "AAPL" not in desk.state.unverified_halts
     # It stands by itself all the same, and is as verified as the account's was.
-    desk.when(facts.resume(shown_n=len(desk.line)))
+    desk.when(core_items.resume(shown_n=len(desk.line)))
     assert desk.state.halts("AAPL")
     assert rests(desk, stop)
 
@@ -81,7 +82,7 @@ def test_models_halt_of_a_symbol_under_a_halt_of_the_account_undoes_no_deed() ->
 def test_persons_halt_of_a_symbol_under_a_halt_of_the_account_is_a_new_one() -> None:
     desk = halted("")
     stop, other = by_phone(desk), by_phone(desk, "78", "MSFT")
-    desk.when(facts.halt("AAPL", command_id="again"))
+    desk.when(core_items.halt("AAPL", command_id="again"))
     assert not rests(desk, stop)
     assert rests(desk, other)
 
@@ -94,19 +95,19 @@ def test_models_halt_of_a_symbol_under_a_halt_that_is_not_verified_waits_for_the
     assert not rests(desk, open_then)
     # Whatever is lifted of the two, the other wants it cancelled.
     lifted = facts.TestDesk(*desk.line)
-    lifted.when(facts.resume(shown_n=len(lifted.line)))
+    lifted.when(core_items.resume(shown_n=len(lifted.line)))
     assert not rests(lifted, open_then)
     lifted = facts.TestDesk(*desk.line)
-    lifted.when(facts.resume("AAPL", shown_n=len(lifted.line)))
+    lifted.when(core_items.resume("AAPL", shown_n=len(lifted.line)))
     assert not rests(lifted, open_then)
     # A round that began between the two halts verifies both at once.
     cancelled(desk, "77")
-    later = facts.round_of_open(after_n=halted_n)
-    assert isinstance(desk.when(later), events.AccountHaltVerified)
+    later = core_items.round_of_open(after_n=halted_n)
+    assert isinstance(desk.when(later), account_events.AccountHaltVerified)
     closing = by_phone(desk, "78")
     assert rests(desk, closing)
     cancelled(desk, "78")
-    assert isinstance(desk.when(later), events.AccountHaltVerified)
+    assert isinstance(desk.when(later), account_events.AccountHaltVerified)
     assert len(desk.state.unverified_halts) == 0
 
 
@@ -117,7 +118,7 @@ def test_models_halt_of_the_account_undoes_no_deed_under_the_halt_of_a_symbol() 
     desk = halted("AAPL")
     stop, other = by_phone(desk), by_phone(desk, "78", "MSFT")
     event = desk.when(model_halts(""))
-    assert isinstance(event, events.AccountHalted)
+    assert isinstance(event, account_events.AccountHalted)
     assert not event.is_repeated
     assert event.spares == ("AAPL",)
     assert rests(desk, stop)
@@ -127,14 +128,14 @@ def test_models_halt_of_the_account_undoes_no_deed_under_the_halt_of_a_symbol() 
     assert cancels_unread(desk, "MSFT")
     assert cancels_unread(desk, "")
     # Nor when the person has lifted what stood over the deed.
-    desk.when(facts.resume("AAPL", shown_n=len(desk.line)))
+    desk.when(core_items.resume("AAPL", shown_n=len(desk.line)))
     assert rests(desk, stop)
 
 
 def test_persons_halt_of_the_account_over_the_halt_of_a_symbol_is_a_new_one() -> None:
     desk = halted("AAPL")
     stop = by_phone(desk)
-    desk.when(facts.halt(command_id="again"))
+    desk.when(core_items.halt(command_id="again"))
     assert not rests(desk, stop)
 
 
@@ -146,7 +147,7 @@ def test_models_halt_of_the_account_is_verified_beside_a_persons_deed() -> None:
     assert verify(desk, "AAPL", "MSFT") == []
     assert not rests(desk, other)
     cancelled(desk, "78", "MSFT")
-    assert [type(event) for event in verify(desk, "AAPL")] == [events.AccountHaltVerified]
+    assert [type(event) for event in verify(desk, "AAPL")] == [account_events.AccountHaltVerified]
     assert "" not in desk.state.unverified_halts
     assert rests(desk, by_phone(desk, "79", "MSFT"))
 
@@ -164,7 +165,7 @@ def test_models_halt_of_the_account_takes_over_from_a_symbols_that_is_lifted_unv
     desk = halted("AAPL", is_verified=False)
     open_then = by_phone(desk)
     desk.when(model_halts(""))
-    desk.when(facts.resume("AAPL", shown_n=len(desk.line)))
+    desk.when(core_items.resume("AAPL", shown_n=len(desk.line)))
     assert not rests(desk, open_then)
 
 
@@ -181,11 +182,11 @@ def step_of(desk: facts.TestDesk, kind: str, scope: str) -> None:
     id_ = f"{kind}-{len(desk.line)}"
     match kind:
         case "person":
-            desk.when(facts.halt(scope, command_id=id_))
+            desk.when(core_items.halt(scope, command_id=id_))
         case "model":
             desk.when(model_halts(scope, id_))
         case "resume":
-            desk.when(facts.resume(scope, command_id=id_, shown_n=len(desk.line)))
+            desk.when(core_items.resume(scope, command_id=id_, shown_n=len(desk.line)))
         case "round":
             verify(desk)
         case "busy round":

@@ -9,6 +9,7 @@ from core.modifying import objection_to
 from core.refusals import NEXT_STEP, Refusal
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 ORDER = facts.order_id_of()
 CHANGE = ModifyOrder(order_id="", quantity=None, limit_price="1", reason="because")
@@ -24,7 +25,7 @@ def a_desk() -> facts.TestDesk:
 
 def listed(desk: facts.TestDesk, tiger: str, *, parent: str = "") -> str:
     """Have a listing show an order without our mark, and return its id."""
-    seen = facts.external(tiger=tiger, side=Side.SELL)
+    seen = core_items.external(tiger=tiger, side=Side.SELL)
     desk.settle(replace(seen, parent_tiger_id=parent))
     order_id = desk.state.by_tiger_id.get(tiger)
     assert order_id is not None
@@ -56,6 +57,6 @@ def test_a_leg_of_ours_is_cancelled_like_any_order() -> None:
     desk = a_desk()
     leg = listed(desk, "78", parent="9")
     command = CancelOrder(order_id=leg)
-    wish = decide_cancel(desk.state, facts.cancel(leg), command)
+    wish = decide_cancel(desk.state, core_items.cancel(leg), command)
     assert isinstance(wish, events.OrderCancelStarted)
     assert (wish.order_id, wish.tiger_order_id) == (leg, "78")

@@ -8,45 +8,47 @@ from core import events, items
 from core.codec import EVENT_CLASSES, type_name
 from core.commands import CancelOrders
 from core.desk import is_taken_again, waits, wants_reads
-from core.items import Outcome, SeenPhase
+from core.items import Outcome
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order
+from core.readings import SeenPhase
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit import desk_cases, modify_cases
 from tests.unit.desk_cases import Case
 from tests.unit.modify_rows import NEW, ORDER, desk_at
 
-FIRST: Final = facts.execution("e1", "40")
-SECOND: Final = facts.execution("e2", "60")
+FIRST: Final = core_items.execution("e1", "40")
+SECOND: Final = core_items.execution("e2", "60")
 FINAL: Final = {"filled", "cancelled", "expired", "rejected"}
 PHASES: Final = {"accepted", "working", "unknown_id", "not_found_id", "released_id", *FINAL}
 WAITED_FOR: Final = PENDING_MODIFIES - {ModifyPhase.STARTED}
-WISH: Final = facts.modify_command("cmd-late", limit_price="12.00")
+WISH: Final = core_items.modify_command("cmd-late", limit_price="12.00")
 
 ITEMS: Final[dict[str, items.Item]] = {
     "wish": WISH,
-    "price": facts.modify_prepared(WISH),
-    "cancel": facts.cancel(ORDER, "cmd-late-cancel"),
-    "many": facts.command(CancelOrders(symbol="AAPL", side=None), "cmd-many"),
-    "other": facts.submit("2", number="902"),
-    "release": facts.release(ORDER),
-    "m-done": facts.modify_answered(Outcome.DONE),
-    "m-no": facts.modify_answered(Outcome.REFUSED, code=1200),
-    "m-unsent": facts.modify_answered(Outcome.NOT_SENT),
-    "m-doubt": facts.modify_answered(Outcome.UNKNOWN),
-    "c-done": facts.cancel_answered(Outcome.DONE),
-    "c-no": facts.cancel_answered(Outcome.REFUSED),
-    "c-unsent": facts.cancel_answered(Outcome.NOT_SENT),
-    "c-doubt": facts.cancel_answered(Outcome.UNKNOWN),
+    "price": core_items.modify_prepared(WISH),
+    "cancel": core_items.cancel(ORDER, "cmd-late-cancel"),
+    "many": core_items.command(CancelOrders(symbol="AAPL", side=None), "cmd-many"),
+    "other": core_items.submit("2", number="902"),
+    "release": core_items.release(ORDER),
+    "m-done": core_items.modify_answered(Outcome.DONE),
+    "m-no": core_items.modify_answered(Outcome.REFUSED, code=1200),
+    "m-unsent": core_items.modify_answered(Outcome.NOT_SENT),
+    "m-doubt": core_items.modify_answered(Outcome.UNKNOWN),
+    "c-done": core_items.cancel_answered(Outcome.DONE),
+    "c-no": core_items.cancel_answered(Outcome.REFUSED),
+    "c-unsent": core_items.cancel_answered(Outcome.NOT_SENT),
+    "c-doubt": core_items.cancel_answered(Outcome.UNKNOWN),
     "abandoned": items.ActAbandoned(order_id=ORDER),
-    "old": facts.seen(),
-    "new": facts.seen(limit_price=NEW),
-    "odd": facts.seen(limit_price="13.00"),
-    "part": facts.seen(SeenPhase.LIVE, FIRST),
-    "filled": facts.seen(SeenPhase.FILLED, FIRST, SECOND, limit_price=NEW),
-    "cancelled": facts.seen(SeenPhase.CANCELLED, FIRST),
-    "lost": facts.absent(seconds=24.001),
-    "early": facts.not_shown(seconds=24),
-    "late": facts.not_shown(seconds=24.001),
+    "old": core_items.seen(),
+    "new": core_items.seen(limit_price=NEW),
+    "odd": core_items.seen(limit_price="13.00"),
+    "part": core_items.seen(SeenPhase.LIVE, FIRST),
+    "filled": core_items.seen(SeenPhase.FILLED, FIRST, SECOND, limit_price=NEW),
+    "cancelled": core_items.seen(SeenPhase.CANCELLED, FIRST),
+    "lost": core_items.absent(seconds=24.001),
+    "early": core_items.not_shown(seconds=24),
+    "late": core_items.not_shown(seconds=24.001),
 }
 
 

@@ -9,26 +9,29 @@ from msgspec.structs import replace
 from core import events, items
 from core.account_state import AccountState
 from core.desk import waits, wants_reads
-from core.items import Outcome, SeenPhase
+from core.items import Outcome
+from core.modes import Mode
 from core.orders import PENDING_MODIFIES, CancelPhase, ModifyPhase, Order
+from core.readings import SeenPhase
 from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import OrderSpec, OrderType, Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit.modify_rows import NEW, ORDER, desk_at
 
-FIRST: Final = facts.execution("e1", "40")
-WISH: Final = facts.modify_command("cmd-late", limit_price="12.00")
+FIRST: Final = core_items.execution("e1", "40")
+WISH: Final = core_items.modify_command("cmd-late", limit_price="12.00")
 
 # --- sent once -----------------------------------------------------------------------------
 
 
 def test_one_wish_whose_rules_were_read_twice_starts_one_change() -> None:
     desk = desk_at("working/none")
-    wish = facts.modify_command(limit_price=NEW)
-    assert isinstance(desk.when(facts.modify_prepared(wish)), events.OrderModifyStarted)
-    assert not waits(desk.state, facts.modify_prepared(wish))
-    assert desk.when(facts.modify_prepared(wish)) is None
+    wish = core_items.modify_command(limit_price=NEW)
+    assert isinstance(desk.when(core_items.modify_prepared(wish)), events.OrderModifyStarted)
+    assert not waits(desk.state, core_items.modify_prepared(wish))
+    assert desk.when(core_items.modify_prepared(wish)) is None
     assert not wants_reads(desk.state, wish)
     assert desk.when(wish) is None
 
@@ -36,21 +39,21 @@ def test_one_wish_whose_rules_were_read_twice_starts_one_change() -> None:
 @pytest.mark.parametrize("ending", ["replaced", "refused", "not_sent", "not_applied", "unknown"])
 def test_wish_delivered_again_after_its_end_changes_nothing(ending: str) -> None:
     desk = desk_at(f"working/{ending}")
-    again = facts.modify_command("cmd-modify", limit_price=NEW)
+    again = core_items.modify_command("cmd-modify", limit_price=NEW)
     assert not wants_reads(desk.state, again)
     assert desk.when(again) is None
-    assert desk.when(facts.modify_prepared(again)) is None
+    assert desk.when(core_items.modify_prepared(again)) is None
 
 
 def test_second_change_waits_for_the_first_and_never_brings_its_quantity_back() -> None:
     desk = desk_at("working/none")
-    first = facts.modify_prepared(facts.modify_command("cmd-1", quantity="70"))
-    second = facts.modify_prepared(facts.modify_command("cmd-2", limit_price=NEW))
+    first = core_items.modify_prepared(core_items.modify_command("cmd-1", quantity="70"))
+    second = core_items.modify_prepared(core_items.modify_command("cmd-2", limit_price=NEW))
     desk.when(first)
     assert waits(desk.state, second)
-    desk.when(facts.modify_answered(Outcome.DONE))
+    desk.when(core_items.modify_answered(Outcome.DONE))
     assert waits(desk.state, second)
-    desk.settle(facts.seen(quantity="70"))
+    desk.settle(core_items.seen(quantity="70"))
     assert not waits(desk.state, second)
     started = desk.when(second)
     assert isinstance(started, events.OrderModifyStarted)
@@ -60,12 +63,12 @@ def test_second_change_waits_for_the_first_and_never_brings_its_quantity_back() 
 def test_change_of_another_order_of_the_symbol_waits_while_one_is_being_sent() -> None:
     desk = desk_at("working/none")
     desk.store(facts.started("2", number="902"))
-    assert waits(desk.state, facts.modify_prepared(WISH))
+    assert waits(desk.state, core_items.modify_prepared(WISH))
 
 
 def test_change_says_until_when_it_may_be_sent_and_arrive() -> None:
     desk = desk_at("working/none")
-    started = desk.when(facts.modify_prepared(WISH), facts.context(5, clock_skew_s=-7.0))
+    started = desk.when(core_items.modify_prepared(WISH), facts.context(5, clock_skew_s=-7.0))
     assert isinstance(started, events.OrderModifyStarted)
     assert (started.send_by, started.arrives_by) == (facts.at(7), facts.at(36))
     assert (started.tiger_order_id, started.command_id) == ("t-1", "cmd-late")
@@ -114,19 +117,19 @@ def test_larger_of_old_and_new_counts_until_a_listing_decides(
 
 def test_smaller_size_counts_once_it_is_listed_and_the_old_one_if_it_is_not() -> None:
     desk = selling(to_quantity("10"), UNKNOWN)
-    desk.settle(facts.seen(side=Side.SELL, quantity="10"))
+    desk.settle(core_items.seen(side=Side.SELL, quantity="10"))
     assert sells(desk.state, "90")
     desk = selling(to_quantity("70"), UNKNOWN)
-    desk.when(facts.not_shown(seconds=25))
+    desk.when(core_items.not_shown(seconds=25))
     assert sells(desk.state, "60")
 
 
 @pytest.mark.parametrize(("wanted", "left"), [("30", "0"), ("20", "0"), ("35", "5")])
 def test_size_below_what_is_filled_counts_as_filled_alone(wanted: str, left: str) -> None:
     desk = selling()
-    part = facts.execution("e1", "30")
-    desk.settle(facts.seen(SeenPhase.LIVE, part, side=Side.SELL, quantity="40"))
-    desk.settle(facts.seen(SeenPhase.LIVE, side=Side.SELL, quantity=wanted, filled="30"))
+    part = core_items.execution("e1", "30")
+    desk.settle(core_items.seen(SeenPhase.LIVE, part, side=Side.SELL, quantity="40"))
+    desk.settle(core_items.seen(SeenPhase.LIVE, side=Side.SELL, quantity=wanted, filled="30"))
     assert desk.state.orders[ORDER].unsettled_quantity == Decimal(left)
 
 
@@ -135,13 +138,13 @@ def test_change_of_a_sale_is_held_against_the_position_without_its_own_old_size(
     order = desk.state.orders[ORDER]
     assert sells(desk.state, "100", instead_of=order)
     assert not sells(desk.state, "101", instead_of=order)
-    prepared = facts.modify_prepared(facts.modify_command(quantity="100"))
+    prepared = core_items.modify_prepared(core_items.modify_command(quantity="100"))
     assert isinstance(desk.when(prepared), events.OrderModifyStarted)
 
 
 def test_change_to_more_than_is_held_passes_no_freeze() -> None:
     desk = selling(facts.frozen())
-    refused = desk.when(facts.modify_prepared(facts.modify_command(quantity="101")))
+    refused = desk.when(core_items.modify_prepared(core_items.modify_command(quantity="101")))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.ACCOUNT_FROZEN
 
@@ -153,13 +156,13 @@ def test_change_to_more_than_is_held_passes_no_freeze() -> None:
         (facts.halted("AAPL"), Refusal.ACCOUNT_HALTED),
         (facts.stale(), Refusal.ACCOUNT_STALE),
         (facts.frozen(), Refusal.ACCOUNT_FROZEN),
-        (facts.opened(mode=events.Mode.READ_ONLY), Refusal.ACCOUNT_READ_ONLY),
+        (facts.opened(mode=Mode.READ_ONLY), Refusal.ACCOUNT_READ_ONLY),
     ],
 )
 def test_change_passes_no_shut_gate(shut: events.Event, code: Refusal) -> None:
     desk = desk_at("working/none")
     desk.store(shut)
-    refused = desk.when(facts.modify_prepared(WISH))
+    refused = desk.when(core_items.modify_prepared(WISH))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is code
 
@@ -189,8 +192,8 @@ def test_patch_that_does_not_fit_is_refused_by_the_name_of_its_field(
     patch: dict[str, Any], word: str
 ) -> None:
     desk = desk_at("working/none")
-    desk.settle(facts.seen(SeenPhase.LIVE, FIRST))
-    refused = desk.when(facts.modify_prepared(facts.modify_command(**patch)))
+    desk.settle(core_items.seen(SeenPhase.LIVE, FIRST))
+    refused = desk.when(core_items.modify_prepared(core_items.modify_command(**patch)))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.INVALID_TERMS
     assert word in refused.detail
@@ -229,28 +232,30 @@ def test_price_of_each_type_can_be_changed_and_is_replaced_when_it_is_listed(
     terms: OrderSpec, patch: dict[str, Any]
 ) -> None:
     desk = open_order(terms)
-    started = desk.when(facts.modify_prepared(facts.modify_command(**patch)))
+    started = desk.when(core_items.modify_prepared(core_items.modify_command(**patch)))
     assert isinstance(started, events.OrderModifyStarted)
     (name, value), *_ = patch.items()
     assert started.spec == replace(terms, **{name: Decimal(value)})
-    assert desk.settle(facts.listed(terms)) == []
-    (replaced,) = desk.settle(facts.listed(started.spec))
+    assert desk.settle(core_items.listed(terms)) == []
+    (replaced,) = desk.settle(core_items.listed(started.spec))
     assert isinstance(replaced, events.OrderReplaced)
     assert desk.state.orders[ORDER].spec == started.spec
 
 
 def test_order_by_amount_has_no_quantity_to_change() -> None:
     amount = replace(facts.spec(limit_price=None), quantity=Decimal(0), cash_amount=Decimal("500"))
-    refused = open_order(amount).when(facts.modify_prepared(facts.modify_command(quantity="5")))
+    refused = open_order(amount).when(
+        core_items.modify_prepared(core_items.modify_command(quantity="5"))
+    )
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.INVALID_TERMS
 
 
 def test_contract_that_the_broker_does_not_know_is_refused_and_an_unanswered_reading_too() -> None:
     desk = desk_at("working/none")
-    unknown = items.ModifyPrepared(item=facts.modify_command("cmd-a"), contract=None)
+    unknown = items.ModifyPrepared(item=core_items.modify_command("cmd-a"), contract=None)
     failed = items.ModifyPrepared(
-        item=facts.modify_command("cmd-b"), contract=None, failed="contracts"
+        item=core_items.modify_command("cmd-b"), contract=None, failed="contracts"
     )
     for item, code in ((unknown, Refusal.INVALID_TERMS), (failed, Refusal.BROKER_UNAVAILABLE)):
         refused = desk.when(item)
@@ -260,7 +265,7 @@ def test_contract_that_the_broker_does_not_know_is_refused_and_an_unanswered_rea
 
 def test_parked_change_past_its_expiry_is_refused() -> None:
     desk = desk_at("working/none")
-    refused = desk.when(facts.modify_prepared(WISH), facts.context(61))
+    refused = desk.when(core_items.modify_prepared(WISH), facts.context(61))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.COMMAND_EXPIRED
 
@@ -268,16 +273,16 @@ def test_parked_change_past_its_expiry_is_refused() -> None:
 @pytest.mark.parametrize(
     ("item", "code"),
     [
-        (facts.modify_command(order_id="ord-none"), Refusal.ORDER_UNKNOWN),
-        (facts.modify_command(order_id="ext"), Refusal.ORDER_NOT_OURS),
+        (core_items.modify_command(order_id="ord-none"), Refusal.ORDER_UNKNOWN),
+        (core_items.modify_command(order_id="ext"), Refusal.ORDER_NOT_OURS),
     ],
 )
 def test_order_that_is_not_ours_is_not_changed(item: items.CommandItem, code: Refusal) -> None:
     desk = desk_at("working/none")
-    desk.settle(facts.external())
+    desk.settle(core_items.external())
     outside = next(o.order_id for o in desk.state.orders.values() if o.is_external)
     if code is Refusal.ORDER_NOT_OURS:
-        item = facts.modify_command(order_id=outside, limit_price=NEW)
+        item = core_items.modify_command(order_id=outside, limit_price=NEW)
     assert not wants_reads(desk.state, item)
     refused = desk.when(item)
     assert isinstance(refused, events.OrderRefused)
@@ -290,7 +295,7 @@ def test_order_that_is_not_ours_is_not_changed(item: items.CommandItem, code: Re
 @pytest.mark.parametrize("outcome", list(Outcome))
 @pytest.mark.parametrize("row", ["working/replaced", "working/not_applied", "filled/not_applied"])
 def test_late_answer_takes_nothing_back(row: str, outcome: Outcome) -> None:
-    assert desk_at(row).when(facts.modify_answered(outcome)) is None
+    assert desk_at(row).when(core_items.modify_answered(outcome)) is None
 
 
 @pytest.mark.parametrize("ended", ["filled", "cancelled", "expired", "rejected"])
@@ -301,7 +306,7 @@ def test_answer_to_a_change_is_recorded_though_its_order_ended_before_it(
     desk = desk_at(f"{ended}/started")
     assert list(desk.state.begun_acts) == [ORDER]
     assert not desk.state.orders[ORDER].is_doubtful
-    assert desk.when(facts.modify_answered(outcome)) is not None
+    assert desk.when(core_items.modify_answered(outcome)) is not None
     order = desk.state.orders[ORDER]
     assert list(desk.state.begun_acts) == []
     assert (order.wanted, order.is_doubtful) == (None, False)
@@ -318,7 +323,7 @@ def test_an_end_that_a_restart_finds_unanswered_is_told_as_unknown_and_closes_no
 
 def test_change_that_arrives_after_it_was_called_not_applied_is_observed() -> None:
     desk = desk_at("working/not_applied")
-    (observed,) = desk.settle(facts.seen(limit_price=NEW))
+    (observed,) = desk.settle(core_items.seen(limit_price=NEW))
     assert isinstance(observed, events.OrderTermsObserved)
     order = desk.state.orders[ORDER]
     assert (order.spec.limit_price, order.wanted) == (Decimal(NEW), None)
@@ -327,22 +332,22 @@ def test_change_that_arrives_after_it_was_called_not_applied_is_observed() -> No
 def test_evidence_of_an_earlier_change_says_nothing_of_a_later_one() -> None:
     desk = desk_at("working/refused")
     desk.store(facts.modify_started(seconds=60, command_id="cmd-2", limit_price="12.00"))
-    assert desk.when(facts.not_shown(seconds=30)) is None
-    assert desk.when(facts.not_shown(seconds=90, listings=2)) is None
-    assert isinstance(desk.when(facts.not_shown(seconds=90)), events.OrderModifyNotApplied)
+    assert desk.when(core_items.not_shown(seconds=30)) is None
+    assert desk.when(core_items.not_shown(seconds=90, listings=2)) is None
+    assert isinstance(desk.when(core_items.not_shown(seconds=90)), events.OrderModifyNotApplied)
 
 
 def test_released_order_with_an_unknown_change_comes_back_on_the_terms_that_are_listed() -> None:
     desk = desk_at("released_id/unknown")
     assert desk.state.doubtful_of("AAPL") is None
-    found = [type(event) for event in desk.settle(facts.seen(limit_price=NEW))]
+    found = [type(event) for event in desk.settle(core_items.seen(limit_price=NEW))]
     assert found == [events.OrderAccepted, events.OrderReplaced, events.OrderWorking]
 
 
 def test_change_seen_while_its_cancel_is_under_way_leaves_the_cancel() -> None:
     desk = desk_at("unknown_id/unknown")
-    desk.when(facts.cancel())
-    desk.settle(facts.seen(limit_price=NEW))
+    desk.when(core_items.cancel())
+    desk.settle(core_items.seen(limit_price=NEW))
     order = desk.state.orders[ORDER]
     assert (order.modify, order.cancel) == (ModifyPhase.REPLACED, CancelPhase.STARTED)
 
@@ -357,22 +362,22 @@ def test_triggered_stop_that_is_listed_as_what_it_became_says_nothing(terms: Ord
     plain = replace(
         terms, order_type=became, stop_price=None, trailing_percent=None, trailing_amount=None
     )
-    assert desk.settle(facts.listed(plain)) == []
+    assert desk.settle(core_items.listed(plain)) == []
     assert desk.state.orders[ORDER].spec == terms
 
 
 def test_triggered_stop_limit_may_get_another_limit() -> None:
     desk = open_order(STOP_LIMIT)
     listed = facts.spec(limit_price="8.70")
-    assert len(desk.settle(facts.listed(listed))) == 1
+    assert len(desk.settle(core_items.listed(listed))) == 1
     assert desk.state.orders[ORDER].spec == replace(STOP_LIMIT, limit_price=Decimal("8.70"))
 
 
 def test_change_of_a_trigger_that_is_past_is_not_taken_for_done() -> None:
     desk = open_order(STOP)
-    desk.when(facts.modify_prepared(facts.modify_command(stop_price="9.10")))
-    assert desk.settle(facts.listed(facts.spec(limit_price=None))) == []
-    assert isinstance(desk.when(facts.not_shown(seconds=30)), events.OrderModifyNotApplied)
+    desk.when(core_items.modify_prepared(core_items.modify_command(stop_price="9.10")))
+    assert desk.settle(core_items.listed(facts.spec(limit_price=None))) == []
+    assert isinstance(desk.when(core_items.not_shown(seconds=30)), events.OrderModifyNotApplied)
 
 
 @pytest.mark.parametrize("order_type", [None, *OrderType])
@@ -382,7 +387,7 @@ def test_every_listing_comes_to_rest_whatever_its_words(
 ) -> None:
     for price in (None, "9.00"):
         desk = open_order(terms)
-        row = facts.seen(order_type=order_type, limit_price=price, quantity="90")
+        row = core_items.seen(order_type=order_type, limit_price=price, quantity="90")
         desk.settle(row)
         assert desk.state.orders[ORDER].spec.quantity == 90
         assert desk.settle(row) == []
@@ -394,13 +399,13 @@ def test_order_by_amount_stands_whatever_size_the_broker_makes_of_it(quantity: s
     desk = facts.TestDesk(
         *facts.ready(facts.previewed("1", amount)), facts.started(terms=amount), facts.unknown()
     )
-    row = facts.seen(quantity=quantity, limit_price=None, order_type=OrderType.MARKET)
+    row = core_items.seen(quantity=quantity, limit_price=None, order_type=OrderType.MARKET)
     accepted, working = desk.settle(row)
     assert (type(accepted), type(working)) == (events.OrderAccepted, events.OrderWorking)
     assert desk.settle(row) == []
-    end = facts.seen(
+    end = core_items.seen(
         SeenPhase.FILLED,
-        facts.execution("e1", "0.4"),
+        core_items.execution("e1", "0.4"),
         quantity=quantity,
         limit_price=None,
         order_type=OrderType.MARKET,

@@ -4,12 +4,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from core import codec, events, items
+from core import codec, events, items, preview_events
 from core.commands import SubmitOrder, submit_command_id
 from core.desk import waits
 from core.orders import Phase
 from core.refusals import Refusal
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 ANN, BOB = "own-ann", "own-bob"
 ANNS = replace(facts.previewed("1"), owner=ANN)
@@ -21,18 +22,20 @@ SENT = (
 
 def _submit(owner: str, preview: str = "1") -> items.CommandItem:
     command_id = submit_command_id(facts.ACCOUNT, f"prv-{preview}", owner)
-    return replace(facts.submit(preview, command_id=command_id), owner=owner)
+    return replace(core_items.submit(preview, command_id=command_id), owner=owner)
 
 
 def test_a_preview_is_recorded_for_who_asked_and_for_nobody_where_nobody_is_named() -> None:
     told: dict[str, object] = {}
     for owner in (ANN, ""):
-        item = replace(facts.preview_command(), owner=owner)
+        item = replace(core_items.preview_command(), owner=owner)
         desk = facts.TestDesk(*facts.ready())
         shown = desk.when(
-            items.PreviewAnswered(item=item, contract=facts.contract(), quote=None, estimate=None)
+            items.PreviewAnswered(
+                item=item, contract=core_items.contract(), quote=None, estimate=None
+            )
         )
-        assert isinstance(shown, events.OrderPreviewed)
+        assert isinstance(shown, preview_events.OrderPreviewed)
         told[owner] = shown.owner
     assert told == {ANN: ANN, "": msgspec.UNSET}
 
@@ -100,6 +103,8 @@ def test_a_preview_is_for_one_account() -> None:
     ids = {submit_command_id(account, "prv-1", ANN) for account in (facts.ACCOUNT, "paper-1")}
     assert len(ids) == 2
     other = facts.TestDesk(*facts.ready())
-    refused = other.when(replace(facts.command(SubmitOrder(preview_id="prv-1"), "c"), owner=ANN))
+    refused = other.when(
+        replace(core_items.command(SubmitOrder(preview_id="prv-1"), "c"), owner=ANN)
+    )
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.PREVIEW_UNKNOWN

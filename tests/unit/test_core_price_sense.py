@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from core import events, items
+from core import events, items, preview_events
 from core.commands import StopAsked
-from core.events import Check
+from core.preview_events import Check
 from core.price_sense import change_warnings, price_checks, price_warnings
 from core.refusals import Refusal
 from core.terms import (
@@ -23,9 +23,10 @@ from core.terms import (
     TakeProfit,
 )
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.gateway import order_spec
 
-QUOTE = facts.quote("229.71", "229.73", "229.72")
+QUOTE = core_items.quote("229.71", "229.73", "229.72")
 STOP: dict[str, Any] = {"order_type": OrderType.STOP, "limit_price": None}
 SELL: dict[str, Any] = {"side": Side.SELL}
 
@@ -114,7 +115,7 @@ def test_a_stop_on_the_wrong_side_says_what_it_would_do_and_what_to_use() -> Non
 
 
 def test_a_stop_inside_the_spread_is_a_warning_and_no_failed_check() -> None:
-    wide = facts.quote("1.00", "5.00", "3.00")
+    wide = core_items.quote("1.00", "5.00", "3.00")
     spec = _stop("2", **SELL)
     assert _failed(spec, wide) == []
     assert _warned(spec, wide)["stop_near"] == (
@@ -123,22 +124,24 @@ def test_a_stop_inside_the_spread_is_a_warning_and_no_failed_check() -> None:
     assert "stop_near" not in _warned(_stop("220", **SELL), QUOTE)
 
 
-@pytest.mark.parametrize("quote", [None, facts.quote(None, None, None), facts.quote("0", "0", "0")])
+@pytest.mark.parametrize(
+    "quote", [None, core_items.quote(None, None, None), core_items.quote("0", "0", "0")]
+)
 def test_without_a_price_no_stop_is_called_reached(quote: items.QuoteFacts | None) -> None:
     assert _failed(_stop("500", **SELL), quote) == []
 
 
 def test_one_price_that_is_known_is_enough_to_call_a_stop_reached() -> None:
-    assert _failed(_stop("500", **SELL), facts.quote(None, None, "229.72"))
-    assert _failed(_stop("500", **SELL), facts.quote("229.71", None, None))
+    assert _failed(_stop("500", **SELL), core_items.quote(None, None, "229.72"))
+    assert _failed(_stop("500", **SELL), core_items.quote("229.71", None, None))
     # What others ask says nothing of what a sale gets.
-    assert not _failed(_stop("500", **SELL), facts.quote(None, "229.73", None))
+    assert not _failed(_stop("500", **SELL), core_items.quote(None, "229.73", None))
 
 
 # What a login without a quote right is told, and a last trade of long ago that stands alone.
 LATE = [
-    replace(facts.quote(None, None, "229.72"), is_delayed=True, at=facts.at(-900)),
-    replace(facts.quote(None, None, "229.72"), at=facts.at(-900)),
+    replace(core_items.quote(None, None, "229.72"), is_delayed=True, at=facts.at(-900)),
+    replace(core_items.quote(None, None, "229.72"), at=facts.at(-900)),
 ]
 
 
@@ -159,11 +162,11 @@ def test_a_price_of_some_minutes_ago_refuses_nothing_and_says_how_old_it_is(
     assert _failed(spec, quote) == []
     assert "229.72, a price of 15 min ago: it may go at once" in _warned(spec, quote)[warned]
     # The same of now.
-    assert _failed(spec, facts.quote(None, None, "229.72"))
+    assert _failed(spec, core_items.quote(None, None, "229.72"))
 
 
 def test_an_old_trade_beside_a_side_of_now_still_decides() -> None:
-    quoted = replace(facts.quote("229.71", "229.73", "229.72"), at=facts.at(-900))
+    quoted = replace(core_items.quote("229.71", "229.73", "229.72"), at=facts.at(-900))
     assert _failed(_stop("500", **SELL), quoted)
     assert "stop_near" not in _warned(_stop("500", **SELL), quoted)
 
@@ -203,35 +206,35 @@ def test_exits_are_judged_by_the_limit_where_there_is_no_quote() -> None:
     assert _failed(_exits("210", "190", limit_price=Decimal(200)), None) == []
 
 
-def _previewed(item: items.CommandItem, quote: items.QuoteFacts) -> events.OrderPreviewed:
+def _previewed(item: items.CommandItem, quote: items.QuoteFacts) -> preview_events.OrderPreviewed:
     answer = items.PreviewAnswered(
-        item=item, contract=facts.contract(), quote=quote, estimate=facts.estimate()
+        item=item, contract=core_items.contract(), quote=quote, estimate=core_items.estimate()
     )
     event = facts.TestDesk(*facts.ready()).when(answer)
-    assert isinstance(event, events.OrderPreviewed)
+    assert isinstance(event, preview_events.OrderPreviewed)
     return event
 
 
 def test_a_preview_of_a_stop_that_is_reached_cannot_be_submitted_and_is_worth_the_market() -> None:
     desk = facts.TestDesk(*facts.ready())
-    item = facts.preview_command(
+    item = core_items.preview_command(
         side=Side.SELL, order_type=OrderType.STOP, limit_price=None, stop_price="500"
     )
     answer = items.PreviewAnswered(
-        item=item, contract=facts.contract(), quote=QUOTE, estimate=facts.estimate()
+        item=item, contract=core_items.contract(), quote=QUOTE, estimate=core_items.estimate()
     )
     shown = desk.when(answer)
-    assert isinstance(shown, events.OrderPreviewed)
+    assert isinstance(shown, preview_events.OrderPreviewed)
     assert [check.name for check in shown.checks if not check.passed] == ["stop_side"]
     assert shown.estimate is not None
     assert shown.estimate.notional.amount == Decimal("22971.00")
-    refused = desk.when(facts.submit(shown.preview_id.removeprefix("prv-")))
+    refused = desk.when(core_items.submit(shown.preview_id.removeprefix("prv-")))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.CHECK_FAILED
 
 
 def test_a_preview_with_inverted_exits_cannot_be_submitted() -> None:
-    item = facts.preview_command(
+    item = core_items.preview_command(
         limit_price="200", take_profit_price="100", stop_loss=StopAsked(stop_price="300")
     )
     failed = [check.name for check in _previewed(item, QUOTE).checks if not check.passed]
@@ -257,8 +260,8 @@ def _working(spec: OrderSpec) -> facts.TestDesk:
 
 
 def _changed(price: str) -> items.ModifyPrepared:
-    item = facts.modify_command(limit_price=None, stop_price=price)
-    return items.ModifyPrepared(item=item, contract=facts.contract(), quote=QUOTE)
+    item = core_items.modify_command(limit_price=None, stop_price=price)
+    return items.ModifyPrepared(item=item, contract=core_items.contract(), quote=QUOTE)
 
 
 def test_a_change_of_a_stop_to_where_the_market_is_already_is_refused() -> None:
@@ -277,13 +280,17 @@ def test_a_stop_is_moved_whatever_a_late_price_says(stop: str) -> None:
 
 def test_a_change_of_a_limit_is_judged_as_its_preview_is() -> None:
     def moved_to(limit: str, quote: items.QuoteFacts) -> events.Event | None:
-        item = facts.modify_command(limit_price=limit)
+        item = core_items.modify_command(limit_price=limit)
         desk = _working(_exits("250", "200", limit_price=Decimal(220)))
-        return desk.when(items.ModifyPrepared(item=item, contract=facts.contract(), quote=quote))
+        return desk.when(
+            items.ModifyPrepared(item=item, contract=core_items.contract(), quote=quote)
+        )
 
     # It would be bought at the market of 240, below its own profit.
-    assert isinstance(moved_to("260", facts.quote("239", "240", "240")), events.OrderModifyStarted)
-    refused = moved_to("260", facts.quote("254", "255", "255"))
+    assert isinstance(
+        moved_to("260", core_items.quote("239", "240", "240")), events.OrderModifyStarted
+    )
+    refused = moved_to("260", core_items.quote("254", "255", "255"))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.INVALID_TERMS
 
@@ -295,8 +302,8 @@ def test_a_triggered_stop_keeps_no_limit_from_being_changed() -> None:
         limit_price=Decimal(490),
         **SELL,
     )
-    item = facts.modify_command(limit_price="480")
-    change = items.ModifyPrepared(item=item, contract=facts.contract(), quote=QUOTE)
+    item = core_items.modify_command(limit_price="480")
+    change = items.ModifyPrepared(item=item, contract=core_items.contract(), quote=QUOTE)
     assert isinstance(_working(spec).when(change), events.OrderModifyStarted)
 
 
@@ -411,7 +418,7 @@ def test_a_price_far_from_the_market_is_warned_of(
 
 def test_without_a_quote_nothing_is_called_far() -> None:
     assert _warned(_limit("23000"), None) == {}
-    assert _warned(_limit("23000"), facts.quote(None, None, None)) == {}
+    assert _warned(_limit("23000"), core_items.quote(None, None, None)) == {}
 
 
 def test_a_combination_is_not_held_to_its_underlyings_quote() -> None:

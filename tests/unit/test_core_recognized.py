@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.tiger_worker import order_rows
-from core import events, items
+from core import events, items, readings
 from core.cancelling import is_from_elsewhere
 from core.commands import ModifyOrder
 from core.desk import waits
@@ -19,7 +19,8 @@ from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import Side, StopLoss
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_poison import ENOUGH, EXECUTION, PoisonRig
 from tests.unit.test_worker_odd_rows import (
     CALL_ROW,
@@ -91,14 +92,14 @@ def test_cancel_by_the_strangers_id_is_one_of_our_order() -> None:
     rig.read(order_row(**NAMELESS))
     rig.read(order_row())
     name = stranger_in(rig).order_id
-    rig.rig.take(facts.cancel(name, "c-1"))
+    rig.rig.take(core_items.cancel(name, "c-1"))
     assert rig.rig.stored()[-1] == "order.cancel_started"
     assert rig.state.orders[ORDER].cancel is CancelPhase.STARTED
     assert stranger_in(rig).cancel is CancelPhase.NONE
-    assert waits(rig.state, facts.cancel(name, "c-2"))
-    rig.rig.take(facts.cancel_answered(Outcome.UNKNOWN))
+    assert waits(rig.state, core_items.cancel(name, "c-2"))
+    rig.rig.take(core_items.cancel_answered(Outcome.UNKNOWN))
     # The same command again, as to a successor of a worker that died: it came to nothing.
-    rig.rig.take(facts.cancel(name, "c-1"))
+    rig.rig.take(core_items.cancel(name, "c-1"))
     assert rig.rig.stored()[-2:] == ["order.cancel_unknown", "order.cancel_started"]
 
 
@@ -117,7 +118,7 @@ def test_change_by_the_strangers_id_is_refused_and_names_our_order() -> None:
 def test_good_reply_after_a_row_without_names_is_not_lost_for_ever() -> None:
     rig = PoisonRig(facts.previewed(), facts.started())
     rig.read(order_row(**NAMELESS))
-    rig.rig.take(facts.placed(Outcome.DONE, tiger=TIGER))
+    rig.rig.take(core_items.placed(Outcome.DONE, tiger=TIGER))
     assert phase_of(rig) is Phase.UNKNOWN
     rig.read(order_row())
     assert_ours(rig, Phase.WORKING)
@@ -184,7 +185,7 @@ def test_fills_that_the_stranger_lost_are_fills_that_ours_lost() -> None:
     rig = doubtful()
     execution = {**EXECUTION, "filledQuantity": 40}
     rig.read(order_row(**NAMELESS, filledQuantity=40), executions=(execution,))
-    lost = items.FillsTakenBack(
+    lost = readings.FillsTakenBack(
         order_id=stranger_in(rig).order_id,
         filled_quantity=Decimal(0),
         listings=ENOUGH,
@@ -199,12 +200,17 @@ def test_fills_that_the_stranger_lost_are_fills_that_ours_lost() -> None:
     assert rig.state.orders[ORDER].has_lost_fills
 
 
-def with_stop_first_seen_under_the_stranger() -> tuple[PoisonRig, dict[str, Any]]:
+def with_stop() -> tuple[PoisonRig, dict[str, Any]]:
+    """Return a rig whose bracket was sent, reply lost, and the row of its stop without names."""
     spec = replace(facts.spec(), stop_loss=StopLoss(stop_price=Decimal(9)))
     rig = PoisonRig(facts.previewed("1", spec), facts.started("1", spec), facts.unknown())
     plain = order_row(action="SELL", orderType="STP", auxPrice=9, limitPrice=None)
     later = plain["openTime"] + 1
-    leg = {**plain, **NAMELESS, "id": 7, "parentId": int(TIGER), "openTime": later}
+    return rig, {**plain, **NAMELESS, "id": 7, "parentId": int(TIGER), "openTime": later}
+
+
+def with_stop_first_seen_under_the_stranger() -> tuple[PoisonRig, dict[str, Any]]:
+    rig, leg = with_stop()
     rig.read(order_row(**NAMELESS), leg)
     stranger = rig.state.by_tiger_id[TIGER]
     assert stranger != ORDER
@@ -239,6 +245,78 @@ def test_position_can_be_closed_after_a_leg_was_first_seen_under_the_stranger() 
     assert is_reducing(rig.state, facts.spec(side=Side.SELL))
 
 
+@pytest.mark.parametrize("half", [{"orderId": 0}, {"action": "??"}], ids=str)
+@pytest.mark.parametrize("end", [{}, {"status": "Cancelled"}], ids=["live", "over"])
+def test_leg_first_seen_while_its_parent_was_on_no_book_is_what_was_made_of_ours(
+    half: dict[str, object], end: dict[str, object]
+) -> None:
+    rig, leg = with_stop()
+    rig.read(order_row(**half), leg)
+    assert TIGER not in rig.state.by_tiger_id
+    assert is_from_elsewhere(rig.state, stop_of(rig))
+    # A round may read the leg's row before the desk has taken its parent's.
+    rig.read(order_row(), {**leg, **end})
+    for _ in range(2):
+        rig.read(order_row(), {**leg, **end})
+        assert stop_of(rig).parent_order_id == rig.state.by_tiger_id[TIGER] == ORDER
+        assert not is_from_elsewhere(rig.state, stop_of(rig))
+        assert rig.rig.stored().count("order.parent_observed") == 1
+        rig.restart()
+
+
+def test_our_own_leg_that_was_seen_too_early_does_not_rest_under_a_verified_halt() -> None:
+    rig, leg = with_stop()
+    rig.read(order_row(orderId=0), leg)
+    filled = order_row(status="Filled", filledQuantity=100)
+    execution = {**EXECUTION, "filledQuantity": 100}
+    rig.read(filled, {**leg, "status": "Cancelled"}, executions=(execution,))
+    rig.rig.take(core_items.halt())
+    for _ in range(2 * ENOUGH):
+        rig.read(filled, {**leg, "status": "Cancelled"}, executions=(execution,))
+    assert "" not in rig.state.unverified_halts
+    assert stop_of(rig).cancel is CancelPhase.NONE
+    # A cancel that the broker undid, or a listing that was late.
+    rig.read(filled, leg, executions=(execution,))
+    assert stop_of(rig).cancel is CancelPhase.STARTED
+
+
+def test_position_can_be_closed_after_a_leg_was_seen_before_its_parent() -> None:
+    rig, leg = with_stop()
+    rig.read(order_row(orderId=0), leg)
+    filled = order_row(status="Filled", filledQuantity=100)
+    execution = {**EXECUTION, "filledQuantity": 100}
+    for _ in range(2):
+        held = position_row(positionQty=100)
+        rig.read(filled, {**leg, "status": "Cancelled"}, executions=(execution,), positions=(held,))
+    rig.rig.take(core_items.resume("AAPL", shown_n=rig.rig.desk.n))
+    assert is_reducing(rig.state, facts.spec(side=Side.SELL))
+
+
+def test_rows_that_name_each_other_for_parents_make_no_ring() -> None:
+    desk = facts.TestDesk(*facts.ready())
+    first, second = core_items.external(tiger="21"), core_items.external(tiger="22")
+    for row, parent in ((first, "21"), (first, "22"), (second, "21"), (first, "22")):
+        desk.settle(replace(row, parent_tiger_id=parent))
+    found = [desk.state.orders[desk.state.by_tiger_id[id_]] for id_ in ("21", "22")]
+    assert [each.parent_order_id for each in found] == ["", found[0].order_id]
+    assert all(is_from_elsewhere(desk.state, each) for each in found)
+
+
+def test_stranger_is_hung_on_no_order_of_ours_that_is_not_found() -> None:
+    spec = replace(facts.spec(), or_stop=StopLoss(stop_price=Decimal(9)))
+    desk = facts.TestDesk(
+        *facts.ready(), facts.previewed("1", spec), facts.started("1", spec), facts.unknown()
+    )
+    desk.settle(core_items.external(tiger="21"))
+    marked = core_items.seen(tiger="21", number="7", side=Side.SELL)
+    desk.settle(marked)
+    stranger = desk.state.by_tiger_id["21"]
+    assert desk.state.orders[stranger].parent_order_id == ""
+    desk.settle(core_items.seen())
+    desk.settle(marked)
+    assert desk.state.orders[stranger].parent_order_id == ORDER
+
+
 def test_stranger_that_is_over_is_ours_and_over() -> None:
     rig = doubtful()
     rig.read(order_row(**NAMELESS, status="Cancelled"))
@@ -266,7 +344,7 @@ def test_answer_to_a_cancel_of_the_stranger_changes_nothing_of_ours() -> None:
     rig = doubtful()
     rig.read(order_row(**NAMELESS))
     stranger = stranger_in(rig).order_id
-    rig.rig.take(facts.cancel(stranger), name="cancel")
+    rig.rig.take(core_items.cancel(stranger), name="cancel")
     rig.read(order_row())
     rig.rig.take(
         items.CancelAnswered(order_id=stranger, outcome=Outcome.DONE, code=None, detail="")
@@ -278,7 +356,7 @@ def test_answer_to_a_cancel_of_the_stranger_changes_nothing_of_ours() -> None:
 
 def test_cancel_wished_in_doubt_is_asked_once_the_order_is_found() -> None:
     rig = doubtful()
-    rig.rig.take(facts.cancel(ORDER))
+    rig.rig.take(core_items.cancel(ORDER))
     rig.read(order_row(**NAMELESS))
     assert rig.rig.trace.of("cancel") == []
     rig.read(order_row())

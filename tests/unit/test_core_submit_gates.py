@@ -6,15 +6,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from core import events, items
+from core import account_events, events, items
 from core.context import CLOCK_SKEW_MAX_S
 from core.desk import waits, wants_reads
-from core.items import Outcome, SeenPhase
+from core.items import Outcome
+from core.modes import Environment, Mode
 from core.orders import Phase
+from core.readings import SeenPhase
 from core.refusals import NEXT_STEP, Refusal
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 BUY_1 = facts.previewed("1")
 SELL_1 = facts.previewed("1", facts.spec(side=Side.SELL))
@@ -30,10 +33,10 @@ def _refusal(event: events.Event | None) -> Refusal:
 
 def test_submit_of_a_good_preview_starts_exactly_the_order_that_was_shown() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    event = desk.when(facts.submit(number="901"), facts.context(10))
+    event = desk.when(core_items.submit(number="901"), facts.context(10))
     assert event == events.OrderSubmissionStarted(
         order_id=facts.order_id_of(),
-        command_id=facts.submit().command_id,
+        command_id=core_items.submit().command_id,
         preview_id="prv-1",
         spec=facts.spec(),
         reason="because",
@@ -46,7 +49,7 @@ def test_submit_of_a_good_preview_starts_exactly_the_order_that_was_shown() -> N
 
 def test_mark_begins_with_the_ledgers_id_and_names_the_order() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    event = desk.when(facts.submit())
+    event = desk.when(core_items.submit())
     assert isinstance(event, events.OrderSubmissionStarted)
     assert event.mark == f"{facts.LEDGER_ID}.{event.order_id}"
 
@@ -54,11 +57,11 @@ def test_mark_begins_with_the_ledgers_id_and_names_the_order() -> None:
 def _line(code: str) -> tuple[events.Event, ...]:
     """Return a line of events under which a submit of preview 1 is refused with `code`."""
     lines: dict[str, tuple[events.Event, ...]] = {
-        "read_only": facts.ready(BUY_1, mode=events.Mode.READ_ONLY),
+        "read_only": facts.ready(BUY_1, mode=Mode.READ_ONLY),
         "halted": facts.ready(BUY_1, facts.halted()),
         "halted_symbol": facts.ready(BUY_1, facts.halted("AAPL")),
         "never_reconciled": (facts.opened(), BUY_1),
-        "new_worker": facts.ready(BUY_1, events.AccountWorkerStarted(run_id="run-2")),
+        "new_worker": facts.ready(BUY_1, account_events.AccountWorkerStarted(run_id="run-2")),
         "stale": facts.ready(BUY_1, facts.stale()),
         "frozen": facts.ready(BUY_1, facts.frozen()),
         "unknown": facts.ready(BUY_1, facts.started("2"), facts.unknown("2")),
@@ -98,7 +101,7 @@ def _line(code: str) -> tuple[events.Event, ...]:
 def test_shut_gate_refuses_and_sends_nothing(line: str, code: Refusal) -> None:
     desk = facts.TestDesk(*_line(line))
     orders = len(desk.state.orders)
-    item = facts.submit(command_id="cmd-new", number="902")
+    item = core_items.submit(command_id="cmd-new", number="902")
     assert _refusal(desk.when(item)) is code
     assert len(desk.state.orders) == orders
     # The "no" is recorded: the same command delivered again decides to nothing.
@@ -107,12 +110,12 @@ def test_shut_gate_refuses_and_sends_nothing(line: str, code: Refusal) -> None:
 
 def test_account_that_was_never_opened_sends_nothing() -> None:
     desk = facts.TestDesk(BUY_1, facts.reconciled())
-    assert isinstance(desk.when(facts.submit()), events.OrderRefused)
+    assert isinstance(desk.when(core_items.submit()), events.OrderRefused)
 
 
 def test_refusal_names_the_order_in_doubt() -> None:
     desk = facts.TestDesk(*_line("unknown"))
-    event = desk.when(facts.submit())
+    event = desk.when(core_items.submit())
     assert isinstance(event, events.OrderRefused)
     assert facts.order_id_of("2") in event.detail
 
@@ -121,20 +124,20 @@ def test_refusal_names_the_order_in_doubt() -> None:
 def test_order_number_must_be_new_and_above_zero(number: str) -> None:
     other = facts.started("2", facts.spec(symbol="MSFT"), number="77")
     desk = facts.TestDesk(*facts.ready(BUY_1, other, facts.accepted("2")))
-    assert _refusal(desk.when(facts.submit(number=number))) is Refusal.NO_CAPACITY
+    assert _refusal(desk.when(core_items.submit(number=number))) is Refusal.NO_CAPACITY
 
 
 @pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S + 0.1, -CLOCK_SKEW_MAX_S - 0.1])
 def test_skewed_clocks_refuse_openings(skew_s: float) -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    event = desk.when(facts.submit(), facts.context(clock_skew_s=skew_s))
+    event = desk.when(core_items.submit(), facts.context(clock_skew_s=skew_s))
     assert _refusal(event) is Refusal.CLOCK_SKEWED
 
 
 @pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S, -CLOCK_SKEW_MAX_S])
 def test_skew_at_the_bound_passes(skew_s: float) -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    event = desk.when(facts.submit(), facts.context(clock_skew_s=skew_s))
+    event = desk.when(core_items.submit(), facts.context(clock_skew_s=skew_s))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
@@ -148,13 +151,13 @@ def test_skew_at_the_bound_passes(skew_s: float) -> None:
 )
 def test_reducing_order_passes_freeze_and_doubt(line: tuple[events.Event, ...]) -> None:
     desk = facts.TestDesk(*facts.ready(LONG_100, SELL_1, *line))
-    event = desk.when(facts.submit(number="902"), facts.context(clock_skew_s=99))
+    event = desk.when(core_items.submit(number="902"), facts.context(clock_skew_s=99))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
 @pytest.mark.parametrize("line", ["halted", "halted_symbol", "stale", "read_only"])
 def test_reducing_order_does_not_pass_halt_stale_or_read_only(line: str) -> None:
-    mode = events.Mode.READ_ONLY if line == "read_only" else events.Mode.AUTO
+    mode = Mode.READ_ONLY if line == "read_only" else Mode.AUTO
     wall: dict[str, tuple[events.Event, ...]] = {
         "halted": (facts.halted(),),
         "halted_symbol": (facts.halted("AAPL"),),
@@ -162,7 +165,7 @@ def test_reducing_order_does_not_pass_halt_stale_or_read_only(line: str) -> None
         "read_only": (),
     }
     desk = facts.TestDesk(*facts.ready(LONG_100, SELL_1, *wall[line], mode=mode))
-    assert isinstance(desk.when(facts.submit()), events.OrderRefused)
+    assert isinstance(desk.when(core_items.submit()), events.OrderRefused)
 
 
 def test_doubt_and_halt_of_one_symbol_leave_other_symbols_alone() -> None:
@@ -174,21 +177,21 @@ def test_doubt_and_halt_of_one_symbol_leave_other_symbols_alone() -> None:
             facts.halted("TSLA"),
         )
     )
-    event = desk.when(facts.submit(number="902"))
+    event = desk.when(core_items.submit(number="902"))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
 def test_released_order_no_longer_blocks_its_symbol() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1, facts.started("2"), facts.unknown("2")))
-    desk.when(facts.release(facts.order_id_of("2")))
-    assert isinstance(desk.when(facts.submit(number="902")), events.OrderSubmissionStarted)
+    desk.when(core_items.release(facts.order_id_of("2")))
+    assert isinstance(desk.when(core_items.submit(number="902")), events.OrderSubmissionStarted)
 
 
 def test_released_order_that_is_sighted_blocks_no_more_but_counts_again() -> None:
     desk = facts.TestDesk(*facts.ready(facts.started(), facts.unknown()))
-    desk.when(facts.release())
+    desk.when(core_items.release())
     assert desk.state.open_orders == frozenset()
-    desk.settle(facts.seen())
+    desk.settle(core_items.seen())
     assert desk.state.open_orders == {facts.order_id_of()}
     assert desk.state.orders[facts.order_id_of()].phase is Phase.WORKING
 
@@ -256,7 +259,7 @@ def test_open_orders_of_other_symbols_do_not_count() -> None:
 
 def test_orders_from_the_phone_app_count() -> None:
     desk = facts.TestDesk(*facts.ready(LONG_100))
-    desk.settle(facts.external(side=Side.SELL, quantity="60"))
+    desk.settle(core_items.external(side=Side.SELL, quantity="60"))
     assert not is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="41"))
     assert is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="40"))
 
@@ -289,10 +292,10 @@ def test_finished_and_released_orders_do_not_count() -> None:
 @pytest.mark.parametrize(
     "item",
     [
-        facts.submit(expires_s=-0.001),
-        facts.cancel(expires_s=-0.001),
-        facts.command(facts.resume().command, "r", expires_s=-0.001),
-        facts.command(facts.release().command, "r", expires_s=-0.001),
+        core_items.submit(expires_s=-0.001),
+        core_items.cancel(expires_s=-0.001),
+        core_items.command(core_items.resume().command, "r", expires_s=-0.001),
+        core_items.command(core_items.release().command, "r", expires_s=-0.001),
     ],
 )
 def test_command_past_its_expiry_never_acts(item: items.CommandItem) -> None:
@@ -302,18 +305,18 @@ def test_command_past_its_expiry_never_acts(item: items.CommandItem) -> None:
 
 def test_command_at_its_very_expiry_still_acts() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    event = desk.when(facts.submit(expires_s=0))
+    event = desk.when(core_items.submit(expires_s=0))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
 def test_halt_is_never_too_late() -> None:
     desk = facts.TestDesk(*facts.ready())
-    assert isinstance(desk.when(facts.halt(expires_s=-9999)), events.AccountHalted)
+    assert isinstance(desk.when(core_items.halt(expires_s=-9999)), account_events.AccountHalted)
 
 
 def test_preview_is_good_at_its_very_expiry() -> None:
     desk = facts.TestDesk(*facts.ready(facts.previewed("1", expires_s=10)))
-    event = desk.when(facts.submit(), facts.context(10))
+    event = desk.when(core_items.submit(), facts.context(10))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
@@ -323,50 +326,50 @@ def test_preview_is_good_at_its_very_expiry() -> None:
 def test_opening_order_waits_while_one_of_its_symbol_is_being_sent() -> None:
     other = facts.previewed("3", facts.spec(symbol="MSFT"))
     desk = facts.TestDesk(*facts.ready(facts.previewed("2"), other, BUY_1))
-    desk.when(facts.submit("1"))
-    assert waits(desk.state, facts.submit("2", number="902"))
-    assert not waits(desk.state, facts.submit("3", number="903"))
-    desk.when(facts.placed(Outcome.DONE))
-    assert not waits(desk.state, facts.submit("2", number="902"))
+    desk.when(core_items.submit("1"))
+    assert waits(desk.state, core_items.submit("2", number="902"))
+    assert not waits(desk.state, core_items.submit("3", number="903"))
+    desk.when(core_items.placed(Outcome.DONE))
+    assert not waits(desk.state, core_items.submit("2", number="902"))
 
 
 def test_cancels_controls_and_answers_pass_a_place_that_hangs() -> None:
     desk = facts.TestDesk(*facts.ready(facts.previewed("2"), facts.started()))
     for item in (
-        facts.cancel(),
-        facts.halt(),
-        facts.resume(),
-        facts.release(),
-        facts.preview_command(),
-        facts.placed(Outcome.UNKNOWN),
-        facts.seen(SeenPhase.LIVE),
+        core_items.cancel(),
+        core_items.halt(),
+        core_items.resume(),
+        core_items.release(),
+        core_items.preview_command(),
+        core_items.placed(Outcome.UNKNOWN),
+        core_items.seen(SeenPhase.LIVE),
     ):
         assert not waits(desk.state, item)
 
 
 def test_command_that_was_answered_never_waits() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    desk.when(facts.submit())
-    assert not waits(desk.state, facts.submit())
+    desk.when(core_items.submit())
+    assert not waits(desk.state, core_items.submit())
 
 
 def test_submit_of_an_unseen_preview_does_not_wait() -> None:
-    assert not waits(facts.TestDesk(*facts.ready()).state, facts.submit("9"))
+    assert not waits(facts.TestDesk(*facts.ready()).state, core_items.submit("9"))
 
 
 def test_only_a_preview_that_is_not_answered_wants_reads() -> None:
     desk = facts.TestDesk(*facts.ready())
-    item = facts.preview_command()
+    item = core_items.preview_command()
     assert wants_reads(desk.state, item)
     desk.when(_answer(item))
     assert not wants_reads(desk.state, item)
-    for other in (facts.submit(), facts.cancel(), facts.halt(), facts.seen()):
+    for other in (core_items.submit(), core_items.cancel(), core_items.halt(), core_items.seen()):
         assert not wants_reads(desk.state, other)
 
 
 def _answer(item: items.CommandItem) -> items.PreviewAnswered:
     return items.PreviewAnswered(
-        item=item, contract=facts.contract(), quote=facts.quote(), estimate=None
+        item=item, contract=core_items.contract(), quote=core_items.quote(), estimate=None
     )
 
 
@@ -375,12 +378,12 @@ def _answer(item: items.CommandItem) -> items.PreviewAnswered:
 
 def test_halt_and_resume_of_a_symbol_have_that_scope() -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1, facts.previewed("2"), facts.previewed("3")))
-    desk.when(facts.halt("AAPL"))
-    assert _refusal(desk.when(facts.submit("1"))) is Refusal.ACCOUNT_HALTED
-    desk.when(facts.resume("", "r1"))
-    assert _refusal(desk.when(facts.submit("2", number="902"))) is Refusal.ACCOUNT_HALTED
-    desk.when(facts.resume("AAPL", "r2"))
-    event = desk.when(facts.submit("3", number="903"))
+    desk.when(core_items.halt("AAPL"))
+    assert _refusal(desk.when(core_items.submit("1"))) is Refusal.ACCOUNT_HALTED
+    desk.when(core_items.resume("", "r1"))
+    assert _refusal(desk.when(core_items.submit("2", number="902"))) is Refusal.ACCOUNT_HALTED
+    desk.when(core_items.resume("AAPL", "r2"))
+    event = desk.when(core_items.submit("3", number="903"))
     assert isinstance(event, events.OrderSubmissionStarted)
 
 
@@ -391,37 +394,36 @@ def test_resume_lifts_only_what_was_shown(later: events.Event) -> None:
     desk = facts.TestDesk(*facts.ready(facts.halted()))
     shown_n = len(desk.line)
     desk.store(later)
-    refused = desk.when(facts.resume(shown_n=shown_n))
+    refused = desk.when(core_items.resume(shown_n=shown_n))
     assert _refusal(refused) is Refusal.SHOWN_OUTDATED
     assert desk.state.is_halted
     assert isinstance(
-        desk.when(facts.resume(command_id="r2", shown_n=shown_n + 1)), events.AccountResumed
+        desk.when(core_items.resume(command_id="r2", shown_n=shown_n + 1)),
+        account_events.AccountResumed,
     )
     assert not desk.state.is_halted
 
 
 def test_resume_of_a_symbol_lifts_neither_the_accounts_halt_nor_a_freeze() -> None:
     desk = facts.TestDesk(*facts.ready(facts.frozen()))
-    desk.when(facts.halt())
-    desk.when(facts.resume("AAPL"))
+    desk.when(core_items.halt())
+    desk.when(core_items.resume("AAPL"))
     assert (desk.state.is_halted, desk.state.frozen_cause) == (True, "mark_not_in_ledger")
-    desk.when(facts.resume("", "r2"))
+    desk.when(core_items.resume("", "r2"))
     assert (desk.state.is_halted, desk.state.frozen_cause) == (False, "")
 
 
 def test_halt_file_halts_once_and_its_absence_resumes_nothing() -> None:
     desk = facts.TestDesk(*facts.ready())
     event = desk.when(items.HaltFileSeen(detail="by hand"))
-    assert isinstance(event, events.AccountHalted)
+    assert isinstance(event, account_events.AccountHalted)
     assert desk.when(items.HaltFileSeen(detail="by hand")) is None
     assert desk.state.is_halted
 
 
-@pytest.mark.parametrize(
-    ("mode", "is_own"), [(events.Mode.AUTO, False), (events.Mode.READ_ONLY, True)]
-)
+@pytest.mark.parametrize(("mode", "is_own"), [(Mode.AUTO, False), (Mode.READ_ONLY, True)])
 def test_cancels_pass_every_gate_but_a_models_on_a_read_only_account(
-    mode: events.Mode, is_own: bool
+    mode: Mode, is_own: bool
 ) -> None:
     desk = facts.TestDesk(
         *facts.ready(
@@ -433,7 +435,7 @@ def test_cancels_pass_every_gate_but_a_models_on_a_read_only_account(
             mode=mode,
         )
     )
-    cancel = msgspec.structs.replace(facts.cancel(), is_own=is_own)
+    cancel = msgspec.structs.replace(core_items.cancel(), is_own=is_own)
     event = desk.when(cancel, facts.context(clock_skew_s=99))
     assert event == events.OrderCancelStarted(
         order_id=facts.order_id_of(), command_id="cmd-cancel", tiger_order_id="t-1"
@@ -445,14 +447,14 @@ def test_worker_start_closes_the_account_until_a_round_is_complete() -> None:
     desk.when(items.WorkerStarts(run_id="run-2"))
     assert desk.state.is_stale
     assert desk.when(items.WorkerStarts(run_id="run-2")) is None
-    assert isinstance(desk.when(facts.round_completed()), events.AccountReconciled)
+    assert isinstance(desk.when(core_items.round_completed()), account_events.AccountReconciled)
     assert not desk.state.is_stale
 
 
 def test_account_is_bound_once() -> None:
     item = items.AccountBegins(
-        environment=events.Environment.SANDBOX,
-        mode=events.Mode.AUTO,
+        environment=Environment.SANDBOX,
+        mode=Mode.AUTO,
         ledger_id=facts.LEDGER_ID,
         login="login-1",
     )
@@ -471,11 +473,11 @@ def test_message_that_does_not_decode_is_recorded() -> None:
         detail="d",
     )
     event = facts.TestDesk(*facts.ready()).when(item)
-    assert isinstance(event, events.CommandUnreadable)
+    assert isinstance(event, account_events.CommandUnreadable)
     assert (event.code, event.sequence) == (Refusal.SIGNATURE_INVALID, 7)
 
 
-@pytest.mark.parametrize("item", [facts.cancel("ord-x"), facts.release("ord-x")])
+@pytest.mark.parametrize("item", [core_items.cancel("ord-x"), core_items.release("ord-x")])
 def test_command_about_an_order_that_is_not_there_is_refused(item: items.CommandItem) -> None:
     desk = facts.TestDesk(*facts.ready())
     assert _refusal(desk.when(item)) is Refusal.ORDER_UNKNOWN

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from core import events, items
 from core.commands import AlgoAsked, LegAsked, PreviewOrder, StopAsked
 from core.errors import CommandError
-from core.items import SeenPhase
 from core.previewing import spec_of
+from core.readings import SeenPhase
 from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import (
@@ -32,6 +32,7 @@ from core.terms import (
     symbol_of,
 )
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 EXPIRY: Final = date(2026, 12, 18)
 OPTION: Final[dict[str, Any]] = {
@@ -64,7 +65,7 @@ def asked(**more: Any) -> PreviewOrder:
 
 def option_contract() -> items.ContractFacts:
     return replace(
-        facts.contract(),
+        core_items.contract(),
         security=SecurityType.OPTION,
         expiry=EXPIRY,
         strike=Decimal(230),
@@ -124,7 +125,7 @@ def test_terms_that_no_order_can_have_name_the_field_to_mend(
     more: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(CommandError) as refused:
-        spec_of(asked(**more), facts.contract())
+        spec_of(asked(**more), core_items.contract())
     assert refused.value.field == field
 
 
@@ -132,9 +133,9 @@ def test_terms_that_no_order_can_have_name_the_field_to_mend(
 def test_preview_of_such_terms_is_refused_and_says_the_field(
     more: dict[str, Any], field: str
 ) -> None:
-    item = facts.command(asked(**more), "cmd-preview")
+    item = core_items.command(asked(**more), "cmd-preview")
     answer = items.PreviewAnswered(
-        item=item, contract=facts.contract(), quote=facts.quote(), estimate=None
+        item=item, contract=core_items.contract(), quote=core_items.quote(), estimate=None
     )
     refused = facts.TestDesk(*facts.ready()).when(answer)
     assert isinstance(refused, events.OrderRefused)
@@ -168,7 +169,7 @@ def test_preview_of_such_terms_is_refused_and_says_the_field(
 def test_every_type_and_class_becomes_terms_whose_stored_form_reads_back(
     more: dict[str, Any],
 ) -> None:
-    spec = spec_of(asked(**more), facts.contract())
+    spec = spec_of(asked(**more), core_items.contract())
     stored = msgspec.json.encode(spec)
     assert msgspec.json.decode(stored, type=OrderSpec) == spec
     assert spec.digest("sandbox") != facts.spec().digest("sandbox")
@@ -186,7 +187,7 @@ def test_warrant_is_named_by_its_symbol_alone_though_it_has_a_strike() -> None:
 
 
 def test_plain_order_has_the_bytes_and_the_digest_that_it_always_had() -> None:
-    spec = spec_of(asked(), facts.contract())
+    spec = spec_of(asked(), core_items.contract())
     assert msgspec.json.encode(spec) == (
         b'{"symbol":"AAPL","market":"US","currency":"USD","side":"buy","order_type":"limit",'
         b'"quantity":"10","limit_price":"10.50","time_in_force":"day",'
@@ -216,7 +217,7 @@ def test_symbol_of_an_options_word_is_its_underlyings(
 
 
 def test_legs_of_a_combination_may_be_listed_in_any_order() -> None:
-    spec = spec_of(asked(security=SecurityType.COMBINATION, legs=LEGS), facts.contract())
+    spec = spec_of(asked(security=SecurityType.COMBINATION, legs=LEGS), core_items.contract())
     assert replace(spec, legs=spec.legs[::-1]).contract == spec.contract
     assert spec.contracts == ("AAPL261218C230", "AAPL261218C240")
 
@@ -270,7 +271,9 @@ BRACKET: Final = replace(
 
 
 def bracket_leg(tiger: str, *, quantity: str = "10", phase: SeenPhase = SeenPhase.LIVE) -> Any:
-    leg = facts.seen(phase, tiger=tiger, number=f"95{tiger}", side=Side.SELL, quantity=quantity)
+    leg = core_items.seen(
+        phase, tiger=tiger, number=f"95{tiger}", side=Side.SELL, quantity=quantity
+    )
     terms = facts.spec(side=Side.SELL, quantity=quantity)
     return replace(leg, parent_tiger_id="t-1", spec=terms)
 
@@ -297,10 +300,12 @@ def test_legs_of_a_bracket_freeze_nothing_and_are_tied_to_their_parent() -> None
 
 def test_sale_beside_the_open_legs_of_a_bracket_is_not_counted_as_reducing() -> None:
     desk = bracket_desk("0")
-    fill = facts.execution("e1", "10")
+    fill = core_items.execution("e1", "10")
     desk.settle(
         replace(
-            facts.listed(BRACKET, SeenPhase.FILLED), executions=(fill,), filled_quantity=Decimal(10)
+            core_items.listed(BRACKET, SeenPhase.FILLED),
+            executions=(fill,),
+            filled_quantity=Decimal(10),
         )
     )
     desk.store(facts.positions(facts.figure(quantity="10")))
@@ -315,10 +320,12 @@ def test_sale_beside_the_open_legs_of_a_bracket_is_not_counted_as_reducing() -> 
 
 def test_legs_of_a_parent_that_is_done_count_before_a_listing_shows_them() -> None:
     desk = bracket_desk("0")
-    fill = facts.execution("e1", "10")
+    fill = core_items.execution("e1", "10")
     desk.settle(
         replace(
-            facts.listed(BRACKET, SeenPhase.FILLED), executions=(fill,), filled_quantity=Decimal(10)
+            core_items.listed(BRACKET, SeenPhase.FILLED),
+            executions=(fill,),
+            filled_quantity=Decimal(10),
         )
     )
     desk.store(facts.positions(facts.figure(quantity="10")))
@@ -338,7 +345,7 @@ def test_legs_that_no_listing_has_shown_yet_count_at_their_worst() -> None:
 def test_sibling_that_cancels_our_order_bears_its_mark_and_freezes_nothing() -> None:
     terms = replace(SALE, or_stop=StopLoss(stop_price=Decimal(9)))
     desk = holding("10", facts.previewed("1", terms), facts.started(terms=terms), facts.accepted())
-    sibling = facts.seen(
+    sibling = core_items.seen(
         tiger="t-2",
         number="950",
         side=Side.SELL,
@@ -355,7 +362,7 @@ def test_sibling_that_cancels_our_order_bears_its_mark_and_freezes_nothing() -> 
 
 
 def test_combination_stands_in_the_way_of_the_contracts_of_its_legs_alone() -> None:
-    spread = spec_of(asked(security=SecurityType.COMBINATION, legs=LEGS), facts.contract())
+    spread = spec_of(asked(security=SecurityType.COMBINATION, legs=LEGS), core_items.contract())
     call = spec_of(asked(**OPTION, side=Side.SELL, quantity="1"), option_contract())
     option = replace(facts.figure(quantity="5"), contract=call.contract)
     stock = facts.figure(quantity="10")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import Environment, Mode
+from core.modes import Environment, Mode
 from infra.doctor.broker import check_broker, clock_finding, push_finding, reply_finding
 from infra.doctor.credentials import (
     TOKEN_FILE,

@@ -11,8 +11,8 @@ from adapters.mcp.facts import Facts, fact_of
 from adapters.mcp.faults import Fault, refused_arguments, shown, told_fault
 from adapters.mcp.orders_flow import ENDS, HALFWAY, Outcome
 from adapters.mcp.tool_shape import Effect, tool
-from core import codec, events
-from core.events import Environment
+from core import account_events, codec, events
+from core.modes import Environment
 from core.orders import Phase
 from core.ports import EventMessage
 from core.refusals import NEXT_STEP, Refusal
@@ -117,8 +117,10 @@ def test_every_end_of_every_command_has_words(name: str) -> None:
         "order.modify_not_applied": events.OrderModifyNotApplied(
             order_id=ORDER_ID, listings=3, first_listing_at=NOW
         ),
-        "account.halted": events.AccountHalted(command_id="c1", person="m", symbol="", detail=""),
-        "account.cancels_asked": events.AccountCancelsAsked(
+        "account.halted": account_events.AccountHalted(
+            command_id="c1", person="m", symbol="", detail=""
+        ),
+        "account.cancels_asked": account_events.AccountCancelsAsked(
             command_id="c1", symbol=None, side=None, order_ids=(ORDER_ID,)
         ),
     }
@@ -143,8 +145,8 @@ def test_every_end_of_every_command_has_words(name: str) -> None:
     assert made or name in ANSWERS["order.cancel_many"]
 
 
-def test_a_result_without_facts_says_how_far_the_account_is_known() -> None:
-    assert outcomes.as_of(None, 7) == answers.AsOf(n=7)
+def test_a_result_without_facts_says_how_far_the_account_is_known_and_when() -> None:
+    assert outcomes.as_of(None, ASKED) == answers.AsOf(n=9, at=NOW)
     assert outcomes.last_fact((Outcome((), None, is_stored=False),)) is None
 
 

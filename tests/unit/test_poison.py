@@ -13,17 +13,12 @@ from tigeropen.common.exceptions import ApiException
 
 from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.parts import Work
-from core import events, items
+from core import account_events, events, items, readings
 from core.items import Outcome
 from core.terms import Side
 from tests.support import core_facts as facts
-from tests.support.worker_parts import (
-    DeskRig,
-    ScriptedClient,
-    ok,
-    order_row,
-    scripted_broker,
-)
+from tests.support.scripted_broker import ScriptedClient, ok, order_row, scripted_broker
+from tests.support.worker_parts import DeskRig
 from tests.unit.test_worker_reconcile import ASSETS, RoundRig, of, position_row
 
 HALF: Final = "\ud83d"
@@ -93,7 +88,11 @@ class PoisonRig(RoundRig):
     def frozen(self) -> list[tuple[str, str, str]]:
         """Return cause, symbol and detail of each freeze, in order."""
         found = [record.data for record in self.rig.ledger.line()]
-        return [(e.cause, e.symbol, e.detail) for e in found if isinstance(e, events.AccountFrozen)]
+        return [
+            (e.cause, e.symbol, e.detail)
+            for e in found
+            if isinstance(e, account_events.AccountFrozen)
+        ]
 
 
 def stale_rig(*given: events.Event, **options: Any) -> PoisonRig:
@@ -191,7 +190,7 @@ def survives(rig: PoisonRig, listings: Mapping[str, Any], orders: list[Any]) -> 
 def test_no_row_of_the_broker_ends_a_desk(orders: list[Any], executions: list[Any]) -> None:
     rig = PoisonRig(facts.previewed(), facts.started())
     told = survives(rig, {"executions": tuple(executions)}, orders)
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
 
 
 @_EXAMPLES
@@ -199,7 +198,7 @@ def test_no_row_of_the_broker_ends_a_desk(orders: list[Any], executions: list[An
 def test_no_position_of_the_broker_ends_a_desk(positions: list[Any]) -> None:
     rig = PoisonRig(bare=True)
     told = survives(rig, {"positions": tuple(positions)}, [])
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
 
 
 @_EXAMPLES
@@ -237,7 +236,7 @@ def test_no_balance_of_the_broker_ends_a_desk(segment: Any, cash: list[Any], oth
 def test_row_that_once_ended_a_desk_is_told_or_freezes(spoilt_by: dict[str, object]) -> None:
     rig = stale_rig()
     told = survives(rig, {}, [stranger(commission=1.0, **spoilt_by)])
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     assert not rig.state.is_stale
     assert rig.state.by_tiger_id.get("7") or rig.frozen()
 
@@ -289,7 +288,7 @@ def test_clock_of_the_broker_that_is_none_dates_no_listing(stamp: int) -> None:
     rig.client.answer("order_no", {"code": 0, "data": {"orderId": 7}, "timestamp": stamp})
     rig.broker.reserve_number()
     assert rig.broker.clock_skew_s == before
-    assert of(rig.round(), items.RoundCompleted)
+    assert of(rig.round(), readings.RoundCompleted)
 
 
 # --- what is already on record -----------------------------------------------------------------
@@ -321,7 +320,7 @@ def test_order_recorded_without_a_currency_takes_the_one_that_its_charges_are_in
 def test_order_recorded_at_the_begin_of_the_calendar_ends_no_round() -> None:
     first = datetime.min.replace(tzinfo=UTC)
     rig = PoisonRig(recorded_stranger(opened_at=first))
-    assert of(rig.read(stranger()), items.RoundCompleted)
+    assert of(rig.read(stranger()), readings.RoundCompleted)
 
 
 def test_cash_recorded_in_a_word_that_is_no_currency_breaks_nothing() -> None:

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import executions
-from core import events, items
+from adapters.tiger_worker import execution_calls
+from core import events, items, readings
 from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
-from tests.support.worker_parts import ScriptedClient, ok, order_row
+from tests.support import core_items
+from tests.support.scripted_broker import ScriptedClient, ok, order_row
 from tests.unit.test_poison import (
     CASH,
     ENOUGH,
@@ -43,12 +44,12 @@ def test_row_that_cannot_be_read_freezes_its_symbol_and_not_the_account(
 ) -> None:
     rig = stale_rig(facts.previewed(), facts.previewed("2", msft()))
     told = rig.read(stranger(**changes))
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     assert not rig.state.is_stale
     assert not rig.state.frozen_cause
     assert rig.frozen() == [("order_unreadable", "AAPL", f"7: {why}")]
-    rig.rig.take(facts.submit("1"))
-    rig.rig.take(facts.submit("2"))
+    rig.rig.take(core_items.submit("1"))
+    rig.rig.take(core_items.submit("2"))
     refused = [r.data for r in rig.rig.ledger.line() if isinstance(r.data, events.OrderRefused)]
     assert [refusal.code for refusal in refused] == [Refusal.ACCOUNT_FROZEN]
     assert rig.rig.trace.of("stored")[-1] == "order.submission_started"
@@ -64,7 +65,7 @@ def test_resume_of_the_symbol_is_the_way_out_and_the_same_row_freezes_no_more() 
     for _ in range(ENOUGH):
         rig.read(row)
     assert len(rig.frozen()) == 1
-    rig.rig.take(facts.resume("AAPL"))
+    rig.rig.take(core_items.resume("AAPL"))
     rig.read(row)
     rig.restart()
     rig.read(row)
@@ -80,7 +81,7 @@ def test_row_without_a_symbol_freezes_the_account(nameless: dict[str, object]) -
     rig = stale_rig()
     rig.read(stranger(**nameless))
     assert (rig.state.frozen_cause, rig.state.is_stale) == ("order_unreadable", False)
-    rig.rig.take(facts.resume())
+    rig.rig.take(core_items.resume())
     rig.read(stranger(**nameless))
     assert not rig.state.frozen_cause
 
@@ -117,7 +118,7 @@ def test_no_order_is_absent_that_may_stand_in_a_row_that_cannot_be_read(
     rig = PoisonRig(facts.previewed(), facts.started(), facts.unknown())
     row = stranger(action="HOLD", **spoilt_by)
     told = [rig.read(row, at_s=60.0 + i) for i in range(facts.TIMING.absence_listings_min + 1)]
-    assert sum(len(of(each, items.AbsenceConfirmed)) for each in told) == absences
+    assert sum(len(of(each, readings.AbsenceConfirmed)) for each in told) == absences
 
 
 def test_sale_reduces_nothing_while_an_order_of_its_symbol_cannot_be_read() -> None:
@@ -125,10 +126,10 @@ def test_sale_reduces_nothing_while_an_order_of_its_symbol_cannot_be_read() -> N
     rig = PoisonRig(facts.balances(), held, bare=True)
     sale = facts.spec(side=Side.SELL)
     assert is_reducing(rig.state, sale)
-    hidden = items.RowUnreadable(kind=items.RowKind.ORDER, symbol="AAPL", detail="7: x")
+    hidden = readings.RowUnreadable(kind=readings.RowKind.ORDER, symbol="AAPL", detail="7: x")
     rig.rig.take(hidden)
     assert not is_reducing(rig.state, sale)
-    rig.rig.take(facts.resume("AAPL"))
+    rig.rig.take(core_items.resume("AAPL"))
     assert is_reducing(rig.state, sale)
 
 
@@ -137,8 +138,8 @@ def test_change_of_an_order_whose_row_cannot_be_read_ends_no_round() -> None:
     rig = PoisonRig(*given_line, facts.modify_started(tiger="1", limit_price="11.00"))
     for i in range(ENOUGH):
         told = rig.read(order_row(id=1, currency="usd"), at_s=60.0 + i)
-        assert of(told, items.RoundCompleted)
-        assert not of(told, items.ModifyNotShown)
+        assert of(told, readings.RoundCompleted)
+        assert not of(told, readings.ModifyNotShown)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_change_of_an_order_whose_row_cannot_be_read_ends_no_round() -> None:
 def test_order_whose_executions_cannot_be_read_is_on_the_books_and_freezes_its_symbol(
     monkeypatch: pytest.MonkeyPatch, spoilt_by: dict[str, object], why: str
 ) -> None:
-    monkeypatch.setattr(executions, "AGAIN_S", 0.0)
+    monkeypatch.setattr(execution_calls, "AGAIN_S", 0.0)
     rig = PoisonRig()
     spoilt_fill = EXECUTION | spoilt_by
     for _ in range(ENOUGH):
@@ -163,7 +164,7 @@ def test_order_whose_executions_cannot_be_read_is_on_the_books_and_freezes_its_s
     assert rig.frozen() == [("order_unreadable", "AAPL", f"7: {why}")]
     assert rig.state.orders[rig.state.by_tiger_id["7"]].filled_quantity == 5
     # The figures of other symbols come to rest all the same.
-    (seen,) = of(told, items.PositionsSeen)
+    (seen,) = of(told, readings.PositionsSeen)
     assert seen.quiet_reads == ENOUGH
     rig.read(stranger(filledQuantity=5), executions=(EXECUTION,))
     assert rig.state.orders[rig.state.by_tiger_id["7"]].recorded_quantity == 5
@@ -172,7 +173,7 @@ def test_order_whose_executions_cannot_be_read_is_on_the_books_and_freezes_its_s
 def test_first_figures_are_taken_beside_a_row_that_cannot_be_read() -> None:
     rig = PoisonRig(bare=True)
     told = rig.read(stranger(id=None, filledQuantity=5, updateTime=1))
-    assert of(told, items.PositionsSeen)
+    assert of(told, readings.PositionsSeen)
 
 
 # --- positions and cash ------------------------------------------------------------------------
@@ -195,13 +196,13 @@ def test_position_that_cannot_be_read_freezes_its_symbol_and_breaks_nothing() ->
     row = position_row(positionQty=None, position="some")
     for _ in range(ENOUGH):
         told = rig.read(positions=(row,))
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     ((cause, symbol, detail),) = rig.frozen()
     assert (cause, symbol) == ("position_unreadable", "AAPL")
     assert re.fullmatch(r"AAPL \([0-9a-f]{8}\): expected a number in position", detail)
     # Nobody knows of AAPL; that MSFT is gone is known.
     assert [broken.symbol for broken in rig.state.breaks.values()] == ["MSFT"]
-    rig.rig.take(facts.resume("AAPL"))
+    rig.rig.take(core_items.resume("AAPL"))
     rig.read(positions=(row,))
     assert rig.state.frozen_symbols == frozenset()
     for _ in range(ENOUGH):
@@ -222,7 +223,7 @@ def test_cash_in_a_word_that_is_no_currency_is_shown_as_such_and_shuts_nothing(w
     for balance in range(ENOUGH):
         odd = {"currency": word, "cashBalance": 100 * balance}
         told = rig.read(assets={"segments": [{**SEGMENT, "currencyAssets": [CASH, odd]}]})
-        assert of(told, items.RoundCompleted)
+        assert of(told, readings.RoundCompleted)
     assert rig.frozen() == []
     shown = {figure.currency: figure.balance for figure in rig.state.balances.cash}
     assert shown == {"USD": Decimal("100.5"), "" if word == HALF else word: 100 * (ENOUGH - 1)}
@@ -243,7 +244,7 @@ def test_figure_of_the_account_that_is_no_number_is_named_and_the_account_stays_
     known_at = rig.state.balances.observed_at
     odd = {"currency": "USD", "cashBalance": spoilt}
     told = rig.read(assets={"segments": [{**good, "buyingPower": spoilt, "currencyAssets": [odd]}]})
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     assert (rig.frozen(), rig.state.is_stale) == ([], False)
     found = rig.state.balances
     assert found.buying_power == 5000

@@ -5,10 +5,11 @@ from typing import Any, Final
 import pytest
 
 from adapters.tiger_worker.position_rows import positions_in
-from core import events
+from core import account_events
 from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.unit.test_market_positions import STOCK, broker_of, told
 from tests.unit.test_poison import ENOUGH, PoisonRig
 from tests.unit.test_worker_reconcile import position_row
@@ -20,7 +21,7 @@ SHARES: Final = (position_row(positionQty=60), position_row(positionQty=40))
 OTHER: Final = position_row(symbol="MSFT", positionQty=5)
 
 
-def rig_of(*figures: events.PositionFigure) -> PoisonRig:
+def rig_of(*figures: account_events.PositionFigure) -> PoisonRig:
     return PoisonRig(facts.positions(*figures), facts.balances(), bare=True)
 
 
@@ -47,7 +48,7 @@ def test_position_listed_twice_is_no_figure(twice: tuple[dict[str, Any], ...], o
 def test_position_listed_twice_freezes_once_and_stays_hidden_after_a_resume() -> None:
     rig = rig_of(facts.figure(quantity="100"))
     rig.read(positions=SHARES)
-    rig.rig.take(facts.resume("AAPL"))
+    rig.rig.take(core_items.resume("AAPL"))
     for number in range(ENOUGH):
         rig.read(positions=SHARES, at_s=number)
     assert len(rig.frozen()) == 1

@@ -8,32 +8,37 @@ from hypothesis import strategies as st
 from core import events, items
 from core.account_state import AccountState
 from core.desk import waits
-from core.items import SeenPhase
 from core.orders import Phase
+from core.readings import SeenPhase
 from core.terms import Side
 from projections.entries import AccountEntry, OrderEntry
 from projections.fold import changed_order_id, claimed_tiger_id, fold
 from tests.support import core_facts as facts
+from tests.support import core_items
 
 _NAMES: Final = ("1", "2", "3")
 _STRANGERS: Final[list[items.Item]] = [
-    facts.external(),
-    facts.external(quantity="0"),
-    facts.external(tiger="t-8", side=Side.BUY, quantity="7"),
-    facts.seen(SeenPhase.FILLED, facts.execution("x1", "100"), tiger="t-9", mark="", number="0"),
+    core_items.external(),
+    core_items.external(quantity="0"),
+    core_items.external(tiger="t-8", side=Side.BUY, quantity="7"),
+    core_items.seen(
+        SeenPhase.FILLED, core_items.execution("x1", "100"), tiger="t-9", mark="", number="0"
+    ),
     # The same execution in the row of another order.
-    facts.seen(SeenPhase.LIVE, facts.execution("x1", "100"), tiger="t-8", mark="", number="0"),
-    facts.seen(SeenPhase.CANCELLED, tiger="t-7", mark=f"{facts.LEDGER_ID}.ord-lost"),
+    core_items.seen(
+        SeenPhase.LIVE, core_items.execution("x1", "100"), tiger="t-8", mark="", number="0"
+    ),
+    core_items.seen(SeenPhase.CANCELLED, tiger="t-7", mark=f"{facts.LEDGER_ID}.ord-lost"),
 ]
 _REST: Final[list[items.Item]] = [
-    facts.halt(),
-    facts.halt("AAPL", "cmd-h2"),
-    facts.resume(),
-    facts.resume("AAPL", "cmd-r2"),
-    facts.resume("MSFT", "cmd-r3"),
-    facts.round_completed(0),
-    facts.round_completed(1),
-    facts.gap_noticed(1),
+    core_items.halt(),
+    core_items.halt("AAPL", "cmd-h2"),
+    core_items.resume(),
+    core_items.resume("AAPL", "cmd-r2"),
+    core_items.resume("MSFT", "cmd-r3"),
+    core_items.round_completed(0),
+    core_items.round_completed(1),
+    core_items.gap_noticed(1),
     items.WorkerStarts(run_id="run-2"),
     items.HaltFileSeen(detail="by hand"),
 ]
@@ -50,7 +55,7 @@ _LATE: Final = [
     for tiger in ("", "t-1", "t-2", "t-8", "t-9")
 ]
 _POOL: Final[list[items.Item | events.OrderAnswerObserved]] = [
-    *(item for name in _NAMES for item in facts.items_of_order(name)),
+    *(item for name in _NAMES for item in core_items.items_of_order(name)),
     *_STRANGERS,
     *_REST,
     *_LATE,

@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from core import codec, events
+from core import account_events, codec, events, parent_events, preview_events
 from core.codec import EMPTY_TAIL, EVENT_CLASSES, Recorded
 from core.errors import CorruptRecordError
+from core.modes import Environment
 from core.orders import CancelPhase, Phase
 from core.refusals import Refusal
 from core.subjects import SYSTEM
@@ -84,6 +85,12 @@ ORDER_STEPS: list[tuple[events.Event, Phase, CancelPhase, str]] = [
         Phase.NOT_SENT,
         CancelPhase.NONE,
         "it was ours: o2",
+    ),
+    (
+        parent_events.OrderParentObserved(order_id="o1", parent_order_id="o2"),
+        Phase.SUBMITTING,
+        CancelPhase.NONE,
+        "",
     ),
     (facts.working("o1", "4"), Phase.WORKING, CancelPhase.NONE, ""),
     (facts.fill("o1", "e1"), Phase.SUBMITTING, CancelPhase.NONE, ""),
@@ -210,7 +217,7 @@ def test_fill_gives_an_execution() -> None:
     "event",
     [
         events.OrderRefused(command_id="c", code=Refusal.ACCOUNT_HALTED, detail="halted"),
-        events.CommandUnreadable(
+        account_events.CommandUnreadable(
             code=Refusal.COMMAND_UNREADABLE,
             subject="cmd.a1.order.submit",
             stream="COMMANDS",
@@ -218,7 +225,7 @@ def test_fill_gives_an_execution() -> None:
             body_digest="",
             detail="",
         ),
-        events.OrderPreviewed(
+        preview_events.OrderPreviewed(
             preview_id="p",
             command_id="c",
             spec=facts.spec(),
@@ -242,7 +249,7 @@ def test_broker_figures_are_kept_whole() -> None:
 
 
 def test_account_is_bound_whichever_ledger_is_read_first() -> None:
-    added = events.AccountAdded(alias="a1", login="x", environment=events.Environment.SANDBOX)
+    added = account_events.AccountAdded(alias="a1", login="x", environment=Environment.SANDBOX)
     recorded = record_of(added, SYSTEM)
     assert changed_alias(recorded) == "a1"
     opened = record_of(facts.opened())
@@ -254,22 +261,25 @@ def test_account_is_bound_whichever_ledger_is_read_first() -> None:
 
 
 def test_worker_start_makes_stale_until_reconciled() -> None:
-    start = events.AccountWorkerStarted(run_id="r1")
+    start = account_events.AccountWorkerStarted(run_id="r1")
     lived: list[events.Event] = [facts.opened(), start, facts.reconciled()]
     assert account_after(*lived[:2]).is_stale
     assert not account_after(*lived).is_stale
-    stale = account_after(*lived, events.AccountStale(gap=1, cause="gap in push"))
+    stale = account_after(*lived, account_events.AccountStale(gap=1, cause="gap in push"))
     assert (stale.is_stale, stale.stale_cause) == (True, "gap in push")
-    assert account_after(*lived, events.AccountStale(gap=1, cause="gap"), start).stale_cause == ""
+    assert (
+        account_after(*lived, account_events.AccountStale(gap=1, cause="gap"), start).stale_cause
+        == ""
+    )
 
 
 def test_halt_and_freeze_stand_until_resumed() -> None:
-    halted = events.AccountHalted(command_id="c", person="ann", symbol="", detail="lunch")
+    halted = account_events.AccountHalted(command_id="c", person="ann", symbol="", detail="lunch")
     symbols = [
-        events.AccountHalted(command_id="c", person="ann", symbol=symbol, detail="")
+        account_events.AccountHalted(command_id="c", person="ann", symbol=symbol, detail="")
         for symbol in ("TSLA", "AAPL")
     ]
-    frozen = events.AccountFrozen(cause="foreign_mark", detail="order 7")
+    frozen = account_events.AccountFrozen(cause="foreign_mark", detail="order 7")
     entry = account_after(facts.opened(), halted, *symbols, frozen)
     assert (entry.is_halted, entry.halt_detail) == (True, "by ann: lunch")
     assert entry.halted_symbols == ("AAPL", "TSLA")
@@ -279,7 +289,7 @@ def test_halt_and_freeze_stand_until_resumed() -> None:
         halted,
         *symbols,
         frozen,
-        events.AccountResumed(command_id="c", person="ann", symbol=""),
+        account_events.AccountResumed(command_id="c", person="ann", symbol=""),
     )
     assert (resumed.is_halted, resumed.halt_detail, resumed.frozen_cause) == (False, "", "")
     assert resumed.halted_symbols == ("AAPL", "TSLA")
@@ -287,19 +297,21 @@ def test_halt_and_freeze_stand_until_resumed() -> None:
 
 @pytest.mark.parametrize("symbol", ["", "AAPL"])
 def test_models_halt_of_what_is_halted_changes_no_view(symbol: str) -> None:
-    halted = events.AccountHalted(command_id="c", person="ann", symbol=symbol, detail="lunch")
-    verified = events.AccountHaltVerified(symbol=symbol, orders_read=0)
+    halted = account_events.AccountHalted(
+        command_id="c", person="ann", symbol=symbol, detail="lunch"
+    )
+    verified = account_events.AccountHaltVerified(symbol=symbol, orders_read=0)
     again = replace(halted, command_id="m", person="model", detail="again", is_repeated=True)
     line = (facts.opened(), halted, verified)
     assert account_after(*line, again) == account_after(*line)
 
 
 def test_frozen_symbols_stand_sorted_with_their_last_cause_until_resumed() -> None:
-    def frozen(symbol: str, detail: str) -> events.AccountFrozen:
-        return events.AccountFrozen(cause="word", detail=detail, symbol=symbol)
+    def frozen(symbol: str, detail: str) -> account_events.AccountFrozen:
+        return account_events.AccountFrozen(cause="word", detail=detail, symbol=symbol)
 
-    def resumed(symbol: str) -> events.AccountResumed:
-        return events.AccountResumed(command_id="c", person="ann", symbol=symbol)
+    def resumed(symbol: str) -> account_events.AccountResumed:
+        return account_events.AccountResumed(command_id="c", person="ann", symbol=symbol)
 
     line: list[events.Event] = [
         facts.opened(),
@@ -318,6 +330,6 @@ def test_frozen_symbols_stand_sorted_with_their_last_cause_until_resumed() -> No
 
 
 def test_login_cannot_add_accounts_in_its_own_ledger() -> None:
-    forged = events.AccountAdded(alias="b1", login="x", environment=events.Environment.LIVE)
+    forged = account_events.AccountAdded(alias="b1", login="x", environment=Environment.LIVE)
     with pytest.raises(CorruptRecordError):
         fold(AccountEntry(alias="b1"), None, record_of(forged, "a1"))

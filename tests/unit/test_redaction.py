@@ -14,8 +14,8 @@ from adapters.tiger_worker.redaction import DIGITS_MIN, KEY, NUMBER, redacted, w
 from adapters.tiger_worker.rows import order_of
 from core.items import Outcome
 from tests.support import core_facts as facts
-from tests.support.worker_parts import NUMBER as ACCOUNT
-from tests.support.worker_parts import ScriptedClient, ok, order_row, scripted_broker
+from tests.support.scripted_broker import NUMBER as ACCOUNT
+from tests.support.scripted_broker import ScriptedClient, ok, order_row, scripted_broker
 
 TOKEN: Final = "MTcwMDAwMDAwMDAwMCwxNzAwMDg2NDAwMDAwaGFzaA=="
 # As Tiger gives them: a prime account, a global one, a paper account, an id of a login.

@@ -3,7 +3,7 @@
 import pytest
 from mcp.types import Tool
 
-from core.events import Mode as AccountMode
+from core.modes import Mode as AccountMode
 from tests.support.gateway import MODES, Mode, World
 
 TOOLS_MAX = 24

@@ -14,14 +14,8 @@ from core.errors import BrokerUnavailableError, CorruptRecordError
 from core.items import Outcome
 from core.terms import Side
 from tests.support import core_facts as facts
-from tests.support.worker_parts import (
-    NUMBER,
-    ManualClock,
-    ScriptedClient,
-    ok,
-    order_row,
-    scripted_broker,
-)
+from tests.support.scripted_broker import NUMBER, ScriptedClient, ok, order_row, scripted_broker
+from tests.support.worker_parts import ManualClock
 
 SINCE = facts.at(-3600)
 

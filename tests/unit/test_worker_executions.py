@@ -5,20 +5,16 @@ from typing import Any, Final
 
 import pytest
 
-from adapters.tiger_worker import rates
-from adapters.tiger_worker.executions import (
-    AGAIN_LEAVE,
-    AGAIN_MAX_S,
-    FAILED_AGAIN_S,
-    NOT_LISTED_AFTER_S,
-)
+from adapters.tiger_worker import rates, reconcile
+from adapters.tiger_worker.execution_calls import AGAIN_LEAVE, AGAIN_MAX_S, FAILED_AGAIN_S
+from adapters.tiger_worker.executions import NOT_LISTED_AFTER_S
 from adapters.tiger_worker.turns import ASKING_S
 from adapters.tiger_worker.windows import SWEEP_EVERY_S
-from core import events, items
+from core import account_events, events, items, readings
 from core.lost_fills import FILLS_NOT_LISTED
 from core.orders import Phase
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support.scripted_broker import order_row
 from tests.unit.test_poison import stranger
 from tests.unit.test_worker_reconcile import of, position_row
 from tests.unit.test_worker_sweeps import EXECUTION, WORKING, SweepRig, at_ms
@@ -55,17 +51,18 @@ def leg_row(execution_id: str, strike: str, action: str) -> dict[str, Any]:
     }
 
 
-def reading_rig(monkeypatch: pytest.MonkeyPatch, *given: events.Event) -> SweepRig:
+def reading_rig(monkeypatch: pytest.MonkeyPatch, *given: events.Event, **more: Any) -> SweepRig:
     """Return rounds that read positions and cash each time, on one clock."""
-    rig = SweepRig(monkeypatch, *given, figures_s=0.0)
-    monkeypatch.setattr(rates, "time", rig.monotonic)
+    rig = SweepRig(monkeypatch, *given, figures_s=0.0, **more)
+    for module in (rates, reconcile):
+        monkeypatch.setattr(module, "time", rig.monotonic)
     return rig
 
 
 def causes(rig: SweepRig) -> list[tuple[str, str]]:
     """Return cause and symbol of each freeze, in order."""
     found = [record.data for record in rig.rig.ledger.line()]
-    return [(e.cause, e.symbol) for e in found if isinstance(e, events.AccountFrozen)]
+    return [(e.cause, e.symbol) for e in found if isinstance(e, account_events.AccountFrozen)]
 
 
 # --- executions that never come -----------------------------------------------------------------
@@ -111,9 +108,9 @@ def test_desk_that_is_behind_makes_no_fill_unlisted(monkeypatch: pytest.MonkeyPa
     for _ in range(int(2 * AGAIN_MAX_S)):
         rig.rig.clock.pass_s(1.0)
         told += rig.run()
-    assert of(told, items.FillsNotListed) == []
+    assert of(told, readings.FillsNotListed) == []
     # Whichever of its sights the desk takes in the end, it holds the executions.
-    assert all(seen.executions for seen in of(told, items.OrderSeen))
+    assert all(seen.executions for seen in of(told, readings.OrderSeen))
 
 
 def test_cash_is_waited_for_as_long_as_the_fills_that_move_it(
@@ -150,7 +147,7 @@ def test_order_whose_executions_fail_hides_no_other(monkeypatch: pytest.MonkeyPa
     rig.broker_side.failing = {fund["id"]}
     told = rig.after(2.0)
     assert rig.order().phase is Phase.WORKING
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     rig.after(1.0, rounds=int(NOT_LISTED_AFTER_S + FAILED_AGAIN_S))
     assert (FILLS_NOT_LISTED, "FUNDX") in causes(rig)
     before = len(rig.asked("order_transactions"))
@@ -168,7 +165,7 @@ def test_orders_whose_executions_fail_one_after_another_keep_no_verdict_away(
         rig.broker_side.book = [*rig.broker_side.book, fund]
         rig.broker_side.failing.add(fund["id"])
         told = rig.after(1.0, rounds=45)
-        assert len(of(told, items.RoundCompleted)) == 45
+        assert len(of(told, readings.RoundCompleted)) == 45
     assert not rig.rig.desk.state.is_stale
     rig.broker_side.positions = [position_row(symbol="TSLA", positionQty=500)]
     rig.after(1.0, rounds=READINGS)
@@ -185,7 +182,7 @@ def test_many_fills_at_once_keep_no_other_order_from_being_told(
     rig.broker_side.call_s = {"order_transactions": call_s}
     told = rig.after(2.0)
     assert rig.order().phase is Phase.WORKING
-    assert of(told, items.RoundCompleted)
+    assert of(told, readings.RoundCompleted)
     assert len(rig.asked("order_transactions")) == max(1, ASKING_S / call_s)
 
 
@@ -249,7 +246,7 @@ def test_executions_asked_for_again_leave_tokens_to_what_filled_just_now(
     rig.broker_side.book = [order_row(filledQuantity=40)]
     told = rig.after(0.0, rounds=int(rates.WINDOW_S))
     # Every round is complete without.
-    assert len(of(told, items.RoundCompleted)) == rates.WINDOW_S
+    assert len(of(told, readings.RoundCompleted)) == rates.WINDOW_S
     assert len(rig.asked("order_transactions")) == 1
     rig.broker_side.book = [order_row(filledQuantity=60)]
     rig.after(0.0)

@@ -18,19 +18,11 @@ from adapters.tiger_worker.halt_orders import HaltOrders
 from adapters.tiger_worker.rates import HALT_LEAVE, NO_BUDGETS, RateBudget
 from core.items import CancelJournaled, Outcome
 from tests.support import core_facts as facts
-from tests.support.worker_parts import (
-    WAIT_S,
-    ManualClock,
-    ScriptedClient,
-    ok,
-    order_row,
-    scripted_broker,
-)
+from tests.support.scripted_broker import ScriptedClient, ok, order_row, scripted_broker
+from tests.support.worker_parts import WAIT_S, ManualClock
 
 # How a desk stands that follows the account, and has taken no halt.
-FREE: Final = Standing(
-    is_halted=False, halted_n=3, is_verified=False, is_carried=False, silent_s=0.0
-)
+FREE: Final = Standing(is_halted=False, is_verified=False, is_carried=False, silent_s=0.0)
 HALTED: Final = FREE._replace(is_halted=True)
 VERIFIED: Final = HALTED._replace(is_verified=True)
 CARRIED: Final = VERIFIED._replace(is_carried=True)
@@ -599,6 +591,7 @@ def test_file_that_is_gone_is_owed_to_the_desk_until_it_has_halted(
     with watch.running():
         watch.lists_on()
         assert watch.is_owed()
+        file = watch.halt.file
         watch.file.unlink()
     # The process ended before its desk was there.
     successor = Watch(tmp_path)
@@ -606,7 +599,11 @@ def test_file_that_is_gone_is_owed_to_the_desk_until_it_has_halted(
     with successor.running():
         successor.looks_on()
         assert successor.is_owed()
-        successor.standing = HALTED._replace(halted_n=4)
+        # A model's halt, say, is no word on what a person halts.
+        successor.standing = HALTED
+        successor.looks_on()
+        assert successor.is_owed()
+        successor.standing = HALTED._replace(file=file)
         successor.looks_on()
         assert not successor.is_owed()
         # A person resumes, and the halt does not come back.
@@ -623,8 +620,9 @@ def test_halt_that_was_taken_and_resumed_between_two_looks_does_not_come_back(wa
         watch.until(watch.is_owed)
         watch.looks_on()
         assert watch.is_owed()
+        file = watch.halt.file
         watch.file.unlink()
-        watch.standing = FREE._replace(halted_n=9)
+        watch.standing = FREE._replace(file=file)
         watch.looks_on()
         assert not watch.is_owed()
 
@@ -642,7 +640,7 @@ def test_new_halt_file_is_a_new_halt_though_the_account_is_halted(watch: Watch) 
         watch.until(lambda: watch.asked == ["21"])
         assert watch.halt.owed_file == watch.halt.file
         assert watch.halt.is_wanted
-        watch.standing = CARRIED._replace(halted_n=4, is_verified=False, is_carried=False)
+        watch.standing = HALTED._replace(file=watch.halt.file)
         watch.until(lambda: not watch.is_owed())
         watch.looks_on()
         assert watch.halt.is_wanted
@@ -653,8 +651,9 @@ def test_new_halt_file_is_a_new_halt_though_the_account_is_halted(watch: Watch) 
 def test_halt_by_a_control_between_two_looks_is_that_of_the_file_put_with_it(watch: Watch) -> None:
     with watch.running():
         watch.looks_on()
-        watch.standing = HALTED._replace(halted_n=4)
+        # The command put the file before it sent the control that names it.
         watch.file.touch()
+        watch.standing = HALTED._replace(file=watch.halt.file)
         watch.looks_on()
         assert not watch.is_owed()
 

@@ -9,10 +9,13 @@ import pytest
 
 from adapters.tiger_worker import file_halt
 from adapters.tiger_worker.file_halt import standing_of
-from core import events
+from core import account_events
 from core.cancelling import must_not_rest
+from core.commands import HaltAccount, HaltTrading
 from core.items import HaltFileSeen
+from core.orders import Order
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import WAIT_S
 from tests.unit.test_worker_file_halt import CARRIED, ELSEWHERE, Watch
 
@@ -60,14 +63,14 @@ def test_halt_file_moved_away_and_back_is_a_new_halt(
     put(watch.file)
     desk = facts.TestDesk(*facts.ready())
     halted = desk.when(HaltFileSeen(detail="by hand", file=watch.halt.file))
-    assert isinstance(halted, events.AccountHalted)
-    desk.when(facts.round_of_open(after_n=len(desk.line)))
-    desk.settle(facts.external(tiger=TIGER))
+    assert isinstance(halted, account_events.AccountHalted)
+    desk.when(core_items.round_of_open(after_n=len(desk.line)))
+    desk.settle(core_items.external(tiger=TIGER))
     by_phone = desk.state.by_tiger_id[TIGER]
     assert not must_not_rest(desk.state, desk.state.orders[by_phone])
     put(watch.file)
     again = desk.when(HaltFileSeen(detail="by hand", file=watch.halt.file))
-    assert isinstance(again, events.AccountHalted)
+    assert isinstance(again, account_events.AccountHalted)
     assert must_not_rest(desk.state, desk.state.orders[by_phone])
 
 
@@ -75,7 +78,7 @@ def test_watch_is_owed_the_file_that_was_moved_away_and_back(watch: Watch) -> No
     watch.file.touch()
     desk = facts.TestDesk(*facts.ready(facts.halted()))
     desk.when(HaltFileSeen(detail="by hand", file=watch.halt.file))
-    desk.when(facts.round_of_open(after_n=len(desk.line)))
+    desk.when(core_items.round_of_open(after_n=len(desk.line)))
     watch.standing = standing_of(desk.state, silent_s=0.0)
     assert watch.standing.is_carried
     watch.lists(int(TIGER), **ELSEWHERE)
@@ -97,10 +100,63 @@ def test_halt_file_of_before_that_is_put_back_under_a_halt_by_control_is_owed(
         watch.standing = CARRIED._replace(file=first)
         watch.looks_on()
         away = watch.file.rename(watch.file.with_name("off"))
-        watch.looks_on()
         # A control halted since; the desk still names the file that halted it last.
-        watch.standing = CARRIED._replace(file=first, halted_n=CARRIED.halted_n + 9)
         watch.looks_on()
         pass_a_tick_of_the_disk(watch.file)
         away.rename(watch.file)
         watch.until(watch.is_owed)
+
+
+# --- a halt beside the file's ----------------------------------------------------------------
+
+
+def halted_symbol_with_a_strangers_order() -> facts.TestDesk:
+    """Return a desk of a verified halt of AAPL, under which an order of it came by phone."""
+    desk = facts.TestDesk(*facts.ready())
+    desk.when(core_items.halt("AAPL"))
+    desk.when(core_items.round_of_open(after_n=len(desk.line)))
+    desk.settle(core_items.external(tiger=TIGER))
+    assert not must_not_rest(desk.state, by_phone(desk))
+    return desk
+
+
+def by_phone(desk: facts.TestDesk) -> Order:
+    return desk.state.orders[desk.state.by_tiger_id[TIGER]]
+
+
+def test_models_halt_in_the_second_of_a_persons_file_does_not_take_its_place(watch: Watch) -> None:
+    desk = halted_symbol_with_a_strangers_order()
+    watch.halt.follow(lambda: standing_of(desk.state, silent_s=0.0))
+    watch.halt._look()
+    watch.file.touch()
+    watch.halt._look()
+    model = HaltTrading(symbol="", reason="a runaway")
+    assert desk.when(core_items.command(model, "cmd-model")) is not None
+    watch.halt._look()
+    assert not must_not_rest(desk.state, by_phone(desk))
+    assert watch.halt.owed_file == watch.halt.file
+    halted = desk.when(HaltFileSeen(detail="by hand", file=watch.halt.owed_file))
+    assert isinstance(halted, account_events.AccountHalted)
+    assert must_not_rest(desk.state, by_phone(desk))
+    watch.halt._look()
+    assert not watch.is_owed()
+    assert watch.halt.is_wanted
+
+
+def test_control_that_names_its_file_is_that_files_halt(watch: Watch) -> None:
+    desk = halted_symbol_with_a_strangers_order()
+    watch.halt.follow(lambda: standing_of(desk.state, silent_s=0.0))
+    watch.file.touch()
+    halt = HaltAccount(symbol="", detail="stop", file=watch.halt.file)
+    desk.when(core_items.command(halt, "cmd-person", principal="ann"))
+    watch.halt._look()
+    assert not watch.is_owed()
+    assert must_not_rest(desk.state, by_phone(desk))
+    assert desk.when(HaltFileSeen(detail="by hand", file=watch.halt.file)) is None
+
+
+def test_halt_of_a_symbol_is_no_files_whatever_it_names(watch: Watch) -> None:
+    desk = facts.TestDesk(*facts.ready())
+    desk.when(core_items.command(HaltAccount(symbol="AAPL", detail="", file="1:2:3"), "cmd-1"))
+    assert "AAPL" in desk.state.halted_symbols
+    assert desk.state.halt_file == ""

@@ -20,6 +20,7 @@ from adapters.tiger_worker.parts import Work
 from core import events, items
 from core.items import Outcome
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import DeskRig, ManualClock
 from tests.unit.test_worker_file_halt import Watch, entry
 
@@ -37,7 +38,7 @@ class TellingRig:
         monkeypatch.setattr(halt_telling, "time", SimpleNamespace(monotonic=self.clock.boot_s))
         self.rig = DeskRig(*facts.ready(*given))
         for tiger in ("1", "2", "3"):
-            self.rig.take(facts.external(tiger=tiger))
+            self.rig.take(core_items.external(tiger=tiger))
         failures: list[BaseException] = []
         self.thread = DeskThread(
             self.rig.desk,
@@ -88,8 +89,8 @@ def test_long_journal_keeps_no_round_waiting(rig: TellingRig) -> None:
         rig.look()
     # However often it looks, the desk has a few of them and no more until it took these.
     assert rig.waiting == LINES_MAX
-    rig.thread.post(Work(facts.round_completed()), Turn.SIGHTING)
-    rig.thread.post(Work(facts.halt(command_id="cmd-later")), Turn.CONTROL)
+    rig.thread.post(Work(core_items.round_completed()), Turn.SIGHTING)
+    rig.thread.post(Work(core_items.halt(command_id="cmd-later")), Turn.CONTROL)
     before = len(rig.rig.stored())
     rig.take()
     assert rig.rig.stored()[before:][:1] == ["account.halted"]
@@ -129,7 +130,7 @@ def test_line_of_an_order_that_no_listing_has_shown_keeps_no_other_waiting(
     rig.look()
     assert rig.waiting == 0
     assert len(journal.entries()) == LINES_MAX + 2
-    rig.rig.take(facts.external(tiger="99"))
+    rig.rig.take(core_items.external(tiger="99"))
     rig.look()
     assert rig.waiting == LINES_MAX
 
@@ -145,7 +146,7 @@ def test_line_of_an_order_that_no_listing_ever_shows_is_told_once_and_the_journa
     rig.look()
     assert (rig.waiting, rig.asked) == (0, 0)
     # One of them was listed in the meantime.
-    rig.rig.take(facts.external(tiger="98"))
+    rig.rig.take(core_items.external(tiger="98"))
     rig.clock.pass_s(2 * TELL_EVERY_S)
     for _ in range(5):
         rig.look()
@@ -169,7 +170,7 @@ def test_time_without_readings_says_nothing_of_an_order(rig: TellingRig) -> None
     rig.look()
     rig.look()
     assert rig.waiting == 0
-    rig.rig.take(facts.round_completed(gaps=1))
+    rig.rig.take(core_items.round_completed(gaps=1))
     rig.look()
     assert rig.waiting == 0
     rig.clock.pass_s(UNLISTED_AFTER_S)
@@ -218,6 +219,6 @@ def test_halt_that_came_by_a_control_since_the_file_was_put_is_the_files(
     halt.follow(rig.watch._look)
     rig.watch.file.touch()
     halt._look()
-    rig.watch.standing = rig.watch._look()._replace(is_halted=True, halted_n=99)
+    rig.watch.standing = rig.watch._look()._replace(is_halted=True, file=halt.file)
     rig.look()
     assert rig.waiting == 0

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from core import events
+from core import account_events
 from core.orders import Phase
 from tests.support import core_facts as facts
 from tests.unit.test_poison import PoisonRig, stranger
@@ -29,7 +29,7 @@ def phase_after(rig: PoisonRig, *rows: dict[str, Any], from_s: float = 60.0) -> 
 
 def resume(rig: PoisonRig, symbol: str) -> None:
     record = rig.rig.ledger.write(
-        events.AccountResumed(command_id=f"cmd-{symbol}", person="ann", symbol=symbol)
+        account_events.AccountResumed(command_id=f"cmd-{symbol}", person="ann", symbol=symbol)
     )
     rig.rig.desk.restore(record.subject, record.body, sequence=record.sequence)
 

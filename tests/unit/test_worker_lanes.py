@@ -27,6 +27,7 @@ from core.items import (
 )
 from core.terms import OrderSpec
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import (
     WAIT_S,
     DeskRig,
@@ -67,15 +68,15 @@ class HangingBroker:
 
     def contracts(self, symbols: list[str]) -> tuple[ContractFacts, ...]:
         self._meet("contracts")
-        return tuple(facts.contract(symbol=symbol) for symbol in symbols)
+        return tuple(core_items.contract(symbol=symbol) for symbol in symbols)
 
     def quote_facts(self, symbol: str) -> QuoteFacts:
         self._meet("quote_facts")
-        return facts.quote()
+        return core_items.quote()
 
     def estimate(self, spec: OrderSpec) -> EstimateFacts:
         self._meet("estimate")
-        return facts.estimate()
+        return core_items.estimate()
 
     def reserve_number(self) -> str:
         self._meet("reserve_number")
@@ -137,7 +138,7 @@ class LanesRig:
         self.lanes.answer_to(self.desk)
 
     def preview(self) -> None:
-        item = facts.preview_command()
+        item = core_items.preview_command()
         self.lanes.read_for_preview(item, Work(item))
 
     def fill(self) -> None:
@@ -187,7 +188,7 @@ def test_preview_that_meets_the_unforeseen_says_which_reading_failed(
 ) -> None:
     rig.broker.failing[method] = error
     rig.preview()
-    item = facts.preview_command()
+    item = core_items.preview_command()
     assert rig.desk.answer() == PreviewAnswered(
         item=item, contract=None, quote=None, estimate=None, failed=failed
     )

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from adapters.tiger_worker.row_names import RowNames
 from adapters.tiger_worker.windows import WIDE_PAGE_S, WIDE_ROWS
-from core import items
+from core import readings
 from core.orders import Order, Phase
 from core.terms import OrderSpec, StopLoss
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support.scripted_broker import order_row
 from tests.unit.test_worker_reconcile import of
 from tests.unit.test_worker_sweeps import LATE_S, ORDER, ROUNDS, TIGER, SweepRig, at_ms
 
@@ -84,7 +84,7 @@ def test_order_whose_leg_alone_is_listed_is_in_doubt_as_any_other(
     rig = SweepRig(monkeypatch, *working(spec))
     rig.broker_side.book = [row]
     told = rig.after(LATE_S, rounds=ROUNDS)
-    assert [each.order_id for each in of(told, items.AbsenceConfirmed)] == [ORDER]
+    assert [each.order_id for each in of(told, readings.AbsenceConfirmed)] == [ORDER]
     assert rig.order().phase is Phase.UNKNOWN
 
 

@@ -14,8 +14,8 @@ from adapters.tiger_worker.market_rows import option_named, option_symbol, symbo
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.asks import AskReply
-from core.events import Environment
 from core.market_asks import MarketTable
+from core.modes import Environment
 from infra.clock import SystemClock
 from infra.sandbox.home import login_folder
 from tests.support.sandbox import Sandbox

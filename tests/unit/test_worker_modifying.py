@@ -8,11 +8,12 @@ from core import events, items
 from core.items import Outcome
 from core.orders import ModifyPhase
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import DeskRig
 
 ORDER: Final = facts.order_id_of()
-WISH: Final = facts.modify_command(limit_price="11.00")
-PREPARED: Final = facts.modify_prepared(WISH)
+WISH: Final = core_items.modify_command(limit_price="11.00")
+PREPARED: Final = core_items.modify_prepared(WISH)
 
 
 def resting(*more: events.Event) -> DeskRig:
@@ -26,7 +27,7 @@ def test_wish_is_read_for_then_stored_then_sent_and_acknowledged_last() -> None:
     assert rig.trace == [("read", "AAPL")]
     rig.take(PREPARED, name="m")
     assert rig.trace[1:] == [("stored", "order.modify_started"), ("modify", ORDER)]
-    rig.take(facts.modify_answered(Outcome.DONE))
+    rig.take(core_items.modify_answered(Outcome.DONE))
     assert rig.trace[3:] == [
         ("stored", "order.modify_requested"),
         ("look again", ""),
@@ -46,16 +47,16 @@ def test_wish_that_was_delivered_again_while_it_was_read_for_is_sent_once(reads:
         rig.take(PREPARED, name=f"m{number}")
     assert rig.trace.of("modify") == [ORDER]
     assert rig.acts.slots == 3
-    rig.take(facts.modify_answered(Outcome.UNKNOWN))
+    rig.take(core_items.modify_answered(Outcome.UNKNOWN))
     assert sorted(rig.trace.of("ack")) == sorted(f"m{number}" for number in range(reads))
 
 
 @pytest.mark.parametrize(
     "bad",
     [
-        facts.modify_prepared(facts.modify_command("cmd-bad", limit_price="10.505")),
-        facts.modify_prepared(facts.modify_command("cmd-bad", quantity="0")),
-        items.ModifyPrepared(item=facts.modify_command("cmd-bad"), contract=None),
+        core_items.modify_prepared(core_items.modify_command("cmd-bad", limit_price="10.505")),
+        core_items.modify_prepared(core_items.modify_command("cmd-bad", quantity="0")),
+        items.ModifyPrepared(item=core_items.modify_command("cmd-bad"), contract=None),
     ],
     ids=["tick", "quantity", "contract"],
 )
@@ -72,7 +73,9 @@ def test_failed_reading_and_expired_wish_hold_nothing() -> None:
     failed = items.ModifyPrepared(item=WISH, contract=None, failed="contracts")
     rig.take(failed, name="m1")
     rig.clock.pass_s(61)
-    rig.take(facts.modify_prepared(facts.modify_command("cmd-2", quantity="5")), name="m2")
+    rig.take(
+        core_items.modify_prepared(core_items.modify_command("cmd-2", quantity="5")), name="m2"
+    )
     assert rig.stored() == ["order.refused"] * 2
     assert rig.trace.of("gave back") == []
     assert rig.trace.of("ack") == ["m1", "m2"]
@@ -100,7 +103,7 @@ def test_change_that_waited_for_a_thread_goes_when_there_is_one() -> None:
 
 
 def second() -> items.ModifyPrepared:
-    return facts.modify_prepared(facts.modify_command("cmd-2", quantity="50"))
+    return core_items.modify_prepared(core_items.modify_command("cmd-2", quantity="50"))
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
@@ -109,27 +112,27 @@ def test_next_change_waits_for_the_answer_to_the_last_though_a_listing_was_quick
 ) -> None:
     rig = resting()
     rig.take(PREPARED, name="m1")
-    rig.take(facts.seen(limit_price="11.00"))
+    rig.take(core_items.seen(limit_price="11.00"))
     assert rig.desk.state.orders[ORDER].modify is ModifyPhase.REPLACED
     rig.take(second(), name="m2")
     assert len(rig.acts.modify_intents) == 1
-    rig.take(facts.modify_answered(outcome))
+    rig.take(core_items.modify_answered(outcome))
     # The late answer was the first change's; the second is sent only now, and stays open.
     assert rig.trace.of("ack") == ["m1"]
     rig.desk.retry_parked()
     assert len(rig.acts.modify_intents) == 2
     assert rig.desk.state.orders[ORDER].modify is ModifyPhase.STARTED
-    rig.take(facts.modify_answered(Outcome.DONE))
+    rig.take(core_items.modify_answered(Outcome.DONE))
     assert rig.trace.of("ack") == ["m1", "m2"]
 
 
 def test_change_waits_while_the_call_that_placed_its_order_is_still_under_way() -> None:
     rig = DeskRig(*facts.ready(facts.previewed()))
-    rig.take(facts.submit(), name="s")
-    rig.take(facts.seen())
+    rig.take(core_items.submit(), name="s")
+    rig.take(core_items.seen())
     rig.take(PREPARED, name="m")
     assert rig.acts.modify_intents == []
-    rig.take(facts.placed(Outcome.DONE))
+    rig.take(core_items.placed(Outcome.DONE))
     rig.desk.retry_parked()
     assert len(rig.acts.modify_intents) == 1
 
@@ -140,9 +143,9 @@ def test_crash_at_each_step_sends_no_second_change_and_ends_in_what_is_listed(st
     way: list[items.Item] = [
         WISH,
         PREPARED,
-        facts.cancel(),
-        facts.modify_answered(Outcome.DONE),
-        facts.cancel_answered(Outcome.DONE),
+        core_items.cancel(),
+        core_items.modify_answered(Outcome.DONE),
+        core_items.cancel_answered(Outcome.DONE),
     ]
     for item in way[:steps]:
         rig.take(item, name="m")
@@ -150,7 +153,7 @@ def test_crash_at_each_step_sends_no_second_change_and_ends_in_what_is_listed(st
     rig.take(items.ActAbandoned(order_id=ORDER))
     for item in (WISH, PREPARED):
         rig.take(item, name="again")
-    rig.take(facts.seen(limit_price="11.00"))
+    rig.take(core_items.seen(limit_price="11.00"))
     order = rig.desk.state.orders[ORDER]
     assert len(rig.acts.modify_intents) == 1
     assert (order.modify, order.spec.limit_price) == (
@@ -166,15 +169,15 @@ def test_halt_asks_for_the_cancel_though_a_change_is_under_way(
     rig = resting()
     for item in modify:
         rig.take(item, name="m")
-    rig.take(facts.halt(), name="h")
+    rig.take(core_items.halt(), name="h")
     assert rig.trace.of("cancel") == [ORDER]
     assert rig.trace.of("urgent") == [ORDER]
 
 
 def test_own_cancel_that_came_to_nothing_is_asked_again_under_a_halt() -> None:
     rig = resting()
-    rig.take(facts.halt(), name="h")
-    rig.take(facts.cancel_answered(Outcome.NOT_SENT))
+    rig.take(core_items.halt(), name="h")
+    rig.take(core_items.cancel_answered(Outcome.NOT_SENT))
     rig.clock.pass_s(6)
-    rig.take(facts.round_completed())
+    rig.take(core_items.round_completed())
     assert rig.trace.of("cancel") == [ORDER, ORDER]

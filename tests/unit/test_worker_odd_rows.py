@@ -13,14 +13,15 @@ from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.order_rows import LISTED_APART_S
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.unread_rows import UNREAD_AFTER_S
-from core import events, items
+from core import events, items, readings
 from core.items import Outcome
 from core.orders import Phase
 from core.refusals import Refusal
 from core.submitting import is_reducing
 from core.terms import OptionRight, OrderSpec, SecurityType, Side
 from tests.support import core_facts as facts
-from tests.support.worker_parts import ok, order_row
+from tests.support import core_items
+from tests.support.scripted_broker import ok, order_row
 from tests.unit.test_poison import EXECUTION, PoisonRig, stranger
 from tests.unit.test_worker_reconcile import ASSETS, of, position_row
 
@@ -101,7 +102,7 @@ def test_order_of_an_unreadable_contract_lets_nothing_pass_a_freeze(fields: dict
     assert is_reducing(rig.state, sale)
     rig.read(stranger(action="SELL", totalQuantity=1, **fields), positions=(held,))
     rig.rig.take(items.PushKicked(connection="c-1"))
-    rig.rig.take(facts.submit("1"))
+    rig.rig.take(core_items.submit("1"))
     refusal = rig.rig.ledger.last().data
     assert isinstance(refusal, events.OrderRefused)
     assert refusal.code is Refusal.ACCOUNT_FROZEN
@@ -167,7 +168,7 @@ def test_half_written_row_assigns_no_order(in_doubt: PoisonRig, half: dict[str, 
 def test_half_written_row_takes_no_id_from_a_reply_that_comes_after_it() -> None:
     rig = PoisonRig(facts.previewed(), facts.started())
     rig.read(order_row(userMark=""))
-    rig.rig.take(facts.placed(Outcome.DONE, tiger=TIGER))
+    rig.rig.take(core_items.placed(Outcome.DONE, tiger=TIGER))
     rig.read(order_row())
     assert phase_of(rig) is Phase.WORKING
     assert strangers_of(rig) == []
@@ -252,7 +253,7 @@ def test_second_row_of_no_name_freezes_again(
     nameless = stranger(id=None, **first)
     rig.read(nameless)
     symbol = "" if first else "AAPL"
-    rig.rig.take(facts.resume(symbol))
+    rig.rig.take(core_items.resume(symbol))
     # The row that a person has looked at freezes no more, whatever its price and its fills do.
     rig.read({**nameless, "avgFillPrice": 3.5, "filledQuantity": 7, "status": "Filled"})
     assert len(rig.frozen()) == 1
@@ -265,7 +266,7 @@ def test_second_position_that_cannot_be_read_freezes_again() -> None:
     rig = PoisonRig()
     odd = position_row(positionQty=None)
     rig.read(positions=(odd,))
-    rig.rig.take(facts.resume("AAPL"))
+    rig.rig.take(core_items.resume("AAPL"))
     rig.read(positions=({**odd, "latestPrice": 3.5},))
     assert len(rig.frozen()) == 1
     rig.read(positions=(odd, {**odd, **CALL_ROW}))
@@ -312,7 +313,7 @@ def test_order_whose_row_cannot_be_read_can_be_released(
     timed.rig.clock.pass_s(2.0)
     timed.read(row)
     assert phase_of(timed) is Phase.UNKNOWN
-    timed.rig.take(replace(facts.release(), expires_at=facts.at(1e6)))
+    timed.rig.take(replace(core_items.release(), expires_at=facts.at(1e6)))
     assert phase_of(timed) is Phase.RELEASED
     # What the person has looked at brings it back no more; a row that can be read does.
     shows(timed, 2 * UNREAD_AFTER_S, row)
@@ -412,5 +413,5 @@ def test_first_figures_are_not_taken_while_a_row_that_cannot_be_read_may_tell_of
     rig.client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     rig.client.answer("prime_assets", ok(ASSETS))
     told = rig.run()
-    assert not of(told, items.PositionsSeen)
-    assert not of(told, items.RoundCompleted)
+    assert not of(told, readings.PositionsSeen)
+    assert not of(told, readings.RoundCompleted)

@@ -7,13 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.tiger_worker.open_looks import UNREAD_EVERY_S, UNREAD_LATEST_S
-from core import events
+from adapters.tiger_worker.own_cancels import ASK_EVERY_S, UNSENT_ASK_LATEST_S
+from core import account_events, events, items
 from core.desk import waits
 from core.items import Outcome
 from core.orders import CancelPhase, Phase
 from core.sightings import ROW_UNREADABLE
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_worker_sweeps import (
     LATE_S,
     ORDER,
@@ -57,7 +59,7 @@ def test_halt_cancels_a_released_order_whose_row_cannot_be_read(
 ) -> None:
     rig = listed(monkeypatch, odd, *given)
     assert rig.rig.trace.of("cancel") == []
-    rig.rig.take(facts.halt(scope))
+    rig.rig.take(core_items.halt(scope))
     rig.after(1.0)
     assert rig.rig.trace.of("urgent") == [ORDER]
     # The intention stands in the record before the call, and the order's phase is as it was.
@@ -74,12 +76,12 @@ def test_its_cancel_that_came_to_nothing_is_asked_again_until_a_row_shows_its_en
     monkeypatch: pytest.MonkeyPatch, given: Any, odd: dict[str, Any]
 ) -> None:
     rig = listed(monkeypatch, odd, *given)
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0)
-    rig.rig.take(facts.cancel_answered(Outcome.REFUSED))
+    rig.rig.take(core_items.cancel_answered(Outcome.REFUSED))
     rig.after(UNREAD_EVERY_S)
     assert rig.rig.trace.of("cancel") == [ORDER, ORDER]
-    rig.rig.take(facts.cancel_answered(Outcome.DONE))
+    rig.rig.take(core_items.cancel_answered(Outcome.DONE))
     rig.broker_side.book = [order_row(**odd | {"status": "Cancelled"})]
     monkeypatch.setattr(BookClient, "active", property(lambda _: []))
     rig.after(UNREAD_EVERY_S, rounds=ROUNDS)
@@ -91,7 +93,7 @@ def test_its_cancel_that_came_to_nothing_is_asked_again_until_a_row_shows_its_en
 def test_verified_halt_leaves_no_order_of_ours_alone(
     monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]
 ) -> None:
-    verified = (facts.halted(), events.AccountHaltVerified(symbol="", orders_read=0))
+    verified = (facts.halted(), account_events.AccountHaltVerified(symbol="", orders_read=0))
     rig = listed(monkeypatch, odd, *RELEASED, *verified)
     assert rig.rig.trace.of("cancel") == [ORDER]
 
@@ -103,12 +105,12 @@ def test_strangers_order_that_was_released_is_a_persons_own_under_a_verified_hal
     rig = listed(monkeypatch, {"userMark": "", "orderId": 0})
     order_id = rig.rig.desk.state.by_tiger_id[TIGER]
     assert rig.rig.desk.state.orders[order_id].is_external
-    rig.rig.take(replace(facts.unread(), order_id=order_id))
-    release = facts.release(order_id)
+    rig.rig.take(replace(core_items.unread(), order_id=order_id))
+    release = core_items.release(order_id)
     rig.rig.take(replace(release, expires_at=facts.at(9 * LATE_S)))
     odd = order_row(userMark="", orderId=0, action="SELL_SHORT")
     rig.broker_side.book = [] if is_verified else [odd]
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0, rounds=ROUNDS)
     assert ("account.halt_verified" in rig.rig.stored()) == is_verified
     rig.broker_side.book = [odd]
@@ -122,7 +124,7 @@ def test_it_rests_without_a_halt_or_under_that_of_another_symbol(
     monkeypatch: pytest.MonkeyPatch, given: Any
 ) -> None:
     rig = listed(monkeypatch, {"action": "SELL_SHORT"}, *given)
-    rig.rig.take(facts.halt("MSFT"))
+    rig.rig.take(core_items.halt("MSFT"))
     rig.after(1.0, rounds=ROUNDS)
     assert rig.rig.trace.of("cancel") == []
 
@@ -134,7 +136,7 @@ def test_what_a_row_shows_as_over_is_cancelled_no_more(
 ) -> None:
     row = {"action": "SELL_SHORT", "status": status, "filledQuantity": 100}
     rig = listed(monkeypatch, row, *given)
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0, rounds=ROUNDS)
     assert rig.rig.trace.of("cancel") == []
 
@@ -154,7 +156,7 @@ def test_wish_to_cancel_a_released_order_is_asked_at_once_by_its_id(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = listed(monkeypatch, {"action": "SELL_SHORT"}, *RELEASED)
-    wish = replace(facts.cancel(), expires_at=facts.at(9 * LATE_S))
+    wish = replace(core_items.cancel(), expires_at=facts.at(9 * LATE_S))
     rig.rig.take(wish, name="wish")
     assert rig.order().cancel is CancelPhase.STARTED
     assert rig.rig.trace.of("not urgent") == [ORDER]
@@ -169,7 +171,7 @@ def test_wish_to_cancel_a_released_order_without_an_id_waits_for_its_row(
 ) -> None:
     given = (facts.previewed(), facts.started(), facts.unknown(), facts.released())
     rig = SweepRig(monkeypatch, *given)
-    rig.rig.take(facts.cancel())
+    rig.rig.take(core_items.cancel())
     assert rig.order().cancel is CancelPhase.WANTED
     rig.broker_side.book = [order_row()]
     rig.after(LATE_S)
@@ -187,8 +189,12 @@ def test_wish_that_a_record_of_before_holds_is_asked_at_the_next_row(
 # --- again and again -----------------------------------------------------------------------
 
 
-def asked_after(rig: SweepRig, seconds: int) -> list[int]:
-    """Return after how many seconds each cancel was asked, each refused at once."""
+REFUSED: Final = replace(core_items.cancel_answered(Outcome.REFUSED), code=1200)
+NOT_SENT: Final = core_items.cancel_answered(Outcome.NOT_SENT)
+
+
+def asked_after(rig: SweepRig, seconds: int, answer: items.CancelAnswered = REFUSED) -> list[int]:
+    """Return after how many seconds each cancel was asked, each answered like this at once."""
     found, before = [], len(rig.rig.trace.of("cancel"))
     for second in range(1, seconds + 1):
         rig.after(1.0)
@@ -196,8 +202,23 @@ def asked_after(rig: SweepRig, seconds: int) -> list[int]:
             before = len(rig.rig.trace.of("cancel"))
             found.append(second)
             name = rig.rig.trace.of("cancel")[-1]
-            rig.rig.take(replace(facts.cancel_answered(Outcome.REFUSED), order_id=name))
+            rig.rig.take(replace(answer, order_id=name))
     return found
+
+
+@pytest.mark.parametrize("given", [(), RELEASED], ids=["on no book", "released"])
+def test_cancel_that_was_surely_not_sent_is_asked_again_as_soon_as_of_any_order(
+    monkeypatch: pytest.MonkeyPatch, given: Any
+) -> None:
+    rig = listed(monkeypatch, {"action": "SELL_SHORT"}, *given)
+    rig.rig.take(core_items.halt())
+    first, longest = int(ASK_EVERY_S), int(UNSENT_ASK_LATEST_S)
+    waits_s = (first, 2 * first, 4 * first, longest, longest)
+    asked = asked_after(rig, 1 + sum(waits_s), NOT_SENT)
+    assert asked == [1 + sum(waits_s[:n]) for n in range(len(waits_s) + 1)]
+    # One that is answered otherwise waits as ever, and a call that hangs is waited for.
+    assert asked_after(rig, longest, REFUSED) == [longest]
+    assert asked_after(rig, int(UNREAD_EVERY_S) - 1, REFUSED) == []
 
 
 @pytest.mark.parametrize("given", [(), RELEASED], ids=["on no book", "released"])
@@ -205,7 +226,7 @@ def test_order_whose_row_stays_unreadable_is_asked_away_later_each_time(
     monkeypatch: pytest.MonkeyPatch, given: Any
 ) -> None:
     rig = listed(monkeypatch, {"action": "SELL_SHORT"}, *given)
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     first, second = int(UNREAD_EVERY_S), 2 * int(UNREAD_EVERY_S)
     third = int(UNREAD_LATEST_S)
     assert asked_after(rig, 400) == [
@@ -219,5 +240,5 @@ def test_order_whose_row_stays_unreadable_is_asked_away_later_each_time(
     rig.broker_side.book = [order_row(action="SELL_SHORT", filledQuantity=1)]
     assert asked_after(rig, 10) == [1]
     rig.after(UNREAD_EVERY_S)
-    rig.rig.take(facts.halt(command_id="cmd-halt-2"))
+    rig.rig.take(core_items.halt(command_id="cmd-halt-2"))
     assert asked_after(rig, 10) == [1]

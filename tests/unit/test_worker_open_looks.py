@@ -5,10 +5,11 @@ from typing import Any, Final
 import pytest
 
 from adapters.tiger_worker.open_looks import UNREAD_EVERY_S
-from core import codec, events, items
+from core import account_events, codec, items
 from core.items import Outcome
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_worker_sweeps import ROUNDS, SweepRig
 
 UNREAD: Final = {"userMark": "", "orderId": 0, "action": "SELL_SHORT"}
@@ -20,7 +21,7 @@ def asked(rig: SweepRig) -> list[tuple[str, str, str]]:
     stored = [
         codec.decode(r.subject, r.body, sequence=r.sequence).data for r in rig.rig.ledger.records
     ]
-    found = [each for each in stored if isinstance(each, events.AccountCancelsAsked)]
+    found = [each for each in stored if isinstance(each, account_events.AccountCancelsAsked)]
     return [(each.unread, each.outcome, each.detail) for each in found]
 
 
@@ -31,7 +32,7 @@ def test_order_that_both_lists_show_late_keeps_a_halt_from_being_verified(
     phone = order_row(id=5, userMark="", orderId=0, symbol="MSFT")
     rig.broker_side.book = [phone]
     rig.broker_side.is_late = True
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0, rounds=ROUNDS - 1)
     rig.broker_side.is_late = False
     rig.after(1.0, rounds=ROUNDS + 1)
@@ -48,7 +49,7 @@ def test_halt_is_verified_by_readings_begun_when_what_a_person_released_has_sure
     rig = SweepRig(
         monkeypatch, facts.previewed(), facts.started(), facts.unknown(), facts.released()
     )
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     arrives_s = (rig.order().arrives_by - facts.NOW).total_seconds()
     rig.after(1.0, rounds=int(arrives_s))
     assert "account.halt_verified" not in rig.rig.stored()
@@ -64,7 +65,7 @@ def test_open_order_whose_row_cannot_be_read_is_cancelled_under_a_halt_by_its_nu
     rig.broker_side.book = [order_row(id=77, **UNREAD)]
     rig.after(1.0)
     assert ASKED not in rig.rig.stored()
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0, rounds=3)
     assert rig.rig.trace.of("cancel") == ["unread:77"]
     # The intention is in the record before the call, the answer after it.
@@ -100,7 +101,7 @@ def test_halt_of_a_scope_cancels_what_of_it_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, scope: str, row: dict[str, Any], is_asked: bool
 ) -> None:
     rig = SweepRig(monkeypatch)
-    rig.rig.take(facts.halt(scope))
+    rig.rig.take(core_items.halt(scope))
     rig.broker_side.book = [order_row(**({"id": 77} | UNREAD | row))]
     rig.after(1.0, rounds=2)
     assert rig.rig.trace.of("cancel") == (["unread:77"] if is_asked else [])

@@ -5,7 +5,7 @@ import pytest
 from adapters.tiger_worker import rows
 from adapters.tiger_worker.order_rows import OrderRows
 from core.errors import CorruptRecordError
-from tests.support.worker_parts import order_row
+from tests.support.scripted_broker import order_row
 
 
 def test_same_row_is_read_once_and_a_changed_one_anew() -> None:

@@ -7,8 +7,9 @@ import pytest
 from adapters.tiger_worker import rates, reconcile
 from adapters.tiger_worker.broker import POSITION_CLASSES
 from adapters.tiger_worker.reconcile import PAGES_LEAVE
-from core import items
-from tests.support.worker_parts import WAIT_S, ok, order_row
+from core import items, readings
+from tests.support.scripted_broker import ok, order_row
+from tests.support.worker_parts import WAIT_S
 from tests.unit.test_worker_reconcile import ASSETS, RoundRig, of
 
 
@@ -32,7 +33,7 @@ def paged(rig: RoundRig, count: int) -> list[items.Item]:
 
 def test_every_page_of_a_listing_is_counted() -> None:
     rig = RoundRig(budgets={"orders": 30, "active_orders": 30})
-    assert len(of(paged(rig, 4), items.RoundCompleted)) == 1
+    assert len(of(paged(rig, 4), readings.RoundCompleted)) == 1
     assert rig.budget.try_take("orders", count=26)
     assert not rig.budget.try_take("orders")
     assert rig.budget.try_take("active_orders", count=28, for_halt=True)
@@ -57,7 +58,7 @@ def test_every_page_of_an_orders_executions_is_counted() -> None:
     )
     rig.client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     rig.client.answer("prime_assets", ok(ASSETS))
-    (seen,) = of(rig.run(), items.OrderSeen)
+    (seen,) = of(rig.run(), readings.OrderSeen)
     assert len(seen.executions) == 2
     assert rig.budget.try_take("order_transactions", count=28)
     assert not rig.budget.try_take("order_transactions")
@@ -85,7 +86,7 @@ def test_listing_longer_than_its_ration_is_gone_on_with_when_tokens_come_back(
         "",
         *(str(n) for n in range(1, 9)),
     ]
-    assert len(of(told, items.OrderSeen)) == 9
-    assert len(of(told, items.RoundCompleted)) == 1
+    assert len(of(told, readings.OrderSeen)) == 9
+    assert len(of(told, readings.RoundCompleted)) == 1
     # Whoever waits for a token does not hang.
     assert rig.reconciler.silent_s < WAIT_S

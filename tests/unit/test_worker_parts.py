@@ -21,7 +21,7 @@ from core.errors import BrokerUnavailableError
 from core.items import ContractFacts
 from core.terms import ContractRef
 from infra.nats.work_queue import HeldMessage
-from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import WAIT_S, ManualClock, intent, open_guard
 
 
@@ -345,7 +345,7 @@ class Contracts:
         self.asked.append(list(symbols))
         if self.is_away:
             raise BrokerUnavailableError("away")
-        return tuple(facts.contract(symbol=s) for s in symbols if s == "AAPL")
+        return tuple(core_items.contract(symbol=s) for s in symbols if s == "AAPL")
 
 
 def as_broker(contracts: Contracts) -> AccountBroker:
@@ -355,8 +355,8 @@ def as_broker(contracts: Contracts) -> AccountBroker:
 def test_contract_is_kept_for_a_while_and_an_unknown_one_is_not() -> None:
     clock, broker = ManualClock(), Contracts()
     book = ContractBook(clock)
-    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == facts.contract()
-    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == facts.contract()
+    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == core_items.contract()
+    assert book.find(as_broker(broker), ContractRef(symbol="AAPL")) == core_items.contract()
     assert book.find(as_broker(broker), ContractRef(symbol="NEW")) is None
     assert book.find(as_broker(broker), ContractRef(symbol="NEW")) is None
     assert broker.asked == [["AAPL"], ["NEW"], ["NEW"]]
@@ -378,7 +378,7 @@ def test_contract_book_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Everything(Contracts):
         def contracts(self, symbols: list[str]) -> tuple[ContractFacts, ...]:
-            return tuple(facts.contract(symbol=s) for s in symbols)
+            return tuple(core_items.contract(symbol=s) for s in symbols)
 
     for symbol in ("A", "B", "C"):
         assert book.find(as_broker(Everything()), ContractRef(symbol=symbol)) is not None

@@ -14,16 +14,17 @@ from adapters.tiger_worker import push_connection
 from adapters.tiger_worker.login import EXIT_WORN, Ending
 from adapters.tiger_worker.push import (
     JITTER_SHARE,
+    ConnectPauses,
     LinkState,
-    Pauses,
     PushLink,
     PushPace,
 )
 from adapters.tiger_worker.push_connection import Push, PushConnection, Sign
-from core import events, items
-from core.account_state import is_kick, kick_key
+from core import account_events, events, items
+from core.account_state import kick_key
 from core.refusals import Refusal
 from tests.support import core_facts as facts
+from tests.support import core_items
 from tests.support.worker_parts import WAIT_S, ManualClock
 
 PACE: Final = PushPace()
@@ -126,7 +127,7 @@ def rig(account: Account) -> Any:
 
 
 def test_pauses_double_up_to_a_minute_and_begin_anew_after_one_that_held() -> None:
-    pauses = Pauses(PACE, lambda: 0.0)
+    pauses = ConnectPauses(PACE, lambda: 0.0)
     ended = [pauses.after(Sign.ENDED, held_s=0.0) for _ in range(8)]
     assert ended == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pauses.after(Sign.ENDED, held_s=PACE.held_s) == 1
@@ -135,7 +136,7 @@ def test_pauses_double_up_to_a_minute_and_begin_anew_after_one_that_held() -> No
 
 @pytest.mark.parametrize("end", [Sign.RENEW, Sign.KICKED])
 def test_what_a_person_or_a_wake_asks_for_is_not_paused(end: Sign) -> None:
-    pauses = Pauses(PACE, lambda: 1.0)
+    pauses = ConnectPauses(PACE, lambda: 1.0)
     pauses.after(Sign.ENDED, held_s=0.0)
     assert pauses.after(end, held_s=0.0) == 0.0
     assert pauses.after(Sign.ENDED, held_s=0.0) == 1 + JITTER_SHARE
@@ -146,7 +147,7 @@ def test_what_a_person_or_a_wake_asks_for_is_not_paused(end: Sign) -> None:
     jitter=st.floats(min_value=0.0, max_value=1.0),
 )
 def test_connections_that_do_not_hold_are_never_a_storm(held: list[float], jitter: float) -> None:
-    pauses = Pauses(PACE, lambda: jitter)
+    pauses = ConnectPauses(PACE, lambda: jitter)
     gone_s = [pauses.after(Sign.ENDED, held_s=each) for each in held]
     assert sum(gone_s) >= 60.0 * (len(held) - 6)
     assert max(gone_s) <= 60.0 * (1 + JITTER_SHARE)
@@ -319,22 +320,23 @@ def test_code_of_an_acknowledgement(text: str, code: int) -> None:
 def test_kick_freezes_openings_once_and_a_resume_lifts_it_until_the_next() -> None:
     desk = facts.TestDesk(*facts.ready(facts.previewed("1"), facts.previewed("2")))
     kick = items.PushKicked(connection="push-1:1")
-    assert desk.when(kick) == events.AccountFrozen(cause="kicked", detail="push-1:1")
+    assert desk.when(kick) == account_events.AccountFrozen(cause="kicked", detail="push-1:1")
     assert desk.when(kick) is None
-    refused = desk.when(facts.submit("1", number="901"))
+    refused = desk.when(core_items.submit("1", number="901"))
     assert isinstance(refused, events.OrderRefused)
     assert refused.code is Refusal.ACCOUNT_FROZEN
-    desk.when(facts.resume())
-    assert isinstance(desk.when(facts.submit("2", number="902")), events.OrderSubmissionStarted)
+    desk.when(core_items.resume())
+    assert isinstance(
+        desk.when(core_items.submit("2", number="902")), events.OrderSubmissionStarted
+    )
     assert desk.when(kick) is None
     later = desk.when(items.PushKicked(connection="push-1:2"))
-    assert isinstance(later, events.AccountFrozen)
+    assert isinstance(later, account_events.AccountFrozen)
 
 
 def test_kick_is_known_by_its_key_among_other_findings() -> None:
     desk = facts.TestDesk(*facts.ready(facts.frozen("kicked_elsewhere"), facts.frozen("word")))
-    assert not any(is_kick(key) for key, _ in desk.state.frozen_for.items())
+    before = {key for key, _ in desk.state.frozen_for.items()}
     desk.when(items.PushKicked(connection="push-1:1"))
-    assert [key for key, _ in desk.state.frozen_for.items() if is_kick(key)] == [
-        kick_key("push-1:1")
-    ]
+    after = {key for key, _ in desk.state.frozen_for.items()}
+    assert (len(before), after - before) == (2, {kick_key("push-1:1")})

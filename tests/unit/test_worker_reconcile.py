@@ -12,18 +12,12 @@ from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from adapters.tiger_worker.reconcile import FIGURES_LEAVE, Pace, Reconciler
 from adapters.tiger_worker.windows import LOOK_BACK_S
-from core import events, items
+from core import events, items, readings
 from core.submitting import SKEW_COUNTED_MAX_S
 from tests.support import core_facts as facts
-from tests.support.worker_parts import (
-    WAIT_S,
-    DeskRig,
-    ListeningDesk,
-    ScriptedClient,
-    ok,
-    order_row,
-    scripted_broker,
-)
+from tests.support import core_items
+from tests.support.scripted_broker import ScriptedClient, ok, order_row, scripted_broker
+from tests.support.worker_parts import WAIT_S, DeskRig, ListeningDesk
 
 DAY_S: Final = 86_400.0
 
@@ -111,7 +105,7 @@ def test_complete_round_says_so_last_with_the_gaps_known_when_it_began() -> None
     rig = RoundRig()
     rig.gaps.note("before")
     told = rig.round(order_row(id=1, userMark=""))
-    assert told[-1] == items.RoundCompleted(
+    assert told[-1] == readings.RoundCompleted(
         gaps=1,
         orders_read=1,
         orders_since=rig_since(rig),
@@ -138,7 +132,7 @@ def test_gap_noticed_while_a_round_runs_is_not_healed_by_it(
         return listed(since=since, **more)
 
     monkeypatch.setattr(rig.broker, "orders", orders)
-    (completed,) = of(rig.round(), items.RoundCompleted)
+    (completed,) = of(rig.round(), readings.RoundCompleted)
     assert completed.gaps == 0
 
 
@@ -149,7 +143,7 @@ def test_round_with_a_failed_reading_completes_nothing_and_counts_no_absence(fai
     rig.client.answer("active_orders", ok({"items": []}))
     rig.client.answers[failing][0] = {"code": 1}
     told = rig.run()
-    assert of(told, items.RoundCompleted) == of(told, items.AbsenceConfirmed) == []
+    assert of(told, readings.RoundCompleted) == of(told, readings.AbsenceConfirmed) == []
     assert rig.reconciler._evidence.absences == {}
 
 
@@ -165,11 +159,11 @@ def test_second_page_that_fails_fails_the_round() -> None:
 def test_absence_needs_several_listings_begun_when_the_send_had_arrived() -> None:
     rig = doubt()
     # The first listing was begun when nothing had been heard of the broker's clock but this.
-    assert of(rig.round(at_s=0.0), items.AbsenceConfirmed) == []
-    assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+    assert of(rig.round(at_s=0.0), readings.AbsenceConfirmed) == []
+    assert of(rig.round(at_s=LATE_S), readings.AbsenceConfirmed) == []
     for _ in range(facts.TIMING.absence_listings_min - 1):
-        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
-    (absent,) = of(rig.round(at_s=LATE_S), items.AbsenceConfirmed)
+        assert of(rig.round(at_s=LATE_S), readings.AbsenceConfirmed) == []
+    (absent,) = of(rig.round(at_s=LATE_S), readings.AbsenceConfirmed)
     assert (absent.order_id, absent.listings) == (ORDER, facts.TIMING.absence_listings_min)
     order = rig.rig.desk.state.orders[ORDER]
     assert absent.first_listing_at > order.arrives_by
@@ -181,7 +175,7 @@ def test_listings_begun_too_early_by_the_brokers_clock_prove_nothing(at_s: float
     # However late it is here.
     rig.rig.clock.pass_s(3600)
     for _ in range(9):
-        assert of(rig.round(at_s=at_s), items.AbsenceConfirmed) == []
+        assert of(rig.round(at_s=at_s), readings.AbsenceConfirmed) == []
 
 
 @pytest.mark.parametrize(
@@ -197,9 +191,9 @@ def test_any_sign_of_the_order_is_no_absence_and_counting_begins_anew(row: dict[
     rig = doubt()
     for _ in range(facts.TIMING.absence_listings_min):
         rig.round(at_s=LATE_S)
-    assert of(rig.round(row, at_s=LATE_S), items.AbsenceConfirmed) == []
+    assert of(rig.round(row, at_s=LATE_S), readings.AbsenceConfirmed) == []
     for _ in range(facts.TIMING.absence_listings_min - 1):
-        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+        assert of(rig.round(at_s=LATE_S), readings.AbsenceConfirmed) == []
 
 
 def test_failed_round_between_does_not_count() -> None:
@@ -210,16 +204,16 @@ def test_failed_round_between_does_not_count() -> None:
         rig.client.answer("orders", {"code": 1})
         assert rig.run() == []
         told = rig.round(at_s=LATE_S)
-        if of(told, items.AbsenceConfirmed):
+        if of(told, readings.AbsenceConfirmed):
             break
-    (absent,) = of(told, items.AbsenceConfirmed)
+    (absent,) = of(told, readings.AbsenceConfirmed)
     assert absent.listings == facts.TIMING.absence_listings_min
 
 
 def test_order_that_is_being_sent_is_never_absent() -> None:
     rig = RoundRig(facts.previewed(), facts.started())
     for _ in range(9):
-        assert of(rig.round(at_s=LATE_S), items.AbsenceConfirmed) == []
+        assert of(rig.round(at_s=LATE_S), readings.AbsenceConfirmed) == []
 
 
 def test_listing_goes_back_to_the_oldest_watched_order() -> None:
@@ -271,7 +265,7 @@ def test_listing_without_a_watched_order_goes_back_to_the_last_complete_one() ->
 def test_stale_account_has_its_older_open_orders_read_too() -> None:
     rig = RoundRig(facts.stale())
     told = rig.round(active=(order_row(id=5, userMark="", orderId=0),))
-    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["5"]
+    assert [seen.tiger_order_id for seen in of(told, readings.OrderSeen)] == ["5"]
     later = RoundRig()
     later.round()
     later.round()
@@ -289,15 +283,15 @@ def test_executions_are_read_for_orders_that_filled_more_than_is_recorded() -> N
     }
     rig = doubt()
     told = rig.round(order_row(filledQuantity=40), executions=(execution,))
-    (seen,) = of(told, items.OrderSeen)
+    (seen,) = of(told, readings.OrderSeen)
     assert [each.execution_id for each in seen.executions] == ["e1"]
     # Fills are news: positions and cash are read with them, after them.
     kinds = [type(item) for item in told]
     assert kinds == [
-        items.OrderSeen,
-        items.PositionsSeen,
-        items.BalancesSeen,
-        items.RoundCompleted,
+        readings.OrderSeen,
+        readings.PositionsSeen,
+        readings.BalancesSeen,
+        readings.RoundCompleted,
     ]
 
 
@@ -306,7 +300,7 @@ def test_order_without_news_reads_no_executions_and_no_figures() -> None:
     for _ in range(facts.TIMING.quiet_reads_min):
         rig.round(order_row())
     told = rig.round(order_row())
-    assert [type(item) for item in told] == [items.OrderSeen, items.RoundCompleted]
+    assert [type(item) for item in told] == [readings.OrderSeen, readings.RoundCompleted]
     assert rig.asked("order_transactions") == []
 
 
@@ -319,17 +313,17 @@ def test_sightings_are_told_oldest_first() -> None:
             for number in (3, 1, 2)
         )
     )
-    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["1", "2", "3"]
+    assert [seen.tiger_order_id for seen in of(told, readings.OrderSeen)] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("row", [order_row(action="HOLD"), order_row(id=0)], ids=["side", "id"])
 def test_row_that_cannot_be_read_is_told_and_the_round_is_complete(row: dict[str, Any]) -> None:
     told = RoundRig().round(row)
     assert [type(item) for item in told] == [
-        items.RowUnreadable,
-        items.PositionsSeen,
-        items.BalancesSeen,
-        items.RoundCompleted,
+        readings.RowUnreadable,
+        readings.PositionsSeen,
+        readings.BalancesSeen,
+        readings.RoundCompleted,
     ]
 
 
@@ -347,12 +341,12 @@ def test_row_that_cannot_be_read_keeps_no_other_from_being_told(odd: dict[str, A
     rig = doubt()
     rows = (order_row(id=1, userMark="", orderId=0), order_row(id=2, **odd), order_row())
     told = rig.round(*rows, at_s=LATE_S)
-    assert {seen.tiger_order_id for seen in of(told, items.OrderSeen)} == {
+    assert {seen.tiger_order_id for seen in of(told, readings.OrderSeen)} == {
         "1",
         str(order_row()["id"]),
     }
     # But what the row hides is not known, so nothing of its symbol is absent.
-    assert len(of(told, items.RowUnreadable)) == len(of(told, items.RoundCompleted)) == 1
+    assert len(of(told, readings.RowUnreadable)) == len(of(told, readings.RoundCompleted)) == 1
     assert rig.reconciler._evidence.absences == {}
 
 
@@ -370,11 +364,11 @@ def test_fills_beside_a_row_that_cannot_be_read_bring_the_figures_with_them() ->
         order_row(id=2, totalQuantity=-1), order_row(filledQuantity=40), executions=(execution,)
     )
     assert [type(item) for item in told] == [
-        items.RowUnreadable,
-        items.OrderSeen,
-        items.PositionsSeen,
-        items.BalancesSeen,
-        items.RoundCompleted,
+        readings.RowUnreadable,
+        readings.OrderSeen,
+        readings.PositionsSeen,
+        readings.BalancesSeen,
+        readings.RoundCompleted,
     ]
 
 
@@ -482,8 +476,8 @@ def read_figures(
     client.answer("positions", *held)
     client.answer("prime_assets", ok(cash_row(cash)))
     told = rig.run()
-    (positions_seen,) = of(told, items.PositionsSeen)
-    (balances_seen,) = of(told, items.BalancesSeen)
+    (positions_seen,) = of(told, readings.PositionsSeen)
+    (balances_seen,) = of(told, readings.BalancesSeen)
     return positions_seen.quiet_reads, balances_seen.quiet_reads
 
 
@@ -524,7 +518,8 @@ def test_figures_that_nothing_waits_for_leave_tokens_to_other_accounts_and_end_n
     budgets = {"positions": FIGURES_LEAVE + 2 * one_reading, "prime_assets": 60}
     rig = RoundRig(budgets=budgets, figures_s=1e9)
     seen = [
-        (of(told, items.PositionsSeen), of(told, items.RoundCompleted)) for told in unquiet(rig)
+        (of(told, readings.PositionsSeen), of(told, readings.RoundCompleted))
+        for told in unquiet(rig)
     ]
     assert [len(figures) for figures, _ in seen] == [1, 1, 0, 0]
     assert [len(completed) for _, completed in seen] == [1, 1, 1, 1]
@@ -535,10 +530,12 @@ def test_figures_that_a_verdict_waits_for_use_the_tokens_that_are_left() -> None
     budgets = {"positions": FIGURES_LEAVE + one_reading, "prime_assets": 60}
     rig = RoundRig(budgets=budgets, figures_s=1e9)
     unquiet(rig)
-    rig.rig.take(facts.gap_noticed())
+    rig.rig.take(core_items.gap_noticed())
     rig.gaps.note("a test")
     told = rig.round()
-    assert [len(of(told, wanted)) for wanted in (items.PositionsSeen, items.RoundCompleted)] == [
+    assert [
+        len(of(told, wanted)) for wanted in (readings.PositionsSeen, readings.RoundCompleted)
+    ] == [
         1,
         1,
     ]
@@ -550,7 +547,7 @@ def test_figures_without_tokens_for_all_of_them_use_up_none(
     budgets = {"positions": len(POSITION_CLASSES) - 1, "prime_assets": 60}
     rig = RoundRig(bare=True, budgets=budgets)
     monkeypatch.setattr(reconcile, "TOKEN_WAIT_S", 0.0)
-    assert of(rig.round(), items.RoundCompleted) == []
+    assert of(rig.round(), readings.RoundCompleted) == []
     assert rig.asked("positions") == []
     assert rig.budget.try_take("positions", count=len(POSITION_CLASSES) - 1)
 
@@ -570,7 +567,7 @@ def test_first_figures_with_a_fill_after_the_listing_are_not_taken() -> None:
     client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     client.answer("prime_assets", ok(ASSETS))
     told = rig.run()
-    assert [type(item) for item in told] == [items.OrderSeen]
+    assert [type(item) for item in told] == [readings.OrderSeen]
 
 
 @pytest.mark.parametrize("later", [[], [order_row(id=9, userMark="", orderId=0)]], ids=len)
@@ -581,7 +578,7 @@ def test_first_figures_without_a_fill_meanwhile_are_taken(later: list[dict[str, 
     client.answer("active_orders", ok({"items": []}))
     client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     client.answer("prime_assets", ok(ASSETS))
-    assert of(rig.run(), items.PositionsSeen)
+    assert of(rig.run(), readings.PositionsSeen)
 
 
 def test_first_figures_are_held_to_open_orders_of_days_ago_too() -> None:
@@ -592,7 +589,7 @@ def test_first_figures_are_held_to_open_orders_of_days_ago_too() -> None:
     client.answer("active_orders", ok({"items": [days_ago]}))
     client.answer("positions", *[ok({"items": []}) for _ in POSITION_CLASSES])
     client.answer("prime_assets", ok(ASSETS))
-    assert [type(item) for item in rig.run()] == [items.OrderSeen]
+    assert [type(item) for item in rig.run()] == [readings.OrderSeen]
     first, second = (asked["start_date"] for asked in rig.asked("orders"))
     assert second < _ms(-5 * DAY_S) < first
 
@@ -601,7 +598,7 @@ def test_order_is_told_before_the_legs_that_were_made_of_it() -> None:
     rig = RoundRig()
     parent, leg = (order_row(id=id_, userMark="", orderId=0) for id_ in (9, 10))
     told = rig.round(leg, parent)
-    assert [seen.tiger_order_id for seen in of(told, items.OrderSeen)] == ["9", "10"]
+    assert [seen.tiger_order_id for seen in of(told, readings.OrderSeen)] == ["9", "10"]
 
 
 # --- changes -------------------------------------------------------------------------------
@@ -615,15 +612,15 @@ def changing(**more: Any) -> RoundRig:
 def test_listings_that_go_on_with_the_old_terms_are_counted_once_it_is_too_late() -> None:
     rig = changing(limit_price="11.00")
     row = order_row(id="1")
-    assert of(rig.round(row, at_s=10.0), items.ModifyNotShown) == []
+    assert of(rig.round(row, at_s=10.0), readings.ModifyNotShown) == []
     # A listing is as late as the broker's last reply before it.
-    told = [of(rig.round(row, at_s=LATE_S + i), items.ModifyNotShown) for i in range(4)]
+    told = [of(rig.round(row, at_s=LATE_S + i), readings.ModifyNotShown) for i in range(4)]
     first = facts.at(LATE_S - facts.TIMING.skew_s)
     assert told == [
         [],
         [],
         [],
-        [items.ModifyNotShown(order_id=ORDER, listings=3, first_listing_at=first)],
+        [readings.ModifyNotShown(order_id=ORDER, listings=3, first_listing_at=first)],
     ]
 
 
@@ -638,5 +635,5 @@ def test_listing_with_the_new_terms_or_a_change_under_way_begins_the_count_anew(
     rig.round(old, at_s=0.0)
     rig.round(old, at_s=LATE_S)
     rounds = [old, old, row, old, old]
-    assert [of(rig.round(r, at_s=LATE_S), items.ModifyNotShown) for r in rounds] == [[]] * 5
-    assert of(rig.round(old, at_s=LATE_S), items.ModifyNotShown)
+    assert [of(rig.round(r, at_s=LATE_S), readings.ModifyNotShown) for r in rounds] == [[]] * 5
+    assert of(rig.round(old, at_s=LATE_S), readings.ModifyNotShown)

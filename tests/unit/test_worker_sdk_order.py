@@ -17,7 +17,7 @@ from adapters.tiger_worker.sdk_order import (
     whole_and_scale,
 )
 from core.errors import CorruptRecordError
-from core.items import SeenPhase
+from core.readings import SeenPhase
 from core.terms import (
     AlgoPlan,
     OptionLeg,
@@ -32,7 +32,7 @@ from core.terms import (
     TradingSession,
 )
 from tests.support import core_facts as facts
-from tests.support.worker_parts import NUMBER, order_row
+from tests.support.scripted_broker import NUMBER, order_row
 
 EXPIRY: Final = date(2026, 12, 18)
 LIMIT: Final = facts.spec(quantity="10")

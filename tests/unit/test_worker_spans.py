@@ -14,9 +14,9 @@ from adapters.tiger_worker.windows import (
     SWEEP_EVERY_S,
     Windows,
 )
-from core import events, items
+from core import account_events, events, items, readings
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support.scripted_broker import order_row
 from tests.unit.test_poison import stranger
 from tests.unit.test_worker_reconcile import RoundRig, of
 from tests.unit.test_worker_sweeps import (
@@ -53,8 +53,8 @@ def done_since(days: float, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def listed(days_ago: float) -> events.AccountListed:
-    return events.AccountListed(listed_at=facts.at(-days_ago * DAY_S))
+def listed(days_ago: float) -> account_events.AccountListed:
+    return account_events.AccountListed(listed_at=facts.at(-days_ago * DAY_S))
 
 
 def is_stale(rig: RoundRig) -> bool:
@@ -75,7 +75,7 @@ def test_worker_that_was_away_for_weeks_comes_to_a_verdict_and_misses_no_order(
 ) -> None:
     rig = RationedRig(monkeypatch, done_since(20, count), listed(20), BEGUN)
     rig.rounds_of(0.01)
-    assert of(rig.desk.items, items.RoundCompleted)
+    assert of(rig.desk.items, readings.RoundCompleted)
     assert not is_stale(rig)
     assert missing(rig) == set()
     # What was too long is read once more in spans, and little else.
@@ -121,7 +121,7 @@ def test_listing_that_no_span_is_short_enough_for_fails(monkeypatch: pytest.Monk
     same = [row | {"openTime": at_ms(-60)} for row in done_since(1, 100 * PAGES + 1)]
     rig = RationedRig(monkeypatch, same, BEGUN)
     rig.rounds_of(0.01)
-    assert of(rig.desk.items, items.RoundCompleted) == []
+    assert of(rig.desk.items, readings.RoundCompleted) == []
     assert is_stale(rig)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from adapters.tiger_worker import executions, open_looks, reconcile, taken_back, turns, windows
-from adapters.tiger_worker.broker import POSITION_CLASSES
+from adapters.tiger_worker.broker import PAGE_ROWS, POSITION_CLASSES
 from adapters.tiger_worker.parts import Work
 from adapters.tiger_worker.rates import HALT_LEAVE
 from adapters.tiger_worker.taken_back import TAKEN_BACK_AFTER_S
@@ -19,10 +19,12 @@ from adapters.tiger_worker.windows import (
     SWEEP_EVERY_S,
     SWEEP_ROWS,
 )
-from core import events, items
+from core import events, items, readings
 from core.orders import Order, Phase
 from tests.support import core_facts as facts
-from tests.support.worker_parts import ManualClock, ScriptedClient, ok, order_row
+from tests.support import core_items
+from tests.support.scripted_broker import ScriptedClient, ok, order_row
+from tests.support.worker_parts import ManualClock
 from tests.unit.test_worker_reconcile import ASSETS, RoundRig, cash_row, of
 
 ORDER: Final = facts.order_id_of()
@@ -46,8 +48,9 @@ class BookClient(ScriptedClient):
     """A broker with a book: it lists what was opened since the moment that is asked for.
 
     `is_late`: its listings do not show what they should; `active` are the orders it calls open;
-    `failing` are the orders whose executions it does not list; `away` are methods that it does not
-    answer; `call_s` is how long each method takes.
+    `executions` are those of every order that is not in `executions_of`; `failing` are the orders
+    whose executions it does not list, and `failing_pages` the tokens of pages of them that it does
+    not; `away` are methods that it does not answer; `call_s` is how long each method takes.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -55,10 +58,12 @@ class BookClient(ScriptedClient):
         self._clock = clock
         self.book: list[dict[str, Any]] = []
         self.executions: list[dict[str, Any]] = []
+        self.executions_of: dict[int, list[dict[str, Any]]] = {}
         self.positions: list[dict[str, Any]] = []
         self.cash = 0.0
         self.is_late = False
         self.failing: set[int] = set()
+        self.failing_pages: set[str] = set()
         self.away: set[str] = set()
         self.call_s: dict[str, float] = {}
 
@@ -71,13 +76,20 @@ class BookClient(ScriptedClient):
         listed = {
             "orders": [r for r in self.book if r["openTime"] >= fields.get("start_date", 0)],
             "active_orders": self.active,
-            "order_transactions": self.executions,
+            "order_transactions": self.executions_of.get(
+                fields.get("order_id", 0), self.executions
+            ),
             "positions": self.positions if fields.get("sec_type") == POSITION_CLASSES[0] else [],
         }
         if method in listed:
             rows = [] if self.is_late and method.endswith("orders") else listed[method]
-            self.answers[method] = deque([ok({"items": rows}, at=self._clock.now())])
-        if method == "order_transactions" and fields["order_id"] in self.failing:
+            data: dict[str, Any] = {"items": rows}
+            if method == "order_transactions":
+                data = _page(rows, int(fields["page_token"] or 0))
+            self.answers[method] = deque([ok(data, at=self._clock.now())])
+        if method == "order_transactions" and (
+            fields["order_id"] in self.failing or fields["page_token"] in self.failing_pages
+        ):
             self.answers[method] = deque([ok(None, at=self._clock.now()) | {"code": 1200}])
         if method == "prime_assets":
             assets = cash_row(self.cash) if self.cash else ASSETS
@@ -122,6 +134,12 @@ class SweepRig(RoundRig):
 class _Monotonic:
     def __init__(self, clock: ManualClock) -> None:
         self.monotonic = clock.boot_s
+        self.sleep = clock.pass_s
+
+
+def _page(rows: list[dict[str, Any]], begin: int) -> dict[str, Any]:
+    end = begin + PAGE_ROWS
+    return {"items": rows[begin:end], "nextPageToken": str(end) if end < len(rows) else ""}
 
 
 def _moment(ms: int) -> datetime:
@@ -141,8 +159,8 @@ WORKING: Final = (
 
 
 def release(rig: SweepRig) -> None:
-    command = facts.release()
-    rig.rig.take(facts.command(command.command, "cmd-r", expires_s=9 * DAY_S, principal="ann"))
+    command = core_items.release()
+    rig.rig.take(core_items.command(command.command, "cmd-r", expires_s=9 * DAY_S, principal="ann"))
     assert rig.order().phase is Phase.RELEASED
 
 
@@ -252,13 +270,13 @@ def test_sweep_without_tokens_ends_no_round_and_is_made_up_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = SweepRig(monkeypatch, budgets={"active_orders": OPEN_LEAVE})
-    assert of(rig.after(0.0), items.RoundCompleted)
+    assert of(rig.after(0.0), readings.RoundCompleted)
     assert rig.asked("active_orders") == []
-    (completed,) = of(rig.after(1.0), items.RoundCompleted)
+    (completed,) = of(rig.after(1.0), readings.RoundCompleted)
     assert completed.open_symbols is None
     enough = OPEN_LEAVE + HALT_LEAVE + 1
     rig.reconciler._windows._budget._budgets = {"active_orders": enough}
-    assert of(rig.after(1.0), items.RoundCompleted)
+    assert of(rig.after(1.0), readings.RoundCompleted)
     assert len(rig.asked("active_orders")) == 1
 
 
@@ -267,10 +285,10 @@ def test_sweep_that_shows_nothing_new_tells_of_no_order(monkeypatch: pytest.Monk
     rig.broker_side.book = [
         order_row(id=5, userMark="", orderId=0, status="Cancelled", openTime=at_ms(-7200))
     ]
-    assert len(of(rig.after(0.0), items.OrderSeen)) == 1
+    assert len(of(rig.after(0.0), readings.OrderSeen)) == 1
     stored = len(rig.rig.stored())
-    assert of(rig.after(SWEEP_EVERY_S, rounds=2), items.OrderSeen) == []
-    assert of(rig.after(SWEEP_EVERY_S, rounds=2), items.OrderSeen) == []
+    assert of(rig.after(SWEEP_EVERY_S, rounds=2), readings.OrderSeen) == []
+    assert of(rig.after(SWEEP_EVERY_S, rounds=2), readings.OrderSeen) == []
     assert len(rig.asked("active_orders")) == 3
     assert len(rig.rig.stored()) == stored
 
@@ -285,13 +303,13 @@ def test_round_whose_open_orders_fail_is_complete_and_asks_for_them_again_later(
     rig.after(0.0)
     rig.broker_side.away = {"active_orders"}
     rig.broker_side.book = [order_row(userMark="", orderId=0, openTime=at_ms(SWEEP_EVERY_S))]
-    (completed,) = of(rig.after(SWEEP_EVERY_S), items.RoundCompleted)
+    (completed,) = of(rig.after(SWEEP_EVERY_S), readings.RoundCompleted)
     assert completed.open_symbols is None
     assert rig.rig.desk.state.by_tiger_id.get(TIGER)
     asked = len(rig.asked("active_orders"))
     seconds = int(2 * SWEEP_EVERY_S)
     told = rig.after(1.0, rounds=seconds)
-    assert len(of(told, items.RoundCompleted)) == seconds
+    assert len(of(told, readings.RoundCompleted)) == seconds
     assert of(told, items.GapNoticed) == []
     assert not rig.rig.desk.state.is_stale
     assert len(rig.asked("active_orders")) == asked + seconds // OPEN_AGAIN_S
@@ -321,17 +339,17 @@ def test_round_that_owes_a_verdict_tells_what_it_read_before_it_fails(
 ) -> None:
     rig = SweepRig(monkeypatch, facts.previewed(), facts.started(), facts.unknown())
     rig.rig.take(rig.gaps.note("slept"))
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.broker_side.book = [order_row(openTime=at_ms(1))]
     rig.broker_side.away = {"active_orders"}
     told = rig.after(LATE_S, rounds=2 * ROUNDS)
     assert rig.order().phase is Phase.WORKING
     # It is cancelled under the halt as soon as it is seen.
     assert rig.rig.trace.of("cancel") == [ORDER]
-    assert of(told, items.RoundCompleted) == []
+    assert of(told, readings.RoundCompleted) == []
     assert rig.rig.desk.state.is_stale
     rig.broker_side.away = set()
-    assert of(rig.after(1.0), items.RoundCompleted)
+    assert of(rig.after(1.0), readings.RoundCompleted)
     assert not rig.rig.desk.state.is_stale
 
 
@@ -341,7 +359,7 @@ def test_rounds_whose_open_orders_fail_make_nothing_absent_where_a_verdict_is_ow
     rig = SweepRig(monkeypatch, facts.previewed(), facts.started(), facts.unknown(), facts.stale())
     rig.broker_side.away = {"active_orders"}
     told = rig.after(LATE_S, rounds=9 * ROUNDS)
-    assert of(told, items.AbsenceConfirmed) == []
+    assert of(told, readings.AbsenceConfirmed) == []
     assert rig.order().phase is Phase.UNKNOWN
 
 
@@ -352,7 +370,7 @@ def test_round_without_a_token_of_open_orders_that_owes_a_verdict_tells_what_it_
     given = (facts.previewed(), facts.started(), facts.unknown(), facts.stale())
     rig = SweepRig(monkeypatch, *given, budgets={"active_orders": 0})
     rig.broker_side.book = [order_row(openTime=at_ms(1))]
-    assert of(rig.after(LATE_S), items.RoundCompleted) == []
+    assert of(rig.after(LATE_S), readings.RoundCompleted) == []
     assert rig.order().phase is Phase.WORKING
 
 
@@ -369,7 +387,7 @@ def test_open_orders_are_asked_for_in_every_round_of_a_halt_that_is_not_verified
     rig.broker_side.is_late = True
     rig.after(0.0)
     rig.broker_side.is_late = False
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0)
     assert rig.order().phase is Phase.WORKING
     rig.after(1.0, rounds=3)
@@ -391,7 +409,7 @@ def test_open_orders_of_the_last_rounds_are_named_by_symbol_as_the_broker_lists_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = SweepRig(monkeypatch)
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     active = [
         order_row(id=5, userMark="", orderId=0, symbol="MSFT"),
         order_row(id=6, userMark="", orderId=0),
@@ -401,7 +419,7 @@ def test_open_orders_of_the_last_rounds_are_named_by_symbol_as_the_broker_lists_
         order_row(id=10, userMark="", orderId=0, symbol="NIO", filledQuantityScale=99),
     ]
     monkeypatch.setattr(BookClient, "active", active)
-    *few, completed = of(rig.after(0.0, rounds=ROUNDS), items.RoundCompleted)
+    *few, completed = of(rig.after(0.0, rounds=ROUNDS), readings.RoundCompleted)
     assert [each.open_symbols for each in few] == [None] * (ROUNDS - 1)
     assert completed.open_symbols == ("AAPL", "IBM", "MSFT", "NIO")
 
@@ -427,8 +445,8 @@ def test_row_with_fewer_fills_than_recorded_is_evidence_after_a_while(
     rig.broker_side.book = [order_row(status=status)]
     # Its executions are listed as they were.
     rig.broker_side.executions = [EXECUTION]
-    assert of(rig.after(0.0, rounds=int(TAKEN_BACK_AFTER_S)), items.FillsTakenBack) == []
-    (found,) = of(rig.after(1.0), items.FillsTakenBack)
+    assert of(rig.after(0.0, rounds=int(TAKEN_BACK_AFTER_S)), readings.FillsTakenBack) == []
+    (found,) = of(rig.after(1.0), readings.FillsTakenBack)
     assert (found.filled_quantity, found.is_over) == (0, status == "Cancelled")
     assert found.gone == ()
     assert rig.rig.desk.state.frozen_symbols == {"AAPL"}
@@ -443,4 +461,4 @@ def test_row_with_all_fills_or_another_phase_begins_the_count_anew(
     short, whole = order_row(), order_row(filledQuantity=40)
     for row in (short, whole, short, short | {"status": "Cancelled"}, short):
         rig.broker_side.book = [row]
-        assert of(rig.after(TAKEN_BACK_AFTER_S - 1.0), items.FillsTakenBack) == []
+        assert of(rig.after(TAKEN_BACK_AFTER_S - 1.0), readings.FillsTakenBack) == []

@@ -6,14 +6,15 @@ from typing import Any, Final
 import pytest
 
 from adapters.tiger_worker import rates
-from adapters.tiger_worker.executions import AGAIN_LEAVE, AGAIN_MAX_S
+from adapters.tiger_worker.execution_calls import AGAIN_LEAVE, AGAIN_MAX_S
 from adapters.tiger_worker.taken_back import LISTS_WAIT_S, TAKEN_BACK_AFTER_S
 from adapters.tiger_worker.windows import LATE_EVERY_S
-from core import events, items
+from core import events, readings
 from core.lost_fills import FILLS_TAKEN_BACK
 from core.orders import Phase
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_poison import stranger
 from tests.unit.test_worker_executions import SPREAD, causes, leg_row, reading_rig
 from tests.unit.test_worker_reconcile import of, position_row
@@ -211,7 +212,7 @@ def test_lists_that_cannot_be_read_prove_nothing_and_keep_no_round_from_its_end(
     show(rig, status="Cancelled")
     rig.broker_side.failing = {order_row()["id"]}
     told = rig.after(1.0, rounds=EVIDENT)
-    assert len(of(told, items.RoundCompleted)) == EVIDENT
+    assert len(of(told, readings.RoundCompleted)) == EVIDENT
     assert fills(rig) == ["e1"]
     # As ever where nobody can say what was taken back: a person may look.
     assert rig.order().phase is Phase.UNKNOWN
@@ -259,7 +260,7 @@ def test_lists_of_rows_that_fall_short_leave_tokens_to_what_filled_just_now(
     asked = len(rig.asked("order_transactions"))
     show(rig)
     told = rig.after(0.0, rounds=10)
-    assert len(of(told, items.RoundCompleted)) == 10
+    assert len(of(told, readings.RoundCompleted)) == 10
     assert len(rig.asked("order_transactions")) == asked
 
 
@@ -282,8 +283,8 @@ def test_second_bust_of_as_much_is_told_after_a_person_resumed(
     rig = filled_rig(monkeypatch)
     show(rig)
     rig.after(1.0, rounds=EVIDENT)
-    resume = facts.resume("AAPL").command
-    rig.rig.take(facts.command(resume, "cmd-r", expires_s=9 * DAY_S, principal="ann"))
+    resume = core_items.resume("AAPL").command
+    rig.rig.take(core_items.command(resume, "cmd-r", expires_s=9 * DAY_S, principal="ann"))
     assert rig.rig.desk.state.frozen_symbols == frozenset()
     show(rig, executed("e2", 40))
     rig.after(1.0, rounds=3)
@@ -364,13 +365,15 @@ def test_part_that_is_called_filled_after_a_bust_may_be_released(
     show(rig, executed("e2", 60), status="Filled")
     rig.after(1.0, rounds=EVIDENT)
     assert stands(rig) == (Phase.UNKNOWN, Decimal(60))
-    given = facts.command(facts.release().command, "cmd-r", expires_s=9e5, principal="ann")
+    given = core_items.command(
+        core_items.release().command, "cmd-r", expires_s=9e5, principal="ann"
+    )
     rig.rig.take(given)
     rig.after(1.0, rounds=EVIDENT)
     assert stands(rig) == (Phase.RELEASED, Decimal(60))
     # The rest of it may be live, so a halt has it cancelled all the same.
     assert rig.rig.trace.of("cancel") == []
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0)
     assert rig.rig.trace.of("cancel") == [ORDER]
 

@@ -7,7 +7,8 @@ import pytest
 from adapters.tiger_worker.open_looks import UNREAD_EVERY_S
 from core.orders import CancelPhase, Phase
 from tests.support import core_facts as facts
-from tests.support.worker_parts import order_row
+from tests.support import core_items
+from tests.support.scripted_broker import order_row
 from tests.unit.test_worker_sweeps import LATE_S, ORDER, ROUNDS, TIGER, SweepRig
 
 GIVEN: Final = (facts.previewed(), facts.started(), facts.unknown())
@@ -22,7 +23,7 @@ ROWS: Final = pytest.mark.parametrize(
 def halted(monkeypatch: pytest.MonkeyPatch, row: dict[str, Any], scope: str = "") -> SweepRig:
     rig = SweepRig(monkeypatch, *GIVEN)
     rig.after(LATE_S)
-    rig.rig.take(facts.halt(scope))
+    rig.rig.take(core_items.halt(scope))
     rig.broker_side.book = [order_row(**row)]
     return rig
 

@@ -11,7 +11,7 @@ from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
 from core.items import Outcome
 from core.market_asks import Security
 from tests.support import core_facts as facts
-from tests.support.worker_parts import ScriptedClient, scripted_broker
+from tests.support.scripted_broker import ScriptedClient, scripted_broker
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from adapters.tiger_worker.windows import (
     WIDE_ROWS,
     Windows,
 )
-from core import events, items
+from core import account_events, events, items, readings
 from core.orders import Phase
 from tests.support import core_facts as facts
-from tests.support.worker_parts import ManualClock, ScriptedClient, ok, order_row
+from tests.support import core_items
+from tests.support.scripted_broker import ScriptedClient, ok, order_row
+from tests.support.worker_parts import ManualClock
 from tests.unit.test_poison import recorded_stranger, stranger
 from tests.unit.test_worker_executions import FUND
 from tests.unit.test_worker_reconcile import ASSETS, RoundRig, of
@@ -41,7 +43,7 @@ DAYS: Final = 60
 OLD: Final = 100_000
 CALL_S: Final = 0.05
 ROUND_EVERY_S: Final = 2.0
-BEGUN: Final = events.AccountWorkerStarted(run_id="run-2")
+BEGUN: Final = account_events.AccountWorkerStarted(run_id="run-2")
 OPEN: Final = recorded_stranger(
     order_id="ext-old",
     tiger_order_id=str(OLD),
@@ -114,7 +116,7 @@ class RationedRig(RoundRig):
         while self.rig.clock.boot_s() < end_s:
             told = self.run()
             count += 1
-            complete += len(of(told, items.RoundCompleted))
+            complete += len(of(told, readings.RoundCompleted))
             for item in told:
                 self.rig.desk.take(Work(item))
             self.rig.clock.pass_s(ROUND_EVERY_S)
@@ -202,7 +204,7 @@ def test_order_that_nothing_shows_is_looked_for_at_the_pace_that_its_pages_allow
     listings = [a for a in wide if not a["page_token"]]
     assert 2 <= len(listings) <= 1 + 30.0 / (3 * WIDE_PAGE_S)
     # Each of these is evidence, and no round between them is.
-    told = of(rig.desk.items, items.AbsenceConfirmed)
+    told = of(rig.desk.items, readings.AbsenceConfirmed)
     assert len(told) == len(listings) - (facts.TIMING.absence_listings_min - 1)
     rig.rounds_of(1.0)
     assert rig.rig.desk.state.orders["ext-old"].phase is Phase.NOT_FOUND
@@ -246,7 +248,7 @@ def test_lagging_open_list_undoes_no_end(monkeypatch: pytest.MonkeyPatch) -> Non
     rig.after(3 * 3600.0)
     lagging = [order_row()]
     monkeypatch.setattr(type(rig.broker_side), "active", lagging)
-    rig.rig.take(facts.halt())
+    rig.rig.take(core_items.halt())
     rig.after(1.0, rounds=3)
     # It is asked for since its opening, and what the listing shows of it stands.
     assert rig.begins()[-1] < facts.NOW
@@ -272,7 +274,7 @@ def test_listing_that_does_not_reach_an_order_is_no_evidence_that_it_is_absent(
     rig.reconciler._windows._page_from = None
     rig.reconciler._windows._wide_at = float("inf")
     monkeypatch.setattr(rig.reconciler._windows, "_missed", frozenset({ORDER}))
-    assert of(rig.after(LATE_S + LOOK_BACK_S, rounds=9), items.AbsenceConfirmed) == []
+    assert of(rig.after(LATE_S + LOOK_BACK_S, rounds=9), readings.AbsenceConfirmed) == []
     assert rig.order().phase is Phase.UNKNOWN
 
 
@@ -293,7 +295,7 @@ def test_first_listing_goes_back_by_the_brokers_clock(monkeypatch: pytest.Monkey
 
 
 def test_records_of_before_say_when_they_listed_by_how_far_they_went_back() -> None:
-    before = events.AccountReconciled(orders_read=0, orders_since=facts.at(-DAY_S))
+    before = account_events.AccountReconciled(orders_read=0, orders_since=facts.at(-DAY_S))
     assert facts.fold([before]).listed_at == facts.at(-DAY_S)
     now = replace(before, listed_at=facts.NOW)
     assert facts.fold([now]).listed_at == facts.NOW

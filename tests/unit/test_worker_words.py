@@ -7,10 +7,10 @@ import pytest
 
 from adapters.tiger_worker import rows, words
 from core.errors import CorruptRecordError
-from core.items import SeenPhase
 from core.money import Money
+from core.readings import SeenPhase
 from core.terms import OrderType, Side
-from tests.support.worker_parts import order_row
+from tests.support.scripted_broker import order_row
 
 
 @pytest.mark.parametrize(

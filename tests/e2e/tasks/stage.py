@@ -22,7 +22,7 @@ from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
 from core import codec
-from core.events import Mode
+from core.modes import Mode
 from core.subjects import ledger_stream
 from infra.config import Settings
 from infra.demo.ledgers import linked
