@@ -3,6 +3,7 @@
 Codes are a closed list. Text of outside errors, stack traces and requests never get here.
 """
 
+import json
 from enum import StrEnum
 from typing import Any, Final
 
@@ -132,6 +133,14 @@ def _place(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location)[: 2 * _SHOWN_LENGTH_MAX]
 
 
+def _such_as(found: Any) -> str:
+    """Return the list that somebody may have meant who sent one text alone, as an example."""
+    sent = found["input"]
+    is_text = isinstance(sent, str) and len(sent) <= _SHOWN_LENGTH_MAX
+    # Legs are no texts.
+    return f", such as {json.dumps([sent])}" if is_text and found["loc"][-1] != "legs" else ""
+
+
 # One pydantic error in our words; it tells what was expected and a short form of what was.
 def _wrong(found: Any) -> str:
     limits = found.get("ctx", {})
@@ -144,7 +153,10 @@ def _wrong(found: Any) -> str:
         case "string_type":
             return f'expected text in quotes, such as "10.50" for an amount, {was}'
         case "string_pattern_mismatch":
-            return f"expected text like {limits['pattern']}, {was}"
+            told = f"expected text like {limits['pattern']}, {was}"
+            return (
+                f"{told}; list_accounts tells the names" if found["loc"][-1] == "account" else told
+            )
         case "string_too_long":
             return f"expected at most {limits['max_length']} characters, {was}"
         case "string_too_short":
@@ -158,7 +170,7 @@ def _wrong(found: Any) -> str:
         case "enum" | "literal_error":
             return f"expected {limits['expected']}, {was}"
         case "list_type" | "tuple_type":
-            return f'expected a list of texts, such as ["AAPL"], {was}'
+            return f"expected a list{_such_as(found)}, {was}"
         case "greater_than_equal":
             return f"expected at least {limits['ge']}, {was}"
         case "less_than_equal":

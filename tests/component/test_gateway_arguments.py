@@ -17,7 +17,11 @@ both_eras = pytest.mark.parametrize("mode", MODES)
             {"account": "nobody"},
             "unknown_account: account: there is no 'nobody'. Known: paper-1, sandbox.",
         ),
-        ({"account": "A!"}, "invalid_argument: account: expected text like"),
+        (
+            {"account": "A!"},
+            "invalid_argument: account: expected text like ^[a-z0-9-]{1,32}$, was 'A!'; "
+            "list_accounts tells the names.",
+        ),
         ({"account": "system"}, "unknown_account: account: there is no 'system'."),
         ({"symbol": "aapl; drop"}, "invalid_argument: symbol: expected text like"),
         ({"symbol": 5}, "invalid_argument: symbol: expected text in quotes"),
@@ -41,7 +45,7 @@ both_eras = pytest.mark.parametrize("mode", MODES)
         ({"security": "combination"}, "invalid_argument: legs: expected two or more legs"),
         ({"legs": "[{}]"}, "invalid_argument: legs.0.side: is needed"),
         ({"legs": '[{"side":"buy","x":1}]'}, "invalid_argument: legs.0.right: is needed"),
-        ({"legs": "AAPL"}, "invalid_argument: legs: expected a list"),
+        ({"legs": "AAPL"}, "invalid_argument: legs: expected a list, was 'AAPL'."),
         ({"good_till": "tomorrow"}, "invalid_argument: good_till: expected a moment"),
         (
             {"good_till": "2026-12-01T00:00:00"},
@@ -99,6 +103,11 @@ async def test_a_bad_argument_is_named_and_nothing_is_sent(
             "cancel_orders",
             {"account": "sandbox", "order_ids": ["x"] * 21},
             "order_ids: expected at most 20",
+        ),
+        (
+            "cancel_orders",
+            {"account": "sandbox", "order_ids": "ord-1"},
+            'order_ids: expected a list, such as ["ord-1"], was',
         ),
         (
             "cancel_orders",
