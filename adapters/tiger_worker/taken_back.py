@@ -129,7 +129,7 @@ class TakenBack:
         told = {each.execution_id for each in before.executions}
         is_news = any(each not in known and each not in told for each in ids)
         if end is End.WHOLE:
-            lacked = self._recorded(order) - ids
+            lacked = _recorded(self._state_now(), order) - ids
             is_agreed = not is_short and not lacked and all(each in known for each in ids)
             agreeing = asked.agreeing + 1 if is_agreed and not is_new else int(is_agreed)
             asked = asked._replace(agreeing=agreeing)
@@ -217,8 +217,9 @@ class TakenBack:
             return False
         if self._agreed.get(seen.tiger_order_id) == told:
             return False
-        known = self._state_now().fills
-        fills = [fill for one in self._recorded(order) if (fill := known.get(one)) is not None]
+        state = self._state_now()
+        recorded = _recorded(state, order)
+        fills = [fill for one in recorded if (fill := state.fills.get(one)) is not None]
         quantity = sum((fill.quantity for fill in fills), start=Decimal(0))
         worth = sum((fill.quantity * fill.price.amount for fill in fills), start=Decimal(0))
         if quantity and abs(worth - seen.average_price * quantity) > MEAN_STEP * quantity:
@@ -227,12 +228,14 @@ class TakenBack:
         return False
 
     def _tell_of(self, order: Order, seen: OrderSeen, count: _Shortfall, now_s: float) -> bool:
-        recorded = self._recorded(order)
+        # One state for all of it: the desk may take back meanwhile what was told of before.
+        state = self._state_now()
+        recorded = _recorded(state, order)
         asked = self._asked.get(seen.tiger_order_id)
         lacks = {} if asked is None else asked.lacks
         lacked = {each: lack for each, lack in lacks.items() if each in recorded}
         gone = {each: lack for each, lack in lacked.items() if self._is_evident(lack, now_s)}
-        if not are_explained(self._state_now(), order, lacked, seen.filled_quantity):
+        if not are_explained(state, order, lacked, seen.filled_quantity):
             gone = {}
         if len(gone) < len(lacked) and now_s - count.since_s < LISTS_WAIT_S:
             return False
@@ -253,9 +256,9 @@ class TakenBack:
         is_enough = lack.lists >= self._timing.absence_listings_min
         return is_enough and now_s - lack.since_s >= TAKEN_BACK_AFTER_S
 
-    def _recorded(self, order: Order) -> frozenset[str]:
-        executions = self._state_now().executions
-        return frozenset(one for one, owner in executions.items() if owner == order.order_id)
+
+def _recorded(state: AccountState, order: Order) -> frozenset[str]:
+    return frozenset(one for one, owner in state.executions.items() if owner == order.order_id)
 
 
 def _more(lack: _Lack | None, now_s: float) -> _Lack:

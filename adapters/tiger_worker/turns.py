@@ -2,7 +2,9 @@
 
 The orders behind wait for each call to be told. What was left out goes first in the next telling:
 what never was asked for, by how long it waits, and then the rest, oldest call first. So neither
-slow or failing calls nor orders that fill in every round starve another.
+slow or failing calls nor orders that fill in every round starve another. Nor does an order whose
+turn came and that was not asked for, because its row cannot be read, say: it goes last from then
+on, and neither time nor a token is kept for it.
 """
 
 import time
@@ -48,12 +50,15 @@ class Turns:
         # Those left out before that this telling shows; and whose turn it is, first one first.
         self._waiting: dict[str, _LeftOut] = {}
         self._turn: dict[str, _Planned] = {}
+        # Those whose turn it was, and that did not come to ask.
+        self._absent: set[str] = set()
         self._spent_s = 0.0
         self._last_took_s = 0.0
 
     def begin(self, tiger_order_ids: Collection[str]) -> None:
         """Allow the calls about the orders that a listing shows."""
         now_s, listed = time.monotonic(), frozenset(tiger_order_ids)
+        self._absent |= self._turn.keys()
         left_out = self._left_out
         self._waiting = {key: each for key, each in left_out.items() if key in listed}
         self._left_out = {key: each for key, each in left_out.items() if key not in listed}
@@ -66,7 +71,7 @@ class Turns:
             if (each := self._asked[key]).again_at_s <= now_s or key in self._waiting
         )
         self._turn, takes_s = {}, 0.0
-        for _, key in (*never, *due):
+        for key in sorted((key for _, key in (*never, *due)), key=self._absent.__contains__):
             planned = self._planned(key)
             takes_s += planned.takes_s
             if self._turn and takes_s > ASKING_S:
@@ -78,6 +83,7 @@ class Turns:
         """Say whether an order may be asked for now; `is_new`: it tells more than when it was."""
         now_s, asked = time.monotonic(), self._asked.get(tiger_order_id)
         is_planned = self._turn.pop(tiger_order_id, None) is not None
+        self._absent.discard(tiger_order_id)
         if asked is not None and not is_new and asked.again_at_s > now_s:
             return False
         kept_s = self._kept_s
@@ -120,6 +126,7 @@ class Turns:
         self._left_out.pop(tiger_order_id, None)
         self._waiting.pop(tiger_order_id, None)
         self._turn.pop(tiger_order_id, None)
+        self._absent.discard(tiger_order_id)
 
     @property
     def _kept_s(self) -> float:
@@ -127,6 +134,8 @@ class Turns:
         return sum(planned.takes_s for planned in self._turn.values())
 
     def _planned(self, tiger_order_id: str) -> _Planned:
+        if tiger_order_id in self._absent:
+            return _Planned(0.0, None)
         waiting = self._waiting.get(tiger_order_id)
         leave = None if waiting is None else waiting.leave
         # No time is kept for a call that may find no token again.

@@ -9,7 +9,7 @@ from adapters.tiger_worker.execution_calls import AGAIN_LEAVE, AGAIN_MAX_S
 from adapters.tiger_worker.executions import NOT_LISTED_AFTER_S
 from adapters.tiger_worker.rates import TIGER_BUDGETS
 from adapters.tiger_worker.taken_back import TAKEN_BACK_AFTER_S
-from adapters.tiger_worker.turns import ASKING_S
+from adapters.tiger_worker.turns import ASKING_S, Turns
 from core import events, readings
 from core.lost_fills import FILLS_NOT_LISTED
 from core.orders import Phase
@@ -168,6 +168,27 @@ def test_orders_that_fill_in_each_round_keep_no_other_from_its_first_call(
         rig.broker_side.book = [*old, order_row(filledQuantity=40)]
         rig.after(1.0)
     assert rig.order().recorded_quantity == 40
+
+
+def test_order_whose_turn_comes_and_that_does_not_ask_keeps_no_time_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = reading_rig(monkeypatch)
+    moment, turns = rig.monotonic.monotonic, Turns()
+    turns.begin(("slow", "other"))
+    assert turns.may_ask("slow", is_new=True)
+    begun_s = moment()
+    rig.after(10.0)
+    turns.asked("slow", begun_s=begun_s, again_s=1.0)
+    allowed = 0
+    for _ in range(10):
+        rig.after(2.0)
+        # Its row cannot be read any more, so nobody asks for it.
+        turns.begin(("slow", "other"))
+        if turns.may_ask("other", is_new=True):
+            allowed += 1
+            turns.asked("other", begun_s=moment(), again_s=1.0)
+    assert allowed >= 9
 
 
 def test_orders_that_fill_in_each_round_are_asked_for_by_turns(
