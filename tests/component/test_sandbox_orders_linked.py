@@ -50,6 +50,16 @@ def test_legs_come_to_life_with_the_parent_and_one_cancels_the_other() -> None:
     assert world.held() == 0
 
 
+def test_exits_end_in_the_next_round_once_there_is_nothing_left_to_close() -> None:
+    world = World()
+    parent = world.place("BUY", "10", "231.00", attached=[PROFIT, LOSS])
+    assert statuses(world, parent) == ["PendingSubmit", "PendingSubmit"]
+    world.bring("AAPL", "-10", "230.00")
+    assert world.held() == 0
+    world.engine.advance(world.now, step_count=0)
+    assert statuses(world, parent) == ["Invalid", "Invalid"]
+
+
 def test_leg_is_sized_to_what_a_parent_filled_before_it_ended() -> None:
     world = World(fill_quantity_max=Decimal(4))
     parent = world.place("BUY", "10", "231.00", attached=[LOSS])

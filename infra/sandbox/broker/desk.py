@@ -200,7 +200,7 @@ class Desk:
             closed = Decimal(0)
         if not order.is_live:
             return order
-        if not closed and only_closes(order):
+        if not closed and order.only_closes:
             return self.close(order, "Invalid", now, remark=UNCOVERED)
         return self._fill_part(order, taken, now)
 
@@ -306,11 +306,6 @@ class Desk:
 UNCOVERED = "The order quantity you entered exceeds your currently available position"
 # Shares of an order by amount are cut to this step.
 SHARE_STEP = Decimal("0.00001")
-
-
-def only_closes(order: Order) -> bool:
-    """Say whether an order must not open a holding: a sale of what is held, an attached leg."""
-    return bool(order.parent_id) or (order.side == "SELL" and order.is_closing)
 
 
 def home_of(order: Order) -> Instrument:

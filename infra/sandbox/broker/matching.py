@@ -10,7 +10,7 @@ import msgspec
 
 from infra.sandbox.broker.algos import due_quantity
 from infra.sandbox.broker.combos import work_legs
-from infra.sandbox.broker.desk import UNCOVERED, Desk, home_of, only_closes
+from infra.sandbox.broker.desk import UNCOVERED, Desk, home_of
 from infra.sandbox.broker.hours import ALGO_TYPES
 from infra.sandbox.broker.icebergs import work_iceberg
 from infra.sandbox.broker.liquidity import Taken, is_within
@@ -28,7 +28,7 @@ def work(desk: Desk, order: Order, now: datetime, *, is_incoming: bool) -> Order
         return order
     if order.legs:
         return work_legs(desk, order, now)
-    if only_closes(order) and not desk.closable(order):
+    if order.only_closes and not desk.closable(order):
         # What it was to close went another way: by an exercise, a transfer, another order.
         return desk.close(order, "Invalid", now, remark=UNCOVERED)
     if time.is_auction:

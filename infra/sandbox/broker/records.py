@@ -91,6 +91,11 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return self.status == "PendingSubmit"
 
     @property
+    def only_closes(self) -> bool:
+        """Say whether it must not open a holding: a sale of what is held, an attached leg."""
+        return bool(self.parent_id) or (self.side == "SELL" and self.is_closing)
+
+    @property
     def remaining_quantity(self) -> Decimal:
         """What is not filled, whether or not it still can be; 0 of an order by amount."""
         return max(Decimal(0), self.quantity - self.filled_quantity)

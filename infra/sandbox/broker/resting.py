@@ -91,9 +91,10 @@ class Resting:
 
 
 def _place_of(order: Order) -> Place | None:
-    # Only what nothing but the market's price can change.
+    # Only what nothing but the market's price can change: an exit ends with what it was to close.
     is_plain = (
         order.is_live
+        and not order.only_closes
         and order.order_type == "LMT"
         and not order.legs
         and order.cash_amount is None
