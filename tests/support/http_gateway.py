@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import httpx2
 import jwt
 import msgspec
+import pytest
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,7 +23,7 @@ from mcp.types import Implementation
 
 from adapters.mcp.http_service import HttpSettings, app_of, config_of
 from adapters.mcp.limits import Limits
-from adapters.mcp.tokens import TokenRules
+from adapters.mcp.tokens import RefusedTokenError, TokenChecker, TokenRules
 from core import views
 from infra.clock import SystemClock
 from tests.support.gateway import AS_OF, NOW, TEST_LIMIT_S, Mode, Published, World
@@ -240,3 +241,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
+
+
+async def refusal(issuer: Issuer, token: str, **rules: Any) -> str:
+    """Return why a token is refused, which never tells the token."""
+    checker = TokenChecker(issuer.rules(**rules), SystemClock())
+    with pytest.raises(RefusedTokenError) as caught:
+        await checker.check(token)
+    assert not token or token not in str(caught.value)
+    return caught.value.why

@@ -1,20 +1,16 @@
 """Every gate between a submit and its intent: each shut gate gives its own refusal, and no event
 of sending; each open gate is shown open beside it."""
 
-from decimal import Decimal
-
-import msgspec
 import pytest
 
 from core import account_events, events, items
 from core.context import CLOCK_SKEW_MAX_S
 from core.desk import waits, wants_reads
 from core.items import Outcome
-from core.modes import Environment, Mode
+from core.modes import Mode
 from core.orders import Phase
 from core.readings import SeenPhase
 from core.refusals import NEXT_STEP, Refusal
-from core.submitting import is_reducing
 from core.terms import Side
 from tests.support import core_facts as facts
 from tests.support import core_items
@@ -25,7 +21,7 @@ LONG_100 = facts.positions(facts.figure(quantity="100"))
 SHORT_100 = facts.positions(facts.figure(quantity="-100"))
 
 
-def _refusal(event: events.Event | None) -> Refusal:
+def refusal_of(event: events.Event | None) -> Refusal:
     assert isinstance(event, events.OrderRefused)
     assert event.detail.endswith(NEXT_STEP[event.code])
     return event.code
@@ -102,7 +98,7 @@ def test_shut_gate_refuses_and_sends_nothing(line: str, code: Refusal) -> None:
     desk = facts.TestDesk(*_line(line))
     orders = len(desk.state.orders)
     item = core_items.submit(command_id="cmd-new", number="902")
-    assert _refusal(desk.when(item)) is code
+    assert refusal_of(desk.when(item)) is code
     assert len(desk.state.orders) == orders
     # The "no" is recorded: the same command delivered again decides to nothing.
     assert desk.when(item) is None
@@ -124,14 +120,14 @@ def test_refusal_names_the_order_in_doubt() -> None:
 def test_order_number_must_be_new_and_above_zero(number: str) -> None:
     other = facts.started("2", facts.spec(symbol="MSFT"), number="77")
     desk = facts.TestDesk(*facts.ready(BUY_1, other, facts.accepted("2")))
-    assert _refusal(desk.when(core_items.submit(number=number))) is Refusal.NO_CAPACITY
+    assert refusal_of(desk.when(core_items.submit(number=number))) is Refusal.NO_CAPACITY
 
 
 @pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S + 0.1, -CLOCK_SKEW_MAX_S - 0.1])
 def test_skewed_clocks_refuse_openings(skew_s: float) -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
     event = desk.when(core_items.submit(), facts.context(clock_skew_s=skew_s))
-    assert _refusal(event) is Refusal.CLOCK_SKEWED
+    assert refusal_of(event) is Refusal.CLOCK_SKEWED
 
 
 @pytest.mark.parametrize("skew_s", [CLOCK_SKEW_MAX_S, -CLOCK_SKEW_MAX_S])
@@ -196,96 +192,6 @@ def test_released_order_that_is_sighted_blocks_no_more_but_counts_again() -> Non
     assert desk.state.orders[facts.order_id_of()].phase is Phase.WORKING
 
 
-# --- is it reducing? ------------------------------------------------------------------------
-
-
-def _sell(quantity: str) -> bool:
-    desk = facts.TestDesk(*facts.ready(LONG_100))
-    return is_reducing(desk.state, facts.spec(side=Side.SELL, quantity=quantity))
-
-
-def test_sell_up_to_the_holding_reduces_and_one_share_more_does_not() -> None:
-    assert (_sell("100"), _sell("100.000001"), _sell("101")) == (True, False, False)
-
-
-@pytest.mark.parametrize("is_short", [False, True])
-def test_stale_list_of_positions_makes_no_sale_reducing(is_short: bool) -> None:
-    closing = facts.spec(side=Side.BUY if is_short else Side.SELL)
-    held = SHORT_100 if is_short else LONG_100
-    traded = facts.previewed("1", closing), facts.started("1", closing), facts.accepted()
-    done = events.OrderFilled(
-        order_id=facts.order_id_of(), filled_quantity=Decimal(100), average_price=None
-    )
-    fill = facts.fill("e1", "100", side=closing.side)
-    desk = facts.TestDesk(*facts.ready(held, *traded, facts.working(), fill, done, held))
-    assert not is_reducing(desk.state, closing)
-
-
-def test_buy_reduces_a_short_position_alone() -> None:
-    short = facts.TestDesk(*facts.ready(SHORT_100)).state
-    flat = facts.TestDesk(*facts.ready()).state
-    buy = facts.spec(quantity="100")
-    assert is_reducing(short, buy)
-    assert not is_reducing(short, facts.spec(quantity="101"))
-    assert not is_reducing(short, facts.spec(side=Side.SELL))
-    assert not is_reducing(flat, buy)
-    assert not is_reducing(flat, facts.spec(side=Side.SELL))
-
-
-@pytest.mark.parametrize(
-    "ending",
-    [(), (facts.unknown(),), (facts.unknown(), facts.not_found()), (facts.accepted(),)],
-)
-def test_open_and_doubtful_orders_of_the_same_side_count_as_filled(
-    ending: tuple[events.Event, ...],
-) -> None:
-    selling = facts.started("1", facts.spec(side=Side.SELL, quantity="60"))
-    state = facts.TestDesk(*facts.ready(LONG_100, selling, *ending)).state
-    assert is_reducing(state, facts.spec(side=Side.SELL, quantity="40"))
-    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="41"))
-
-
-def test_open_orders_of_the_other_side_count_as_never_filled() -> None:
-    buying = facts.started("1", facts.spec(quantity="500"))
-    state = facts.TestDesk(*facts.ready(LONG_100, buying, facts.accepted())).state
-    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="101"))
-
-
-def test_open_orders_of_other_symbols_do_not_count() -> None:
-    selling = facts.started("1", facts.spec(symbol="MSFT", side=Side.SELL))
-    state = facts.TestDesk(*facts.ready(LONG_100, selling)).state
-    assert is_reducing(state, facts.spec(side=Side.SELL))
-
-
-def test_orders_from_the_phone_app_count() -> None:
-    desk = facts.TestDesk(*facts.ready(LONG_100))
-    desk.settle(core_items.external(side=Side.SELL, quantity="60"))
-    assert not is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="41"))
-    assert is_reducing(desk.state, facts.spec(side=Side.SELL, quantity="40"))
-
-
-def test_partly_filled_order_counts_with_what_is_left_of_it() -> None:
-    selling = facts.started("1", facts.spec(side=Side.SELL, quantity="60"))
-    sold = facts.fill("e1", "25", side=Side.SELL)
-    given = (LONG_100, selling, facts.accepted(), sold, facts.working(filled="25"))
-    state = facts.TestDesk(*facts.ready(*given)).state
-    assert state.positions.get("AAPL@US") == Decimal(75)
-    assert is_reducing(state, facts.spec(side=Side.SELL, quantity="40"))
-    assert not is_reducing(state, facts.spec(side=Side.SELL, quantity="41"))
-
-
-def test_finished_and_released_orders_do_not_count() -> None:
-    selling = facts.started("1", facts.spec(side=Side.SELL))
-    released = facts.released()
-    for ending in (
-        (events.OrderNotSent(order_id=facts.order_id_of(), cause="late"),),
-        (events.OrderRejected(order_id=facts.order_id_of(), code=1, detail="no"),),
-        (facts.unknown(), released),
-    ):
-        state = facts.TestDesk(*facts.ready(LONG_100, selling, *ending)).state
-        assert is_reducing(state, facts.spec(side=Side.SELL))
-
-
 # --- expiry ---------------------------------------------------------------------------------
 
 
@@ -300,7 +206,7 @@ def test_finished_and_released_orders_do_not_count() -> None:
 )
 def test_command_past_its_expiry_never_acts(item: items.CommandItem) -> None:
     desk = facts.TestDesk(*facts.ready(BUY_1))
-    assert _refusal(desk.when(item)) is Refusal.COMMAND_EXPIRED
+    assert refusal_of(desk.when(item)) is Refusal.COMMAND_EXPIRED
 
 
 def test_command_at_its_very_expiry_still_acts() -> None:
@@ -371,118 +277,3 @@ def _answer(item: items.CommandItem) -> items.PreviewAnswered:
     return items.PreviewAnswered(
         item=item, contract=core_items.contract(), quote=core_items.quote(), estimate=None
     )
-
-
-# --- halt, resume, freeze -------------------------------------------------------------------
-
-
-def test_halt_and_resume_of_a_symbol_have_that_scope() -> None:
-    desk = facts.TestDesk(*facts.ready(BUY_1, facts.previewed("2"), facts.previewed("3")))
-    desk.when(core_items.halt("AAPL"))
-    assert _refusal(desk.when(core_items.submit("1"))) is Refusal.ACCOUNT_HALTED
-    desk.when(core_items.resume("", "r1"))
-    assert _refusal(desk.when(core_items.submit("2", number="902"))) is Refusal.ACCOUNT_HALTED
-    desk.when(core_items.resume("AAPL", "r2"))
-    event = desk.when(core_items.submit("3", number="903"))
-    assert isinstance(event, events.OrderSubmissionStarted)
-
-
-@pytest.mark.parametrize(
-    "later", [facts.halted(), facts.frozen(), facts.frozen(symbol="MSFT")], ids=str
-)
-def test_resume_lifts_only_what_was_shown(later: events.Event) -> None:
-    desk = facts.TestDesk(*facts.ready(facts.halted()))
-    shown_n = len(desk.line)
-    desk.store(later)
-    refused = desk.when(core_items.resume(shown_n=shown_n))
-    assert _refusal(refused) is Refusal.SHOWN_OUTDATED
-    assert desk.state.is_halted
-    assert isinstance(
-        desk.when(core_items.resume(command_id="r2", shown_n=shown_n + 1)),
-        account_events.AccountResumed,
-    )
-    assert not desk.state.is_halted
-
-
-def test_resume_of_a_symbol_lifts_neither_the_accounts_halt_nor_a_freeze() -> None:
-    desk = facts.TestDesk(*facts.ready(facts.frozen()))
-    desk.when(core_items.halt())
-    desk.when(core_items.resume("AAPL"))
-    assert (desk.state.is_halted, desk.state.frozen_cause) == (True, "mark_not_in_ledger")
-    desk.when(core_items.resume("", "r2"))
-    assert (desk.state.is_halted, desk.state.frozen_cause) == (False, "")
-
-
-def test_halt_file_halts_once_and_its_absence_resumes_nothing() -> None:
-    desk = facts.TestDesk(*facts.ready())
-    event = desk.when(items.HaltFileSeen(detail="by hand"))
-    assert isinstance(event, account_events.AccountHalted)
-    assert desk.when(items.HaltFileSeen(detail="by hand")) is None
-    assert desk.state.is_halted
-
-
-@pytest.mark.parametrize(("mode", "is_own"), [(Mode.AUTO, False), (Mode.READ_ONLY, True)])
-def test_cancels_pass_every_gate_but_a_models_on_a_read_only_account(
-    mode: Mode, is_own: bool
-) -> None:
-    desk = facts.TestDesk(
-        *facts.ready(
-            facts.started(),
-            facts.accepted(),
-            facts.frozen(),
-            facts.halted(),
-            facts.stale(),
-            mode=mode,
-        )
-    )
-    cancel = msgspec.structs.replace(core_items.cancel(), is_own=is_own)
-    event = desk.when(cancel, facts.context(clock_skew_s=99))
-    assert event == events.OrderCancelStarted(
-        order_id=facts.order_id_of(), command_id="cmd-cancel", tiger_order_id="t-1"
-    )
-
-
-def test_worker_start_closes_the_account_until_a_round_is_complete() -> None:
-    desk = facts.TestDesk(*facts.ready())
-    desk.when(items.WorkerStarts(run_id="run-2"))
-    assert desk.state.is_stale
-    assert desk.when(items.WorkerStarts(run_id="run-2")) is None
-    assert isinstance(desk.when(core_items.round_completed()), account_events.AccountReconciled)
-    assert not desk.state.is_stale
-
-
-def test_account_is_bound_once() -> None:
-    item = items.AccountBegins(
-        environment=Environment.SANDBOX,
-        mode=Mode.AUTO,
-        ledger_id=facts.LEDGER_ID,
-        login="login-1",
-    )
-    desk = facts.TestDesk()
-    assert desk.when(item) == facts.opened()
-    assert desk.when(item) is None
-
-
-def test_message_that_does_not_decode_is_recorded() -> None:
-    item = items.Unreadable(
-        code=Refusal.SIGNATURE_INVALID,
-        subject="cmd.sandbox.order.submit",
-        stream="COMMANDS",
-        sequence=7,
-        body_digest="0" * 64,
-        detail="d",
-    )
-    event = facts.TestDesk(*facts.ready()).when(item)
-    assert isinstance(event, account_events.CommandUnreadable)
-    assert (event.code, event.sequence) == (Refusal.SIGNATURE_INVALID, 7)
-
-
-@pytest.mark.parametrize("item", [core_items.cancel("ord-x"), core_items.release("ord-x")])
-def test_command_about_an_order_that_is_not_there_is_refused(item: items.CommandItem) -> None:
-    desk = facts.TestDesk(*facts.ready())
-    assert _refusal(desk.when(item)) is Refusal.ORDER_UNKNOWN
-
-
-def test_every_refusal_says_what_to_do_next() -> None:
-    assert set(NEXT_STEP) == set(Refusal)
-    assert all(NEXT_STEP.values())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tiger_worker import file_halt
 from adapters.tiger_worker.file_halt import standing_of
 from core import account_events
 from core.cancelling import must_not_rest
@@ -16,17 +15,10 @@ from core.items import HaltFileSeen
 from core.orders import Order
 from tests.support import core_facts as facts
 from tests.support import core_items
+from tests.support.halt_watch import CARRIED, ELSEWHERE, HALTED, Watch
 from tests.support.worker_parts import WAIT_S
-from tests.unit.test_worker_file_halt import CARRIED, ELSEWHERE, Watch
 
 TIGER = "21"
-
-
-@pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    for name in ("_LOOK_S", "GRACE_S", "LIST_EVERY_S", "LIST_QUIET_EVERY_S"):
-        monkeypatch.setattr(file_halt, name, 0.001)
-    return Watch(tmp_path)
 
 
 def move_away_and_back(file: Path) -> None:
@@ -160,3 +152,58 @@ def test_halt_of_a_symbol_is_no_files_whatever_it_names(watch: Watch) -> None:
     desk.when(core_items.command(HaltAccount(symbol="AAPL", detail="", file="1:2:3"), "cmd-1"))
     assert "AAPL" in desk.state.halted_symbols
     assert desk.state.halt_file == ""
+
+
+def test_new_halt_file_is_a_new_halt_though_the_account_is_halted(watch: Watch) -> None:
+    watch.standing = CARRIED
+    watch.lists(21, **ELSEWHERE)
+    with watch.running():
+        watch.looks_on()
+        watch.file.touch()
+        # The desk is owed it, and nobody has cancelled what was opened since the other halt.
+        watch.until(lambda: watch.asked == ["21"])
+        assert watch.halt.owed_file == watch.halt.file
+        assert watch.halt.is_wanted
+        watch.standing = HALTED._replace(file=watch.halt.file)
+        watch.until(lambda: not watch.is_owed())
+        watch.looks_on()
+        assert watch.halt.is_wanted
+        watch.standing = watch.standing._replace(is_verified=True)
+        watch.until(lambda: not watch.halt.is_wanted)
+
+
+def test_halt_by_a_control_between_two_looks_is_that_of_the_file_put_with_it(watch: Watch) -> None:
+    with watch.running():
+        watch.looks_on()
+        # The command put the file before it sent the control that names it.
+        watch.file.touch()
+        watch.standing = HALTED._replace(file=watch.halt.file)
+        watch.looks_on()
+        assert not watch.is_owed()
+
+
+def test_halt_that_an_earlier_process_recorded_and_could_not_note_is_known(
+    watch: Watch, tmp_path: Path
+) -> None:
+    watch.file.touch()
+    watch.halt.go_alone()
+    with watch.running():
+        watch.until(watch.is_owed)
+    successor = Watch(tmp_path)
+    successor.standing = HALTED._replace(file=successor.halt.file)
+    assert successor.is_owed() is False
+    other = Watch(tmp_path)
+    other.standing = HALTED._replace(file="another")
+    assert other.is_owed()
+
+
+def test_account_that_was_halted_before_a_process_began_is_not_halted_by_its_file(
+    watch: Watch,
+) -> None:
+    watch.file.touch()
+    watch.standing = CARRIED
+    watch.halt.follow(watch._look)
+    with watch.running():
+        watch.until(watch.is_owed)
+        watch.looks_on()
+        assert watch.is_owed()

@@ -21,8 +21,8 @@ from core import events, items
 from core.items import Outcome
 from tests.support import core_facts as facts
 from tests.support import core_items
+from tests.support.halt_watch import Watch, entry
 from tests.support.worker_parts import DeskRig, ManualClock
-from tests.unit.test_worker_file_halt import Watch, entry
 
 IMPORTED = "order.cancel_imported"
 # What the watch over the file left of a night with three orders that stay open.
