@@ -79,6 +79,11 @@ bench *ARGUMENTS:
 test *ARGUMENTS:
     @{{ python }} -m pytest {{ ARGUMENTS }}
 
+# Try every property on examples that no run has seen
+[no-exit-message]
+properties *ARGUMENTS:
+    @{{ python }} -m pytest -m hypothesis --hypothesis-profile explore {{ ARGUMENTS }}
+
 # Kill processes at bad moments and look at what is left
 chaos *ARGUMENTS:
     @{{ python }} -m pytest tests/chaos --chaos-orders 1000 {{ ARGUMENTS }}

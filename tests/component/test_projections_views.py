@@ -261,7 +261,7 @@ def test_account_state_is_the_first_gate_that_an_order_meets(
     assert state_after(resumed) == ("active", "")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=st.lists(st.integers(1, 20), max_size=12))
 def test_batch_boundaries_do_not_change_the_views(sizes: list[int]) -> None:
     records = a_history().records

@@ -136,7 +136,7 @@ def run(engine: Engine, story: list[Step]) -> None:
             continue
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_cash_and_positions_are_the_sum_of_the_fills(story: list[Step]) -> None:
     engine = started([])
@@ -152,7 +152,7 @@ def test_cash_and_positions_are_the_sum_of_the_fills(story: list[Step]) -> None:
     assert {symbol: item.quantity for symbol, item in account.positions.items()} == held
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_no_order_fills_beyond_its_quantity_or_outside_its_limit(story: list[Step]) -> None:
     records: list[Record] = []
@@ -179,7 +179,7 @@ def test_no_order_fills_beyond_its_quantity_or_outside_its_limit(story: list[Ste
         assert filled[order.global_id] == order.filled_quantity
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_replayed_records_give_the_same_book(story: list[Step]) -> None:
     records: list[Record] = []
@@ -197,7 +197,7 @@ def test_replayed_records_give_the_same_book(story: list[Step]) -> None:
     assert replayed.book.next_number(TIGER_ID) == live.book.next_number(TIGER_ID)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(steps)
 def test_same_seed_and_calls_give_the_same_records(story: list[Step]) -> None:
     first: list[Record] = []
@@ -207,7 +207,7 @@ def test_same_seed_and_calls_give_the_same_records(story: list[Step]) -> None:
     assert first == second
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_ids_of_orders_and_fills_are_used_once(story: list[Step]) -> None:
     engine = started([])

@@ -37,7 +37,7 @@ KEYS = (
 FIRST = datetime(2026, 1, 5, tzinfo=UTC)
 LAST = datetime(2026, 11, 23, tzinfo=UTC)
 ALL_KINDS: frozenset[TradedKind] = frozenset({"overnight", "pre", "regular", "post"})
-LAWS = settings(deadline=None, max_examples=30)
+LAWS = settings(max_examples=30)
 
 keys = st.sampled_from(KEYS)
 seeds = st.integers(0, 2**31)

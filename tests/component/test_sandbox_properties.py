@@ -375,4 +375,4 @@ OTHER = {"BUY": "SELL", "SELL": "BUY"}
 
 
 TestExchange = Exchange.TestCase
-TestExchange.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestExchange.settings = settings(max_examples=40, stateful_step_count=40)

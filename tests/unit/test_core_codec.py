@@ -77,7 +77,7 @@ def test_republished_fact_hashes_as_the_stored_one() -> None:
     assert _walk(republished) == _walk(_LINE)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_altered_byte_is_noticed(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(_LINE) - 1))
@@ -95,7 +95,7 @@ def test_any_altered_byte_is_noticed(data: st.DataObject) -> None:
     assert tail.prev != _end(_LINE)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_cut_or_addition_is_noticed(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(_LINE) - 2))

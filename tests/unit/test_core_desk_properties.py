@@ -24,7 +24,7 @@ from tests.support import core_facts as facts
 from tests.support import core_items
 
 _NAMES: Final = ("1", "2", "3")
-_SCHEDULES: Final = settings(deadline=None, max_examples=120)
+_SCHEDULES: Final = settings(max_examples=120)
 
 
 _REST: Final[list[items.Item]] = [

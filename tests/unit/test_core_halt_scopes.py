@@ -208,7 +208,7 @@ def unverified_of(line: list[events.Event]) -> tuple[str, ...]:
     return account.unverified_halts
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(_STEPS, max_size=12))
 def test_whose_halt_it_is_says_what_it_changes(steps: list[tuple[str, str]]) -> None:
     desk = facts.TestDesk(*facts.ready())

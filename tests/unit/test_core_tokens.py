@@ -117,7 +117,7 @@ def _died_at(line: list[account_events.TokenEvent]) -> int | None:
 
 
 @given(line=st.lists(_EVENTS, min_size=1, max_size=12))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_token_is_dead_from_its_end_until_a_new_one_on_the_desk_and_in_the_views(
     line: list[account_events.TokenEvent],
 ) -> None:

@@ -170,7 +170,7 @@ SPOILT_ORDERS: Final = st.lists(
     max_size=4,
 )
 SPOILT_CASH: Final = st.lists(spoilt(CASH), min_size=1, max_size=4)
-_EXAMPLES: Final = settings(deadline=None, max_examples=150)
+_EXAMPLES: Final = settings(max_examples=150)
 # Far below what a message of NATS may hold.
 RECORD_BYTES_MAX: Final = 50_000
 

@@ -103,7 +103,7 @@ def _gates(state: AccountState) -> tuple[object, ...]:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(_POOL), max_size=60))
 def test_order_folded_alone_stands_where_the_desk_has_it(
     schedule: list[items.Item | events.OrderAnswerObserved],
