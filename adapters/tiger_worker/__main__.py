@@ -66,7 +66,11 @@ from infra.nats.lease_store import LeaseStore
 from infra.nats.link import LoopThread, connect
 from infra.nats.login_messages import AccountEnd, LoginMessages
 from infra.nats.topology import worker_role
-from infra.sandbox.home import LOGIN_FILE, LoginFile, read_ports
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+    read_ports,
+)
 from infra.version import code_version
 
 log = structlog.get_logger()

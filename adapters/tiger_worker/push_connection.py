@@ -126,11 +126,13 @@ class PushConnection:
 
     def _new_client(self) -> Any:
         # Here and not above: the import asks for names of this host, which may take long.
-        from tigeropen.push.push_client import PushClient
+        # The SDK's `PushClient` makes one of these and passes everything on to it, but loads its
+        # STOMP client as well, 1 MiB that nothing uses.
+        from tigeropen.push.protobuf_push_client import ProtobufPushClient
 
         logging.getLogger().addFilter(_DROP_SDK_LINES)
         with _own_ssl():
-            client = PushClient(
+            client = ProtobufPushClient(
                 self._address.host,
                 self._address.port,
                 use_ssl=self._address.use_tls,

@@ -35,6 +35,8 @@ from infra.sandbox.home import (
     AccountSpec,
     LoginSpec,
     create_home,
+)
+from infra.sandbox.logins.files import (
     read_ports,
 )
 from infra.supervisor import detached

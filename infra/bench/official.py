@@ -16,7 +16,11 @@ import msgspec
 from infra.bench.fault import BenchError, RefusedError
 from infra.bench.isolation import only_loopback
 from infra.bench.stdio_client import StdioServer
-from infra.sandbox.home import LOGIN_FILE, LoginFile, login_folder
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+    login_folder,
+)
 
 VERSION: Final = "0.1.7"
 # It does not start with the second generation of the MCP SDK.

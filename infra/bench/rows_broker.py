@@ -23,7 +23,12 @@ from infra.bench.figures import Ratio, Result, figure
 from infra.bench.row import Bench, Row, interleave
 from infra.bench.shared import DIRECT_LOGIN
 from infra.clock import SystemClock
-from infra.sandbox.home import LOGIN_FILE, PROPERTIES_FILE, LoginFile, login_folder
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    PROPERTIES_FILE,
+    LoginFile,
+    login_folder,
+)
 from infra.sandbox.wire.envelope import TIMESTAMP_FORMAT, signed_content
 
 ROUNDS: Final = 200

@@ -17,7 +17,10 @@ from infra.bench.figures import Ratio, Result, figure
 from infra.bench.row import Bench, Row
 from infra.bench.shared import ACCOUNT
 from infra.clock import RandomIds
-from infra.sandbox.home import LOGIN_FILE, LoginFile
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+)
 from infra.sandbox.push.faults import RefuseConnect
 
 ROUNDS: Final = 40

@@ -29,7 +29,11 @@ from infra.cli.account_changes import changing
 from infra.cli.context import with_settings
 from infra.config import Settings, drop_sdk_settings
 from infra.home import Home, Installation, SandboxAddress
-from infra.sandbox.home import LOGIN_FILE, LoginFile, read_ports
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+    read_ports,
+)
 
 if TYPE_CHECKING:
     from adapters.tiger_worker.credentials import Credentials

@@ -28,7 +28,9 @@ from infra.nats.bus import NatsBus
 from infra.nats.topology import OPERATOR
 from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.control.views import BookView
-from infra.sandbox.home import read_ports
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 from infra.supervisor import detached
 from infra.supervisor.status import read_status
 

@@ -16,7 +16,9 @@ from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.room import MACOS, WINDOWS, Room
 from infra.doctor.wire import Reply, UnreachableError, ask_accounts, connect
 from infra.home import LoginSettings
-from infra.sandbox.home import read_ports
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 
 CLOCK_WARN_S: Final = 1.0
 CLOCK_FAIL_S: Final = 10.0

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from infra.sandbox.control.client import SandboxControl
-from infra.sandbox.home import LOGIN_FILE, LoginFile
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+)
 
 ALL: Final = "all"
 

@@ -19,7 +19,9 @@ from infra.sandbox.command_words import (
     pairs_of,
 )
 from infra.sandbox.control.client import SandboxControl, SandboxControlError
-from infra.sandbox.home import read_ports
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 from infra.sandbox.push_commands import add_push_commands
 from infra.sandbox.settings import Settings
 from infra.sandbox.wire.faults import AnyEffect, FaultRule

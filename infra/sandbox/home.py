@@ -13,13 +13,23 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.sandbox.broker.records import AccountKind
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    PORTS_FILE,
+    PROPERTIES_FILE,
+    TOKEN_FILE,
+    AccountKind,
+    Licence,
+    LoginAccount,
+    LoginFile,
+    Ports,
+    login_folder,
+)
 from infra.sandbox.logins.user_token import USER_TOKEN_LIFE, new_user_token
 
 # Tiger's own examples use 1024 bits, and a 2048-bit signature costs the client 0.8 ms per call.
@@ -30,17 +40,10 @@ TIGER_ID_DIGITS = 8
 REGISTRY_FILE = "registry.json"
 GATEWAY_KEY_FILE = "gateway_private_key.pem"
 GATEWAY_PUBLIC_KEY_FILE = "gateway_public_key"
-PROPERTIES_FILE = "tiger_openapi_config.properties"
-TOKEN_FILE = "tiger_openapi_token.properties"  # noqa: S105 - a file's name
-LOGIN_FILE = "login.json"
-PORTS_FILE = "sandbox.json"
 # Held for the life of a sandbox process.
 LOCK_FILE = "sandbox.lock"
 # Held while the home's files are made, which may happen beside a running sandbox.
 MAKING_LOCK_FILE = "making.lock"
-
-# Tiger's Hong Kong licence, the only one whose requests carry a user token besides the signature.
-Licence = Literal["TBHK"]
 
 
 class QuoteRight(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,14 +86,6 @@ class LoginSpec(msgspec.Struct, frozen=True, kw_only=True):
     quote_rights: tuple[QuoteRight, ...] = QUOTE_RIGHTS_DEFAULT
 
 
-class LoginAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """An account of a login, with its number."""
-
-    alias: str
-    account: str
-    kind: AccountKind
-
-
 class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A developer login as the gateway knows it."""
 
@@ -101,26 +96,6 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     developer_public_key: str  # for checking requests; base64 of DER
     licence: Licence | None = None
     quote_rights: tuple[QuoteRight, ...] = QUOTE_RIGHTS_DEFAULT
-
-
-class LoginFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login's own folder says beside Tiger's properties file."""
-
-    tiger_id: str
-    accounts: tuple[LoginAccount, ...]
-    tiger_public_key: str
-    licence: Licence | None = None
-
-
-class Ports(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a running sandbox listens; also the line it prints when it is ready."""
-
-    ready: bool
-    http: int
-    control: int
-    pid: int
-    push: int = 0  # protobuf over TCP
-    push_tls: int = 0
 
 
 class SandboxHomeError(Exception):
@@ -175,19 +150,6 @@ def user_token_key(path: Path) -> bytes:
 def write_user_token(path: Path, name: str, token: str) -> None:
     """Put a login's user token where Tiger's client looks for it."""
     write_private(login_folder(path, name) / TOKEN_FILE, f"token={token}\n".encode())
-
-
-def login_folder(path: Path, name: str) -> Path:
-    """Return the folder that holds a login's own files."""
-    return path / "logins" / name
-
-
-def read_ports(path: Path) -> Ports | None:
-    """Return where the sandbox of this home last said it listens; None if it never ran."""
-    try:
-        return msgspec.json.decode((path / PORTS_FILE).read_bytes(), type=Ports)
-    except FileNotFoundError:
-        return None
 
 
 def write_ports(path: Path, ports: Ports) -> None:

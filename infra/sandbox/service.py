@@ -23,11 +23,13 @@ from infra.sandbox.control.routes import Control
 from infra.sandbox.home import (
     Login,
     LoginSpec,
-    Ports,
     create_home,
     gateway_key,
     locked,
     write_ports,
+)
+from infra.sandbox.logins.files import (
+    Ports,
 )
 from infra.sandbox.logins.gate import Gate, open_gate
 from infra.sandbox.logins.oauth_http import OAuthEndpoints

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.sandbox.home import GATEWAY_PUBLIC_KEY_FILE, Login, Ports, login_folder
+from infra.sandbox.home import (
+    GATEWAY_PUBLIC_KEY_FILE,
+    Login,
+)
+from infra.sandbox.logins.files import (
+    Ports,
+    login_folder,
+)
 from infra.sandbox.wire.http_server import HOST
 
 

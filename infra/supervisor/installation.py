@@ -11,12 +11,14 @@ from core.modes import Environment, Mode
 from infra.home import AccountSettings, Home, Installation, LoginSettings
 from infra.nats.topology import LoginPlan, Topology
 from infra.sandbox.home import (
-    PROPERTIES_FILE,
     AccountSpec,
     Login,
     LoginSpec,
     SandboxHomeError,
     create_home,
+)
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
     login_folder,
 )
 

@@ -12,7 +12,11 @@ from adapters.tiger_worker.credentials import managed_accounts, read_credentials
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.errors import BrokerUnavailableError, ConfigError
 from core.modes import Environment
-from infra.sandbox.home import PROPERTIES_FILE, TOKEN_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    TOKEN_FILE,
+    login_folder,
+)
 from infra.sandbox.wire import faults
 from tests.support.sandbox import Sandbox, running_sandbox
 

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from infra.sandbox import home
 from infra.sandbox.home import (
     QUOTE_RIGHTS_DEFAULT,
-    TOKEN_FILE,
     AccountSpec,
     Login,
     LoginSpec,
     QuoteRight,
     SandboxHomeError,
     create_home,
-    login_folder,
     user_token_key,
+)
+from infra.sandbox.logins.files import (
+    TOKEN_FILE,
+    login_folder,
 )
 from infra.sandbox.logins.gate import open_gate
 from infra.sandbox.logins.oauth import AuthorizationServer, OAuthError, Request

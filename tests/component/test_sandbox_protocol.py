@@ -22,6 +22,8 @@ from infra.sandbox.home import (
     SandboxHomeError,
     create_home,
     locked,
+)
+from infra.sandbox.logins.files import (
     login_folder,
 )
 from infra.sandbox.settings import Settings

@@ -20,7 +20,10 @@ from adapters.tiger_worker.session import LoginAccess, Session
 from adapters.tiger_worker.watchdog import EXIT_STUCK, Watchdog
 from core.items import ModifyAnswered, Outcome
 from core.modes import Environment
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from infra.sandbox.wire import faults
 from tests.support import core_facts as facts
 from tests.support.sandbox import Sandbox, running_sandbox

@@ -28,7 +28,10 @@ from core.market_asks import MarketTable
 from core.modes import Environment
 from core.terms import OptionRight, OrderSpec, SecurityType, StopLoss, TakeProfit
 from infra.clock import SystemClock
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from tests.support import core_facts as facts

@@ -17,7 +17,10 @@ from core.asks import AskReply
 from core.market_asks import MarketTable
 from core.modes import Environment
 from infra.clock import SystemClock
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from tests.support.sandbox import running_sandbox
 from tests.support.worker_parts import WAIT_S
 

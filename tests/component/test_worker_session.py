@@ -19,7 +19,10 @@ from core.items import Outcome
 from core.modes import Environment
 from infra.clock import SystemClock
 from infra.config import drop_sdk_settings
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from infra.sandbox.wire import faults
 from tests.support import core_facts as facts
 from tests.support.sandbox import Sandbox, running_sandbox

@@ -20,7 +20,11 @@ from core.readings import BalancesSeen
 from core.refusals import Refusal
 from infra.clock import SystemClock
 from infra.home import write_private
-from infra.sandbox.home import PROPERTIES_FILE, TOKEN_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    TOKEN_FILE,
+    login_folder,
+)
 from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from infra.sandbox.wire import faults

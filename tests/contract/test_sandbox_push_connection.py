@@ -13,7 +13,9 @@ from tigeropen.common.util.contract_utils import stock_contract
 from tigeropen.common.util.order_utils import limit_order
 
 from infra.sandbox.control.push_client import PushControl
-from infra.sandbox.home import login_folder
+from infra.sandbox.logins.files import (
+    login_folder,
+)
 from infra.sandbox.push.faults import (
     DelayFrames,
     DropFrames,

@@ -9,7 +9,13 @@ from tigeropen.common.exceptions import ApiException, ResponseException
 from tigeropen.quote.quote_client import QuoteClient
 from tigeropen.trade.trade_client import TradeClient
 
-from infra.sandbox.home import QUOTE_RIGHTS_DEFAULT, TOKEN_FILE, login_folder
+from infra.sandbox.home import (
+    QUOTE_RIGHTS_DEFAULT,
+)
+from infra.sandbox.logins.files import (
+    TOKEN_FILE,
+    login_folder,
+)
 from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from tests.support.sandbox import Sandbox, raw_call, running_sandbox

@@ -41,7 +41,7 @@ class Line:
     @property
     def sdk(self) -> Any:
         """The SDK's own client of the connection."""
-        return self.connection._client.client
+        return self.connection._client
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,10 @@ from adapters.tiger_worker.push_connection import PushAddress, PushConnection
 from adapters.tiger_worker.session import LoginAccess, Session
 from core.errors import ConfigError
 from core.modes import Environment
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from infra.sandbox.push.faults import (
     CutConnect,
     DropFrames,

@@ -21,7 +21,12 @@ from tigeropen.trade.trade_client import TradeClient
 from infra.home import Home
 from infra.sandbox.broker.records import Order
 from infra.sandbox.control.views import BookView
-from infra.sandbox.home import LOGIN_FILE, LoginFile, login_folder, read_ports
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+    login_folder,
+    read_ports,
+)
 from tests.support.cluster import ACCOUNT, answer, fault, sandbox_of
 from tests.support.gateway import rows_of
 

@@ -18,7 +18,10 @@ from mcp import Client
 from core.modes import Environment, Mode
 from infra.cli.__main__ import main
 from infra.home import AccountSettings, Home, Installation, LoginSettings
-from infra.sandbox.home import PROPERTIES_FILE, login_folder
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    login_folder,
+)
 from infra.supervisor.status import live_status
 from tests.support.cluster import answer, cluster, fault, served
 from tests.support.gateway import rows_of

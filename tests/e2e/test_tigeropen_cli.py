@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from infra.sandbox.home import login_folder
+from infra.sandbox.logins.files import (
+    login_folder,
+)
 from infra.sandbox.logins.switches import LoginSwitches
 from infra.sandbox.settings import Settings
 from tests.support.sandbox import Sandbox, running_sandbox

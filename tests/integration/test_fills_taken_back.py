@@ -14,7 +14,12 @@ from msgspec.structs import replace
 from adapters.tiger_worker.taken_back import LISTS_WAIT_S
 from core import account_events, events
 from core.lost_fills import FILLS_TAKEN_BACK
-from infra.sandbox.home import read_ports, write_ports
+from infra.sandbox.home import (
+    write_ports,
+)
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 from tests.support.relay import relayed
 from tests.support.rig import ACCOUNT, Rig, running_rig
 

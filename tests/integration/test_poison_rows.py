@@ -11,7 +11,12 @@ from msgspec.structs import replace
 from core import account_events, events
 from core.commands import HaltAccount
 from core.refusals import Refusal
-from infra.sandbox.home import read_ports, write_ports
+from infra.sandbox.home import (
+    write_ports,
+)
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 from infra.sandbox.wire import faults
 from tests.support.relay import Relay, relayed
 from tests.support.rig import ACCOUNT, Rig, WorkerProcess, running_rig

@@ -16,7 +16,10 @@ from core.errors import CorruptRecordError
 from core.refusals import Refusal
 from core.subjects import COMMANDS_STREAM, Kind, work_consumer
 from infra.nats.topology import PROVISIONER
-from infra.sandbox.home import LOGIN_FILE, LoginFile
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+)
 from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.rig import ACCOUNT, WAIT_S, Rig, order_terms, running_rig

@@ -17,7 +17,10 @@ from core.commands import CancelOrder, HaltAccount
 from core.subjects import ledger_stream
 from infra.ledger.append import AccountWriter
 from infra.nats.topology import worker_role
-from infra.sandbox.home import PROPERTIES_FILE, TOKEN_FILE
+from infra.sandbox.logins.files import (
+    PROPERTIES_FILE,
+    TOKEN_FILE,
+)
 from infra.sandbox.wire import faults
 from tests.support import worker_main
 from tests.support.gate import open_gate

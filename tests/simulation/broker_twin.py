@@ -22,7 +22,12 @@ from infra.sandbox.broker.records import (
     PositionMoved,
     Record,
 )
-from infra.sandbox.home import Login, LoginAccount
+from infra.sandbox.home import (
+    Login,
+)
+from infra.sandbox.logins.files import (
+    LoginAccount,
+)
 from infra.sandbox.methods import table
 from infra.sandbox.methods.calls import Call
 from infra.sandbox.settings import Settings

@@ -16,7 +16,9 @@ from infra.config import Settings, settings_from
 from infra.home import Home
 from infra.nats.monitor import wait_until
 from infra.sandbox.control.client import SandboxControl
-from infra.sandbox.home import read_ports
+from infra.sandbox.logins.files import (
+    read_ports,
+)
 from infra.supervisor import detached
 
 ACCOUNT: Final = "sandbox"

@@ -9,7 +9,6 @@ import msgspec
 
 from infra.sandbox.broker.engine import Engine
 from infra.sandbox.broker.records import (
-    AccountKind,
     CashEntry,
     CashPaid,
     Order,
@@ -19,6 +18,7 @@ from infra.sandbox.broker.records import (
     Record,
     Segment,
 )
+from infra.sandbox.logins.files import AccountKind
 from infra.sandbox.settings import Settings
 
 PRIME, PAPER, TIGER_ID = "51", "2152", "2015"

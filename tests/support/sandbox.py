@@ -19,7 +19,12 @@ from tigeropen.tiger_open_config import TigerOpenClientConfig
 from tigeropen.trade.trade_client import TradeClient
 
 from infra.sandbox.control.client import SandboxControl
-from infra.sandbox.home import LOGIN_FILE, LoginFile, Ports, login_folder
+from infra.sandbox.logins.files import (
+    LOGIN_FILE,
+    LoginFile,
+    Ports,
+    login_folder,
+)
 
 START_S_MAX = 30.0
 STOP_S_MAX = 30.0

@@ -1,4 +1,4 @@
-"""A service's process loads no colours for its logs, and whoever shows colours still can."""
+"""A service's process loads no more than it uses, and whoever shows colours still can."""
 
 import json
 import subprocess
@@ -43,6 +43,13 @@ def test_child_of_the_supervisor_loads_no_colours() -> None:
     found = loaded("-m", "infra.supervisor.child", "projections", "--help")
     assert {"structlog", "projections"} <= found
     assert "rich.console" not in found
+
+
+def test_worker_loads_nothing_of_the_sandbox_broker() -> None:
+    found = loaded("-m", "infra.supervisor.child", "adapters.tiger_worker", "--help")
+    assert "adapters.tiger_worker.broker" in found
+    of_sandbox = {name for name in found if name.startswith("infra.sandbox.")}
+    assert of_sandbox == {"infra.sandbox.logins", "infra.sandbox.logins.files"}
 
 
 def test_what_is_left_out_is_there_again_afterwards() -> None:

@@ -17,7 +17,9 @@ from core.asks import AskReply
 from core.market_asks import MarketTable
 from core.modes import Environment
 from infra.clock import SystemClock
-from infra.sandbox.home import login_folder
+from infra.sandbox.logins.files import (
+    login_folder,
+)
 from tests.support.sandbox import Sandbox
 
 # A Thursday morning in New York.

@@ -14,7 +14,6 @@ import msgspec
 from infra.sandbox.broker.fund_book import FundBook, paying_segment
 from infra.sandbox.broker.interest import OpenInterest, interest_of, interest_sum
 from infra.sandbox.broker.records import (
-    AccountKind,
     AccountOpened,
     ComboTraded,
     ContractExpired,
@@ -36,6 +35,7 @@ from infra.sandbox.broker.records import (
     SharesSplit,
 )
 from infra.sandbox.broker.resting import Resting
+from infra.sandbox.logins.files import AccountKind
 from infra.sandbox.market.instruments import instrument_of
 
 COST_STEP = Decimal("0.00000001")

@@ -27,7 +27,6 @@ from infra.sandbox.broker.groups import refuse_group
 from infra.sandbox.broker.liquidity import Taken
 from infra.sandbox.broker.matching import work
 from infra.sandbox.broker.records import (
-    AccountKind,
     AccountOpened,
     CorporateAction,
     Order,
@@ -40,6 +39,7 @@ from infra.sandbox.broker.records import (
 )
 from infra.sandbox.broker.rounds import run_round, run_tick
 from infra.sandbox.broker.triggers import trailed
+from infra.sandbox.logins.files import AccountKind
 from infra.sandbox.market.instruments import Instrument, find
 from infra.sandbox.market.prices import Prices
 from infra.sandbox.settings import Settings

@@ -23,6 +23,7 @@ from infra.sandbox.broker.terms import (
     SessionType,
     Side,
 )
+from infra.sandbox.logins.files import AccountKind
 from infra.sandbox.market.prices import PriceState
 
 # The terms of orders are part of what the records say, and are found here as well.
@@ -40,7 +41,6 @@ __all__ = [
     "Side",
 ]
 
-AccountKind = Literal["prime", "paper"]
 # Tiger's own words. "Inactive" is an order past its time, "Invalid" one that was rejected late.
 Status = Literal["Initial", "PendingSubmit", "Filled", "Cancelled", "Inactive", "Invalid"]
 CancelStatus = Literal["NONE", "RECEIVED", "FAILED"]

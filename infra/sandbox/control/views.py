@@ -6,7 +6,8 @@ from decimal import Decimal
 import msgspec
 
 from infra.sandbox.broker.book import Position
-from infra.sandbox.broker.records import AccountKind, Fill, Order, Side
+from infra.sandbox.broker.records import Fill, Order, Side
+from infra.sandbox.logins.files import AccountKind
 from infra.sandbox.wire.faults import ActiveFault
 from infra.sandbox.wire.request_journal import RequestEntry
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from infra.sandbox.broker.checks import OrderRefusedError
-from infra.sandbox.broker.records import AccountKind
 from infra.sandbox.home import Login
+from infra.sandbox.logins.files import AccountKind
 
 TIMESTAMP_FORMAT = "%Y-%m-%d %H:%M:%S"
 FIELDS_REQUIRED = ("tiger_id", "method", "charset", "sign_type", "version", "timestamp", "sign")

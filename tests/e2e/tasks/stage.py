@@ -36,6 +36,8 @@ from infra.sandbox.home import (
     AccountSpec,
     LoginSpec,
     create_home,
+)
+from infra.sandbox.logins.files import (
     login_folder,
     read_ports,
 )
