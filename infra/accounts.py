@@ -3,9 +3,6 @@
 Each change returns a whole new list, so that the caller saves it once or not at all.
 """
 
-import os
-import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -15,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core.errors import ConfigError
-from core.ids import is_alias
+from core.ids import RESERVED_ALIASES, is_alias
 from core.modes import Environment, Mode
 from infra.home import (
     AccountSettings,
@@ -23,7 +20,9 @@ from infra.home import (
     LoginSettings,
     RemovedAccount,
     SandboxAddress,
+    check_private,
 )
+from infra.sandbox.logins.files import LOGIN_FILE, LoginFile
 
 PROPERTIES_FILE: Final = "tiger_openapi_config.properties"
 LIVE_WAITS: Final = (
@@ -36,7 +35,6 @@ _KINDS: Final[Mapping[str, "Kind"]] = {"PAPER": "paper", "STANDARD": "prime"}
 # Source: tigeropen 3.8.0, `trade_client.py`, `get_managed_accounts`: the words of `status`.
 _ENDED: Final = frozenset({"Abandoned", "Rejected", "Closed"})
 _SHOWN_DIGITS: Final = 4
-_OTHERS: Final = 0o077
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Kind = Literal["prime", "paper"]
@@ -86,24 +84,22 @@ def find_properties(path: Path) -> Path:
     return file
 
 
-def check_private(file: Path) -> None:
-    """Refuse a file with credentials that somebody else owns or may read.
+def sandbox_login(properties: Path) -> LoginFile | None:
+    """Return what a sandbox says beside a properties file that it made, or nothing for another's.
 
     Raises:
-        ConfigError: with the command that mends it.
+        ConfigError: it is there and does not decode.
     """
-    if sys.platform == "win32":
-        return  # There the user's profile folder keeps it; a mode says nothing.
-    found = file.stat()
-    if found.st_uid != os.getuid():
+    file = properties.with_name(LOGIN_FILE)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=LoginFile)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise ConfigError(
-            f"expected {file} to be yours, was another user's; make a copy of your own"
-        )
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & _OTHERS:
-        raise ConfigError(
-            f"expected {file} readable by you alone, was mode {mode:04o}; type: chmod 600 '{file}'"
-        )
+            f"expected {file} as the sandbox wrote it, was damaged; put it back from a copy, or "
+            "take another login of that sandbox"
+        ) from None
 
 
 def kind_of(account: BrokerAccount) -> Kind:
@@ -196,8 +192,7 @@ def with_account(installation: Installation, new: NewAccount) -> Installation:
             f"give --login {holder}"
         )
     name = holder or new.login or new.alias
-    if not is_alias(name):
-        raise ConfigError(f"--login: expected 1 to 32 of a-z, 0-9 and inner '-', was {name[:40]!r}")
+    _check_name(name, field="--login")
     account = AccountSettings(
         alias=new.alias, number=new.number, environment=new.environment, mode=new.mode
     )
@@ -223,10 +218,16 @@ def check_alias(installation: Installation, alias: str) -> None:
     Raises:
         ConfigError: saying why.
     """
-    if not is_alias(alias):
-        raise ConfigError(f"ALIAS: expected 1 to 32 of a-z, 0-9 and inner '-', was {alias[:40]!r}")
+    _check_name(alias, field="ALIAS")
     if any(each.alias == alias for login in installation.logins for each in login.accounts):
         raise ConfigError(f"ALIAS: {alias} is in use; see `tiger-mcp account list`")
+
+
+def _check_name(name: str, *, field: str) -> None:
+    if name in RESERVED_ALIASES:
+        raise ConfigError(f"{field}: {name} is the name of the service's own record; take another")
+    if not is_alias(name):
+        raise ConfigError(f"{field}: expected 1 to 32 of a-z, 0-9 and inner '-', was {name[:40]!r}")
 
 
 def without_account(

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -40,7 +41,10 @@ NAMES: Final[dict[str, str]] = {
 }
 _SEED_MAX: Final = 2**63 - 1
 _START_LIMIT_MAX_S: Final = 600.0
-_SCHEMES: Final = ("nats://", "tls://")
+_NATS_SCHEMES: Final = ("nats", "tls")
+_HTTP_SCHEMES: Final = ("http", "https")
+# Where the HTTP service answers; see `adapters.mcp.http_service`.
+_HTTP_PATH: Final = "/mcp"
 _PORT_MAX: Final = 65_535
 _RATE_MAX: Final = 1_000_000
 
@@ -57,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sandbox_seed: int = 1
     # Longest wait for the whole local cluster to be ready.
     start_limit_s: float = 60.0
-    # Where the person is (IANA name); none: the system's zone.
+    # Where the person is (IANA name); none: what TZ names, or else the system's zone.
     timezone: str | None = None
     # The program to start; none: the one that was installed with this service.
     nats_server: Path | None = None
@@ -96,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"TIGER_MCP_START_LIMIT_S: expected 1 to {_START_LIMIT_MAX_S:.0f} seconds, "
                 f"was {self.start_limit_s}"
             )
-        if self.nats_url is not None and not self.nats_url.startswith(_SCHEMES):
+        if self.nats_url is not None and not _is_address(self.nats_url, _NATS_SCHEMES):
             raise ValueError("NATS_URL: expected nats://host:port or tls://host:port")
         if self.timezone is not None and not is_zone(self.timezone):
             raise ValueError(
@@ -105,6 +109,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if not 1 <= self.http_port <= _PORT_MAX:
             raise ValueError(f"TIGER_MCP_HTTP_PORT: expected 1 to 65535, was {self.http_port}")
+        if self.http_url is not None and not _is_address(
+            self.http_url, _HTTP_SCHEMES, path=_HTTP_PATH
+        ):
+            raise ValueError(
+                f"TIGER_MCP_HTTP_URL: expected an address like https://host{_HTTP_PATH}, "
+                f"was {self.http_url!r}"
+            )
         if not 1 <= self.http_rate_per_min <= _RATE_MAX:
             raise ValueError(
                 f"TIGER_MCP_HTTP_RATE_PER_MIN: expected 1 to {_RATE_MAX}, "
@@ -161,6 +172,9 @@ def settings_from(
     given: dict[str, object] = {
         field: environment[name] for name, field in NAMES.items() if environment.get(name)
     }
+    # POSIX gives it other forms too, of which none is a zone's name; those count as not set.
+    if "timezone" not in given and is_zone(zone := environment.get("TZ", "").removeprefix(":")):
+        given["timezone"] = zone
     for field in ("home", "nats_keys", "nats_server", "http_tls_certificate", "http_tls_key"):
         if field in given:
             given[field] = str(_expanded(str(given[field]), user_home))
@@ -169,6 +183,18 @@ def settings_from(
         return msgspec.convert(given, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
         raise ConfigError(_sentence(error, given)) from None
+
+
+def _is_address(text: str, schemes: tuple[str, ...], *, path: str | None = None) -> bool:
+    # Whoever parses it drops some characters that stand in it.
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in schemes and has_host and path in (None, parts.path)
 
 
 def _expanded(text: str, user_home: Path) -> Path:

@@ -2,6 +2,10 @@
 
 import hashlib
 import os
+import secrets
+import shlex
+import stat
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +16,8 @@ from core.ids import is_alias
 from core.modes import Environment, Mode
 
 _PRIVATE: Final = 0o600
+_OTHERS: Final = 0o077
+_DRAFT_BYTES: Final = 8
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,7 +144,7 @@ class Home:
             ) from None
         try:
             return msgspec.json.decode(body, type=Installation)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.installation_file}: {error}") from error
 
     def save(self, installation: Installation) -> None:
@@ -147,13 +153,40 @@ class Home:
 
 
 def write_private(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner alone."""
+    """Write a file whole or not at all, readable by its owner alone; of two writers one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(_DRAFT_BYTES)}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        # There no more, but where it did not come that far.
+        draft.unlink(missing_ok=True)
+
+
+def check_private(path: Path) -> None:
+    """Refuse a file with secrets that somebody else owns or may read.
+
+    Raises:
+        ConfigError: with the command that mends it; or there is no such file.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ConfigError(f"expected a file {path}: {error.strerror}") from None
+    if sys.platform == "win32":
+        return  # There the user's profile folder keeps it; a mode says nothing.
+    if found.st_uid != os.getuid():
+        raise ConfigError(
+            f"expected {path} to be yours, was another user's; make a copy of your own"
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & _OTHERS:
+        raise ConfigError(
+            f"expected {path} readable by you alone, was mode {mode:04o}; type: "
+            f"chmod 600 {shlex.quote(str(path))}"
+        )

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 from nats.aio.client import Client
 
@@ -51,10 +50,10 @@ from core.ports import StoredRecord
 from core.subjects import Kind, history_consumer, ledger_stream
 from infra import logs
 from infra.access import link_settings
-from infra.accounts import check_private
+from infra.accounts import sandbox_login
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, drop_sdk_settings, load_settings
-from infra.home import Home, LoginSettings, write_private
+from infra.home import Home, LoginSettings, check_private, write_private
 from infra.keyring import command_keys, control_keys
 from infra.ledger.append import AccountWriter
 from infra.ledger.desk_ledger import DeskLedger
@@ -68,7 +67,6 @@ from infra.nats.login_messages import AccountEnd, LoginMessages
 from infra.nats.topology import worker_role
 from infra.sandbox.logins.files import (
     LOGIN_FILE,
-    LoginFile,
     read_ports,
 )
 from infra.version import code_version
@@ -389,7 +387,9 @@ def access_of(home: Home, login: LoginSettings) -> LoginAccess:
     ports = read_ports(home.sandbox)
     if ports is None:
         raise ConfigError("expected a running sandbox broker; run `tiger-mcp up`")
-    file = msgspec.json.decode((properties.parent / LOGIN_FILE).read_bytes(), type=LoginFile)
+    file = sandbox_login(properties)
+    if file is None:
+        raise ConfigError(f"expected {LOGIN_FILE} beside {properties}, as the sandbox wrote it")
     return LoginAccess(
         properties=properties,
         environment=Environment.SANDBOX,

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.login_refusals import LoginRefusedError
 from adapters.tiger_worker.market_assets import Assets
 from adapters.tiger_worker.market_depth import Depth
 from adapters.tiger_worker.market_figures import Figures
@@ -62,6 +63,12 @@ class Asks:
             return _fault("invalid_argument", "the question does not decode", field="body")
         except MarketRefusalError as error:
             return _fault(error.code, str(error), field=error.field)
+        except LoginRefusedError as error:
+            log.warning("ask.login_refused", what=what, reason=str(error))
+            return _fault(
+                "broker_unavailable",
+                f"the broker refuses this login, which a person must mend: {error}",
+            )
         except Exception as error:  # noqa: BLE001 - on a broker lane, unforeseen means failed
             log.warning("ask.failed", what=what, reason=repr(error))
             return _fault("broker_unavailable", "the broker did not answer; try again shortly")

@@ -17,6 +17,7 @@ from tigeropen.trade.domain.order import Order as SdkOrder
 from adapters.tiger_worker import rows, words
 from adapters.tiger_worker.ends import Ended as Ended
 from adapters.tiger_worker.ends import end_of
+from adapters.tiger_worker.login_refusals import unanswered
 from adapters.tiger_worker.position_rows import PositionsRead, positions_in
 from adapters.tiger_worker.quote_rights import is_right_missing
 from adapters.tiger_worker.redaction import OwnSecrets
@@ -251,6 +252,10 @@ class AccountBroker:
             case SecurityType.FUTURE:
                 fields = {"contract_codes": [contract.symbol]}
                 found = _items(self._read("future_real_time_quote", fields))
+            case SecurityType.FUND:
+                # The value of a share is told once a day, and has no sides.
+                told = _items(self._read("fund_quote", {"symbols": [contract.symbol]}))
+                found = [row | {"latestPrice": row.get("close")} for row in told]
             case _:
                 found = self._quote_rows([contract.symbol])
         return rows.quote_facts_of(found[0]) if found else None
@@ -335,7 +340,7 @@ class AccountBroker:
             if is_right_missing(reply):
                 raise QuoteRightMissingError(f"{method} needs a quote right that is not here")
             if reply.get("code") != 0:
-                raise BrokerUnavailableError(f"{method} was answered with {reply.get('code')}")
+                raise unanswered(method, reply)
             data = reply.get("data")
             parsed = words.clean(json.loads(data)) if isinstance(data, str) else data
         except _NO_REPLY as error:

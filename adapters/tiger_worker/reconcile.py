@@ -21,6 +21,7 @@ from adapters.tiger_worker.evidence import Evidence
 from adapters.tiger_worker.execution_calls import ExecutionCalls
 from adapters.tiger_worker.executions import Executions
 from adapters.tiger_worker.gaps import Gaps
+from adapters.tiger_worker.login_refusals import LoginRefusedError
 from adapters.tiger_worker.open_looks import OpenLooks
 from adapters.tiger_worker.order_rows import OrderRows
 from adapters.tiger_worker.order_sights import OrderSights
@@ -197,10 +198,15 @@ class Reconciler:
             log.warning("round.failed", account=self._state.account, reason=str(error))
             now = time.monotonic()
             self._failing_since = self._failing_since or now
-            if not self._is_gap_told and now - self._failing_since > GAP_AFTER_S:
+            if not self._is_gap_told and self._is_gap(error, failing_s=now - self._failing_since):
                 self._is_gap_told = True
                 self._tell(self._gaps.note(_cause_of(error)))
         self._desk.desk.clock_skew_s = self._broker.clock_skew_s
+
+    def _is_gap(self, error: BrokerError | CorruptRecordError, *, failing_s: float) -> bool:
+        # No waiting mends a refused login; of an account that is stale anyway it takes nothing.
+        is_hopeless = isinstance(error, LoginRefusedError) and self._state.is_stale
+        return is_hopeless or failing_s > GAP_AFTER_S
 
     def _round(self) -> None:
         gaps, after_n, begun_at = self._gaps.count, self._desk.desk.n, self._clock.now()
@@ -367,6 +373,8 @@ def _cause_of(error: BrokerError | CorruptRecordError) -> str:
     match error:
         case CorruptRecordError():
             return f"a reply of the broker cannot be read: {error}"
+        case LoginRefusedError():
+            return f"the broker refuses this login: {error}"
         case BrokerUnavailableError():
             return f"the broker gave no reply to be used: {error}"
         case _:

@@ -12,12 +12,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tigeropen.common.exceptions import RequestException, ResponseException
 from tigeropen.common.request import OpenApiRequest
 from tigeropen.common.util import web_utils
-from tigeropen.tiger_open_config import TigerOpenClientConfig
+from tigeropen.common.util.signature_utils import load_public_key
+from tigeropen.tiger_open_config import (
+    SANDBOX_TIGER_PUBLIC_KEY,
+    TIGER_PUBLIC_KEY,
+    TigerOpenClientConfig,
+)
 from tigeropen.trade.trade_client import TradeClient
 
+from adapters.tiger_worker.properties_file import read_config
 from adapters.tiger_worker.push_connection import Push, PushAddress, PushConnection
 from core.errors import BrokerError, BrokerUnavailableError, ConfigError
 from core.modes import Environment
@@ -29,6 +37,10 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 # Source: tigeropen 3.8.0, `tiger_open_config.py`, the two default domains (read 2026-11-23). The
 # first serves every licence but TBUS.
 TIGER_HOSTS: Final = frozenset({"openapi.tigerfintech.com", "openapi.tradeup.com"})
+# Stands where a key is expected and is none: the SDK then refuses every reply that is signed, and
+# takes those that are not. Tiger signs its replies, so nothing that leads to Tiger passes.
+# Source: tigeropen 3.8.0, `tiger_open_client.py`, `__parse_response`.
+_SIGNED_BY_NOBODY: Final = "none"
 # The token that came with the call is none, over, or not taken.
 # Source: Tiger's error table, code 2400 (page error-code, read 2026-11-22).
 _USER_TOKEN_ERROR: Final = 2400
@@ -51,9 +63,11 @@ class TokenRefusedError(BrokerError):
 class LoginAccess(msgspec.Struct, frozen=True, kw_only=True):
     """How a login reaches its broker.
 
-    `server_url` empty means Tiger's common gateway; `gateway_key` checks replies, empty means
-    Tiger's own key. `push_port` is that of a sandbox on this machine, without TLS; 0 means what the
-    properties say, Tiger's own by default, and for a sandbox that there is none.
+    `server_url` empty means Tiger's gateway, by the licence. `gateway_key` checks a sandbox's
+    replies and is never Tiger's; empty means a sandbox that signs none, and then no signed reply is
+    taken. A real account's replies are checked with Tiger's key whatever stands here. `push_port`
+    is that of a sandbox on this machine, without TLS; 0 means what the properties say, Tiger's own
+    by default, and for a sandbox that there is none.
     """
 
     properties: Path
@@ -106,6 +120,12 @@ class Session:
         return (self.token, self.tiger_id, *self.numbers)
 
     @property
+    def reply_key(self) -> str:
+        """The public key that replies are checked with: base64 of DER."""
+        key: str = self._config.tiger_public_key
+        return key
+
+    @property
     def token(self) -> str:
         """The token that goes with every call, or "" for a login that needs none."""
         return self._config.token or ""
@@ -150,22 +170,37 @@ class Session:
 
 
 def _config(access: LoginAccess, *, timeout_s: float) -> TigerOpenClientConfig:
-    if not access.properties.is_file():
-        raise ConfigError(f"expected Tiger's properties file {access.properties}")
-    # With its default the constructor asks a third party for hosts, and overwrites ours.
-    config = TigerOpenClientConfig(enable_dynamic_domain=False, props_path=str(access.properties))
+    config = read_config(access.properties)
     if not config.tiger_id or not config.private_key:
         raise ConfigError(f"expected tiger_id and private_key in {access.properties}")
     config.retry_max_tries = 0
     config.timeout = timeout_s
     config.token_refresh_duration = 0
-    if access.gateway_key:
-        config.tiger_public_key = access.gateway_key
+    if access.environment is Environment.SANDBOX:
+        config.tiger_public_key = _sandbox_key(access.gateway_key)
     if access.server_url:
         # Quotes have a url of their own, which keeps pointing at production if only one is set.
         config.server_url = access.server_url
         config.quote_server_url = access.server_url
     return config
+
+
+# With Tiger's key whatever forwards to Tiger would pass for a sandbox, and so trade real money.
+def _sandbox_key(text: str) -> str:
+    if not text:
+        return _SIGNED_BY_NOBODY
+    try:
+        key = load_public_key(text)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise ConfigError(
+            "gateway_key: expected the base64 of the sandbox's public RSA key, was something else"
+        )
+    tigers = (load_public_key(each) for each in (TIGER_PUBLIC_KEY, SANDBOX_TIGER_PUBLIC_KEY))
+    if key.public_numbers() in [each.public_numbers() for each in tigers]:
+        raise ConfigError("gateway_key: expected a sandbox's own key, was Tiger's")
+    return text
 
 
 def _push_address(access: LoginAccess, config: TigerOpenClientConfig) -> PushAddress | None:

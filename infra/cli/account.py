@@ -68,7 +68,7 @@ def mode_(settings: Settings, alias: str, mode: str) -> None:
     A live account stays read_only until limits and approvals exist.
     """
     wanted = Mode(mode)
-    with changing(settings) as change:
+    with changing(settings, may_begin=False) as change:
         before = account_of(change.installation, alias).mode
         after = with_mode(change.installation, alias, wanted)
         if wanted is Mode.READ_ONLY:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 import msgspec
@@ -16,24 +16,20 @@ from infra.accounts import (
     NewAccount,
     check_alias,
     check_mode,
-    check_private,
     choose,
     environment_of,
     find_properties,
     kind_of,
     masked,
     sandbox_address,
+    sandbox_login,
     with_account,
 )
 from infra.cli.account_changes import changing
 from infra.cli.context import with_settings
 from infra.config import Settings, drop_sdk_settings
-from infra.home import Home, Installation, SandboxAddress
-from infra.sandbox.logins.files import (
-    LOGIN_FILE,
-    LoginFile,
-    read_ports,
-)
+from infra.home import Home, Installation, SandboxAddress, check_private
+from infra.sandbox.logins.files import LOGIN_FILE, PORTS_FILE, LoginFile, Ports, read_ports
 
 if TYPE_CHECKING:
     from adapters.tiger_worker.credentials import Credentials
@@ -65,6 +61,7 @@ _PORT_MAX: Final = 65_535
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="File with that sandbox's public key [default: found beside its properties file].",
 )
+@click.option("--unsigned", is_flag=True, help="That sandbox signs no reply: take none signed.")
 @click.option(
     "--push-port",
     type=click.IntRange(0, _PORT_MAX),
@@ -81,6 +78,7 @@ def add(
     yes: bool,
     server_url: str,
     gateway_key: Path | None,
+    unsigned: bool,
     push_port: int | None,
 ) -> None:
     """Add an account of Tiger's as ALIAS; the broker is asked first, and nothing is ordered.
@@ -91,8 +89,12 @@ def add(
     with changing(settings) as change:
         check_alias(change.installation, alias)
         file = find_properties(props)
-        sandbox = _sandbox_of(file, server_url, gateway_key, push_port)
+        own = sandbox_login(file)
+        key = _Key(file=gateway_key, is_unsigned=unsigned)
+        sandbox = _sandbox_of(file, own, server_url=server_url, key=key, push_port=push_port)
         credentials = _credentials_of(file, is_sandbox=sandbox is not None)
+        if sandbox is not None:
+            _check_owner(file, own, credentials)
         accounts = _ask_broker(file, sandbox)
         found = choose(accounts, wanted=number, written=credentials.account)
         kind = kind_of(found)
@@ -133,29 +135,88 @@ def add(
         change.wait_until_taken(holder)
 
 
+# What a person said of the key that checks a sandbox's replies.
+class _Key(NamedTuple):
+    file: Path | None
+    is_unsigned: bool
+
+
 def _sandbox_of(
-    file: Path, server_url: str, gateway_key: Path | None, push_port: int | None
+    file: Path, own: LoginFile | None, *, server_url: str, key: _Key, push_port: int | None
 ) -> SandboxAddress | None:
-    beside = file.parent / LOGIN_FILE
     if not server_url:
-        if gateway_key is not None or push_port is not None:
-            raise ConfigError("--gateway-key and --push-port are for a sandbox: give --server-url")
-        if beside.is_file():
+        if key.file is not None or key.is_unsigned or push_port is not None:
+            raise ConfigError(
+                "--gateway-key, --unsigned and --push-port are for a sandbox: give --server-url"
+            )
+        if own is not None:
             raise ConfigError(
                 f"--server-url: {file} is a sandbox's; give the address that `tiger-mcp sandbox` "
                 "prints"
             )
         return None
-    address = sandbox_address(server_url, gateway_key="", push_port=0)
-    key = "" if gateway_key is None else gateway_key.read_text(encoding="ascii").strip()
-    if gateway_key is None and beside.is_file():
-        key = msgspec.json.decode(beside.read_bytes(), type=LoginFile).tiger_public_key
+    address = sandbox_address(server_url, gateway_key=_gateway_key(own, key), push_port=0)
     if push_port is None:
-        # A sandbox's files lie in `logins/NAME` of its folder.
-        ports = read_ports(file.parent.parent.parent) if beside.is_file() else None
+        ports = _ports_beside(file) if own is not None else None
         is_its_own = ports is not None and f":{ports.http}/" in server_url
         push_port = ports.push if ports is not None and is_its_own else 0
-    return msgspec.structs.replace(address, gateway_key=key, push_port=push_port)
+    return msgspec.structs.replace(address, push_port=push_port)
+
+
+def _gateway_key(own: LoginFile | None, key: _Key) -> str:
+    if key.is_unsigned:
+        if key.file is not None:
+            raise ConfigError("--unsigned: expected no --gateway-key with it")
+        # Whatever leads to Tiger could leave the signature out; a key that a sandbox made opens
+        # nothing there.
+        if own is None:
+            raise ConfigError(
+                f"--unsigned: expected the files that a sandbox made, with {LOGIN_FILE} beside the "
+                "properties file, was none; a sandbox of another make signs its replies: "
+                "--gateway-key"
+            )
+        return ""
+    if key.file is None:
+        text = "" if own is None else own.tiger_public_key
+    else:
+        try:
+            text = key.file.read_text(encoding="ascii").strip()
+        except UnicodeDecodeError:
+            raise ConfigError(
+                f"--gateway-key: expected the base64 of a public key in {key.file}, was no text"
+            ) from None
+    if not text:
+        raise ConfigError(
+            "--gateway-key: expected a file with the sandbox's public key, was none; without one "
+            "whatever leads to Tiger would pass for a sandbox (one that signs no reply: --unsigned)"
+        )
+    return text
+
+
+# A sandbox's files lie in `logins/NAME` of its folder.
+def _ports_beside(file: Path) -> Ports | None:
+    folder = file.parent.parent.parent
+    try:
+        return read_ports(folder)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ConfigError(
+            f"expected {folder / PORTS_FILE} as the sandbox writes it, was damaged; start that "
+            "sandbox again, or give --push-port"
+        ) from None
+
+
+# What Tiger exported names a licence; what a sandbox made has its own file beside it.
+def _check_owner(file: Path, own: LoginFile | None, credentials: "Credentials") -> None:
+    if own is None and credentials.licence:
+        raise ConfigError(
+            f"license: {file} is of a real Tiger login, and no sandbox made it; a sandbox takes "
+            "the files in its own `logins` folder alone, and a real login no --server-url"
+        )
+    if own is not None and own.tiger_id != credentials.tiger_id:
+        raise ConfigError(
+            f"tiger_id: {file} has another one than the sandbox's file beside it; take both from "
+            "one folder of the sandbox's `logins`"
+        )
 
 
 def _credentials_of(file: Path, *, is_sandbox: bool) -> "Credentials":
@@ -198,9 +259,11 @@ def _tiger_ids(home: Home, installation: Installation) -> dict[str, str]:
             found[login.name] = read_credentials(file, is_sandbox=True).tiger_id
         except (ConfigError, OSError) as error:
             if login.accounts:
+                aliases = (each.alias for each in login.accounts)
+                gone = " and ".join(f"`tiger-mcp account remove {a} --force`" for a in aliases)
                 raise ConfigError(
                     f"login {login.name}: its tiger_id must be known, so that no two logins share "
-                    f"one, but {error}"
+                    f"one, but {error}. Put the file back, or type {gone} and add it again"
                 ) from None
     return found
 

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from core.errors import ConfigError
+from infra.cli.context import warn_of_open_home
 from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home, Installation, digest_of
@@ -85,14 +86,17 @@ class Change:
 
 
 @contextmanager
-def changing(settings: Settings) -> Iterator[Change]:
-    """Hold the list of accounts; a home that has none begins with an empty one.
+def changing(settings: Settings, *, may_begin: bool = True) -> Iterator[Change]:
+    """Hold the list of accounts; a home that has none begins with an empty one, if it may.
 
     Raises:
-        ConfigError: another change runs, or the list does not decode.
+        ConfigError: another change runs, or the list does not decode, or there is none.
     """
     home = Home(settings.home)
+    if not may_begin:
+        home.load()
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    warn_of_open_home(home)
     owner = LockOwner(pid=os.getpid(), purpose="accounts")
     lock = HomeLock.try_acquire(home.run / "accounts.lock", owner=owner)
     if lock is None:

@@ -28,7 +28,7 @@ _SHOWN_MAX: Final = 20
 @with_settings
 def remove(settings: Settings, alias: str, force: bool) -> None:
     """Serve ALIAS no more. Its orders stay at the broker, its record and its files stay here."""
-    with changing(settings) as change:
+    with changing(settings, may_begin=False) as change:
         before = account_of(change.installation, alias).mode
         login = next(
             each.name

@@ -3,7 +3,9 @@
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,8 @@ import click
 import msgspec
 
 from core.errors import ConfigError
-from infra.config import Settings
+from infra.cli.doctor_logins import worker_reading
+from infra.config import Settings, drop_sdk_settings
 from infra.doctor.examination import examine
 from infra.doctor.finding import Finding, Verdict, failed
 from infra.doctor.room import Room
@@ -54,8 +57,14 @@ def complaint_about(arguments: list[str]) -> str:
     """Return what our command line says of a client's arguments; empty when they start `serve`."""
     from infra.cli.__main__ import main
 
+    if any("\0" in word for word in arguments):
+        return "expected words without a zero byte"
     try:
-        with main.make_context("tiger-mcp", list(arguments), resilient_parsing=False) as context:
+        # Some options answer at once, on stdout, where a report is being written.
+        with (
+            redirect_stdout(StringIO()),
+            main.make_context("tiger-mcp", list(arguments), resilient_parsing=False) as context,
+        ):
             words = [*context._protected_args, *context.args]
             name, command, rest = main.resolve_command(context, words)
             if name != "serve" or command is None:
@@ -83,8 +92,16 @@ def _findings(*, is_offline: bool, serve_command: str) -> Iterable[Finding]:
         now=datetime.now(UTC),
         is_offline=is_offline,
     )
-    words = shlex.split(serve_command, posix=sys.platform != "win32")
-    return examine(room, complaint=complaint_about, serve_command=words)
+    try:
+        words = shlex.split(serve_command, posix=sys.platform != "win32")
+    except ValueError as error:
+        raise click.BadParameter(
+            f"expected a command line as a shell takes it, was {error}",
+            param_hint="--serve-command",
+        ) from None
+    # The SDK would take them over what the home says.
+    drop_sdk_settings()
+    return examine(room, complaint=complaint_about, reading=worker_reading(), serve_command=words)
 
 
 def _show(finding: Finding) -> None:

@@ -6,19 +6,16 @@ from typing import Final
 from infra.doctor.credentials import (
     ANEW,
     RENEW,
-    Credentials,
+    Reading,
     is_sandbox,
     read_credentials,
     served_logins,
 )
-from infra.doctor.files import installation_of
+from infra.doctor.files import accounts_unknown, installation_of
 from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.room import MACOS, WINDOWS, Room
 from infra.doctor.wire import Reply, UnreachableError, ask_accounts, connect
 from infra.home import LoginSettings
-from infra.sandbox.logins.files import (
-    read_ports,
-)
 
 CLOCK_WARN_S: Final = 1.0
 CLOCK_FAIL_S: Final = 10.0
@@ -31,23 +28,31 @@ _WAIT: Final = "wait a minute, and run tiger-mcp doctor again"
 _NETWORK: Final = (
     "check the network, its firewall and a VPN; a browser on this machine should reach the host"
 )
+# By whether the broker is to be a sandbox.
+_STRANGER: Final = {
+    True: "add the account again with that sandbox's own files, or its --gateway-key",
+    False: "something between this machine and Tiger answers in its place (a proxy, a changed "
+    "hosts file, a foreign root certificate): take it out before you trade",
+}
 _SYNC: Final = {
     WINDOWS: "w32tm /resync (as administrator)",
     MACOS: "sudo sntp -sS time.apple.com",
 }
 
 
-def check_broker(room: Room) -> Iterator[Finding]:
+def check_broker(room: Room, reading: Reading) -> Iterator[Finding]:
     """Send one reading for each login, and judge the reply and the clock in it."""
     installation = installation_of(room)
     if installation is None or room.is_offline:
-        why = "--offline was asked for" if room.is_offline else "no accounts are set up yet"
         for check in ("broker", "clock"):
-            yield not_checked(check, why, mend="" if room.is_offline else "tiger-mcp up")
+            if room.is_offline:
+                yield not_checked(check, "--offline was asked for")
+            else:
+                yield accounts_unknown(room, check)
         return
     replies = []
     for login in served_logins(installation):
-        found, reply = _look(room, login)
+        found, reply = _look(room, login, reading)
         yield from found
         if reply is not None and reply.ahead_s is not None:
             replies.append((is_sandbox(login), login.name, reply))
@@ -81,6 +86,10 @@ def reply_finding(login: LoginSettings, reply: Reply) -> Finding:
         return failed(
             check, seen, mend="a proxy stands between, or server_url is wrong: " + _NETWORK
         )
+    is_bare = reply.is_genuine is None and reply.code == 0 and not is_sandbox(login)
+    if reply.is_genuine is False or is_bare:
+        seen = "its reply is not signed with the key expected of it: it is somebody else"
+        return failed(check, seen, mend=_STRANGER[is_sandbox(login)])
     if reply.code == 0:
         return _accounts_finding(check, login, reply)
     reason = reply.reason.lower()
@@ -113,25 +122,34 @@ def _accounts_finding(check: str, login: LoginSettings, reply: Reply) -> Finding
             f"the login does not hold {', '.join(strange)}",
             mend="compare the account's number with the developer's page, and add it anew",
         )
+    if not reply.accounts:
+        return warning(
+            check,
+            "it answers, and names no account of this login",
+            mend="look at the developer's page whether the account is open and the login's own",
+        )
     return ok(check, f"it answers in {reply.took_s:.2f} s and accepts the key")
 
 
-def _look(room: Room, login: LoginSettings) -> tuple[list[Finding], Reply | None]:
+def _look(room: Room, login: LoginSettings, reading: Reading) -> tuple[list[Finding], Reply | None]:
     check = f"broker {login.name}"
-    credentials = read_credentials(room, login)
+    credentials = read_credentials(room, login, reading)
+    # Nothing is sent for a login that its worker refuses: the request would prove it to anybody.
     if credentials is None:
-        return [not_checked(check, "without credentials", mend="mend them first")], None
-    url = _url(room, login, credentials)
-    if url is None:
+        seen = f"nothing was sent: see credentials {login.name}"
+        return [not_checked(check, seen, mend="mend them first")], None
+    if not credentials.url:
         return [not_checked(check, "the sandbox does not run", mend="tiger-mcp up")], None
     try:
-        reply = ask_accounts(url, credentials)
+        reply = ask_accounts(credentials)
     except UnreachableError as error:
         return [failed(check, str(error), mend=_mend_of_way(login))], None
     found = [reply_finding(login, reply)]
-    if not is_sandbox(login):
+    if credentials.push is not None:
         found.append(push_finding(login.name, *credentials.push))
-    return found, reply
+    # A stranger's clock says nothing.
+    is_known = reply.is_genuine or (reply.is_genuine is None and is_sandbox(login))
+    return found, reply if is_known else None
 
 
 def push_finding(login: str, host: str, port: int) -> Finding:
@@ -145,15 +163,6 @@ def push_finding(login: str, host: str, port: int) -> Finding:
             mend=f"let the firewall pass {host} port {port}",
         )
     return ok(f"push {login}", f"{host} port {port} is open")
-
-
-def _url(room: Room, login: LoginSettings, credentials: Credentials) -> str | None:
-    if login.sandbox is not None:
-        return login.sandbox.server_url
-    if not is_sandbox(login):
-        return credentials.url
-    ports = read_ports(room.home.sandbox)
-    return None if ports is None else f"http://127.0.0.1:{ports.http}/gateway"
 
 
 def _mend_of_way(login: LoginSettings) -> str:

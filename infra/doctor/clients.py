@@ -4,9 +4,11 @@ Source: Claude Code's documentation (MCP, scopes: `.mcp.json`, `~/.claude.json`)
 folder under the Windows package, anthropics/claude-code issue 26073 (2026-02-16).
 """
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,6 +38,10 @@ SECRET_VALUE: Final = re.compile(r"PRIVATE KEY|[A-Za-z0-9+/=_-]{100,}")
 REFERENCE: Final = re.compile(r"\$\{[^}]+\}")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
+# Programs, with what follows, that fetch a package before they start it.
+_FETCHERS: Final = (("uvx",), ("uv", "x"), ("uv", "tool", "run"), ("pipx", "run"))
+_PACKAGE: Final = re.compile(r"tiger[-_]mcp([@=<>!~\[; ].*)?", re.IGNORECASE)
+
 # Returns what the command line would say of its arguments, or nothing when they are valid.
 Complaint = Callable[[list[str]], str]
 
@@ -58,9 +64,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """Return command and arguments, for telling whose it is."""
-        arguments = self.body.get("args")
-        listed = arguments if isinstance(arguments, list) else []
-        return " ".join(str(each) for each in (self.body.get("command", ""), *listed))
+        return " ".join((self.command, *self.arguments))
+
+    @property
+    def command(self) -> str:
+        """Return the program, or what stands in its place."""
+        return str(self.body.get("command", ""))
+
+    @property
+    def arguments(self) -> list[str]:
+        """Return the arguments; none where they are no list."""
+        listed = self.body.get("args")
+        return [str(each) for each in listed] if isinstance(listed, list) else []
+
+    @property
+    def program(self) -> str:
+        """Return the name of the program, without its folder."""
+        return Path(self.command.replace("\\", "/")).name.removesuffix(".exe")
 
 
 def check_clients(room: Room, complaint: Complaint) -> Iterator[Finding]:
@@ -138,11 +158,15 @@ def entry_findings(entry: Entry, complaint: Complaint, room: Room) -> Iterator[F
     """Judge one entry that starts us or reaches us."""
     check = f"{entry.source.client}, {entry.name}"
     found = [*_secret_objections(check, entry), *_setting_objections(check, entry, room)]
+    if entry.source.is_desktop:
+        found += _reference_objections(check, entry)
     if "url" in entry.body:
         found += _address_objections(check, entry)
     else:
         found += _command_objections(check, entry)
         found += _argument_objections(check, entry, complaint)
+        found += _fetching_objections(check, entry)
+        found += _home_objections(check, entry, room)
     yield from found or [ok(check, f"the entry in {entry.source.path} is sound")]
 
 
@@ -170,7 +194,7 @@ def _argument_objections(check: str, entry: Entry, complaint: Complaint) -> Iter
     if not isinstance(arguments, list) or not all(isinstance(each, str) for each in arguments):
         yield failed(check, "its args are no list of texts", mend=_write(entry, "args"))
         return
-    ours = _our_arguments(str(entry.body.get("command", "")), arguments)
+    ours = _our_arguments(entry)
     if ours is None:
         return
     if said := complaint(ours):
@@ -181,14 +205,75 @@ def _argument_objections(check: str, entry: Entry, complaint: Complaint) -> Iter
 
 
 # What follows our own program's name; nothing where another program takes them.
-def _our_arguments(command: str, arguments: list[str]) -> list[str] | None:
-    if Path(command.replace("\\", "/")).name.removesuffix(".exe") == "tiger-mcp":
-        return arguments
-    for index, word in enumerate(arguments):
-        is_after_from = index > 0 and arguments[index - 1] == "--from"
+def _our_arguments(entry: Entry) -> list[str] | None:
+    if entry.program == "tiger-mcp":
+        return entry.arguments
+    for index, word in enumerate(entry.arguments):
+        is_after_from = index > 0 and entry.arguments[index - 1] == "--from"
         if word in ("infra.cli", "tiger-mcp") and not is_after_from:
-            return arguments[index + 1 :]
+            return entry.arguments[index + 1 :]
     return None
+
+
+def _fetching_objections(check: str, entry: Entry) -> Iterator[Finding]:
+    words = (entry.program, *entry.arguments)
+    if not any(words[: len(start)] == start for start in _FETCHERS):
+        return
+    sources = _sources(entry.arguments)
+    for source in sources:
+        is_path = "://" not in source and re.search(r"[/\\]|^[.~]|\.(whl|tar\.gz)$", source)
+        if is_path and not Path(source).is_absolute():
+            seen = f"--from {source} depends on the folder that the client starts in"
+            yield failed(check, seen, mend=_own_program(entry))
+        elif is_path and not Path(source).exists():
+            yield failed(check, f"--from {source} is not there", mend=_own_program(entry))
+    is_by_name = any(_PACKAGE.fullmatch(source) for source in sources)
+    if is_by_name or (not sources and any(_PACKAGE.fullmatch(each) for each in entry.arguments)):
+        yield warning(
+            check,
+            f"{entry.program} takes tiger-mcp by its name from a public registry, where we publish "
+            "nothing: whoever takes the name is started with your accounts",
+            mend=_own_program(entry),
+        )
+
+
+def _sources(arguments: list[str]) -> list[str]:
+    by_word = [value for name, value in pairwise(arguments) if name in ("--from", "--spec")]
+    joined = (each.partition("=") for each in arguments)
+    return by_word + [value for name, _, value in joined if value and name in ("--from", "--spec")]
+
+
+def _home_objections(check: str, entry: Entry, room: Room) -> Iterator[Finding]:
+    words = _our_arguments(entry) or []
+    given = [value for name, value in pairwise(words) if name == "--home"]
+    given += [word.removeprefix("--home=") for word in words if word.startswith("--home=")]
+    by_env = str(_table(entry.body.get("env")).get("TIGER_MCP_HOME") or "")
+    if by_env.startswith("~/"):
+        by_env = str(room.user_home / by_env[2:])
+    chosen = (given or [by_env])[-1]
+    if not chosen or "\0" in chosen or REFERENCE.search(chosen):
+        return
+    home = Path(chosen)
+    # A folder by each of its names is one.
+    if not home.is_absolute() or os.path.realpath(home) != os.path.realpath(room.settings.home):
+        yield warning(
+            check,
+            f"it serves the home {home}, and this examination is of {room.settings.home}",
+            mend=f"tiger-mcp --home {home} doctor; or write the other home in {entry.source.path}",
+        )
+
+
+# Claude Code puts a variable in its place; Desktop hands the letters on.
+def _reference_objections(check: str, entry: Entry) -> Iterator[Finding]:
+    texts = {f"env {name}": value for name, value in _table(entry.body.get("env")).items()}
+    texts |= {"command": entry.command, "args": " ".join(entry.arguments)}
+    named = [name for name, value in texts.items() if REFERENCE.search(str(value))]
+    if named:
+        yield warning(
+            check,
+            f"{', '.join(named)}: holds ${{…}}, which Claude Desktop hands on as it stands",
+            mend=f"write the value itself in {entry.source.path}",
+        )
 
 
 def _secret_objections(check: str, entry: Entry) -> Iterator[Finding]:
@@ -226,14 +311,20 @@ def _setting_objections(check: str, entry: Entry, room: Room) -> Iterator[Findin
 
 
 def _address_objections(check: str, entry: Entry) -> Iterator[Finding]:
-    parts = urlsplit(str(entry.body["url"]))
+    try:
+        parts = urlsplit(str(entry.body["url"]))
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        seen = "its url is no address"
+        yield failed(check, seen, mend=f"mend the url in {entry.source.path} (docs/http.md)")
+        return
     if entry.source.is_desktop:
         yield failed(
             check,
             f"Claude Desktop takes commands alone in {DESKTOP_FILE}, and skips this entry",
             mend="add the address under Settings, Connectors; or register the command",
         )
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    if scheme != "https" and host not in _LOOPBACK:
         seen = "its address sends the token over the network in plain text"
         yield failed(check, seen, mend="use https (docs/http.md)")
 
@@ -259,6 +350,10 @@ def _write(entry: Entry, field: str) -> str:
         _quoted(command) if field == "command" else msgspec.json.encode([*words, "serve"]).decode()
     )
     return f'write "{field}": {value} in {entry.source.path}'
+
+
+def _own_program(entry: Entry) -> str:
+    return f"{_write(entry, 'command')}, and {_write(entry, 'args')}"
 
 
 def _quoted(text: str) -> str:

@@ -1,78 +1,82 @@
 """A login's credentials: Tiger's own two files, private, whole, and alive.
 
-Source: tigeropen 3.8.0, `tiger_open_config.py`: names of files and keys, which key of several is
-used, the hosts by licence, and the token whose first 27 decoded bytes are two moments in ms.
+They are read as the login's worker reads them, so that nothing passes here that stops it there.
+
+Source: tigeropen 3.8.0, `tiger_open_config.py`: names of files, and the token whose first 27
+decoded bytes are two moments in ms.
 """
 
 import base64
 import binascii
-import re
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from core.errors import ConfigError
 from core.modes import Environment
-from infra.doctor.files import installation_of
+from infra.accounts import sandbox_login
+from infra.doctor.files import accounts_unknown, installation_of
 from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.owning import private_objection
 from infra.doctor.room import Room, typed
-from infra.home import Installation, LoginSettings
+from infra.home import Installation, LoginSettings, SandboxAddress
+from infra.sandbox.logins.files import LOGIN_FILE, PORTS_FILE, Ports, read_ports
 
 TOKEN_FILE: Final = "tiger_openapi_token.properties"  # noqa: S105 - a file's name
-NEEDS_TOKEN: Final = "TBHK"  # noqa: S105 - a licence's name
-LICENCES: Final = ("TBSG", "TBHK", "TBUS", "TBAU", "TBNZ")
-KEY_NAMES: Final = ("private_key", "private_key_pk8", "private_key_pk1")
-COMMON_URL: Final = "https://openapi.tigerfintech.com/gateway"
-US_URL: Final = "https://openapi.tradeup.com/gateway"
-COMMON_PUSH: Final = ("openapi.tigerfintech.com", 9883)
-US_PUSH: Final = ("openapi.tradeup.com", 9983)
 TOKEN_LEFT_MIN: Final = timedelta(hours=24)
 RENEW: Final = (
     "make the token anew on the developer's page (docs/regions.md), and put the file in its place"
 )
 ANEW: Final = "download the file anew from the developer's page (docs/regions.md)"
 _STAMPS_LENGTH: Final = 27
-_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a login proves itself with; never shown."""
+    """What a login proves itself with, and to whom; never shown.
+
+    Attributes:
+        url: where its requests go; empty for a home's sandbox that never ran.
+        push: host and port of its push connection; none for a sandbox.
+        gateway_key: checks the replies (base64 of DER); empty for a sandbox that signs none.
+    """
 
     tiger_id: str
     key: rsa.RSAPrivateKey
-    licence: str = ""
-    server_url: str = ""
+    url: str
+    gateway_key: str
+    push: tuple[str, int] | None = None
     secret_key: str = ""
     token: str = ""
 
     def __repr__(self) -> str:
         return "Credentials(***)"
 
-    @property
-    def url(self) -> str:
-        """Return where this login's requests go, unless it is a sandbox's."""
-        return self.server_url or (US_URL if self.licence == "TBUS" else COMMON_URL)
 
-    @property
-    def push(self) -> tuple[str, int]:
-        """Return host and port of the push connection."""
-        return US_PUSH if self.licence == "TBUS" else COMMON_PUSH
+class Reading(NamedTuple):
+    """How the worker reads a login's files; each raises ConfigError with what it would say.
+
+    Attributes:
+        token: of the file beside a properties file, "" where there is none.
+        login: of a properties file; the address is a sandbox's, None for a real account.
+    """
+
+    token: Callable[[Path], str]
+    login: Callable[[Path, SandboxAddress | None], Credentials]
 
 
-def check_credentials(room: Room) -> Iterator[Finding]:
+def check_credentials(room: Room, reading: Reading) -> Iterator[Finding]:
     """Look at each login's files, without a call."""
     installation = installation_of(room)
     if installation is None:
-        yield not_checked("credentials", "no accounts are set up yet", mend="tiger-mcp up")
+        yield accounts_unknown(room, "credentials")
         return
     for login in served_logins(installation):
-        yield from credential_findings(room, login)
+        yield from credential_findings(room, login, reading)
 
 
 def served_logins(installation: Installation) -> list[LoginSettings]:
@@ -85,65 +89,53 @@ def is_sandbox(login: LoginSettings) -> bool:
     return all(account.environment is Environment.SANDBOX for account in login.accounts)
 
 
-def credential_findings(room: Room, login: LoginSettings) -> Iterator[Finding]:
-    """Judge one login's properties file and its token."""
-    check = f"credentials {login.name}"
+def credential_findings(room: Room, login: LoginSettings, reading: Reading) -> Iterator[Finding]:
+    """Judge one login's properties file and its token, the token's file by itself."""
+    check, token_check = f"credentials {login.name}", f"token {login.name}"
     path = properties_path(room, login)
+    token_file = path.with_name(TOKEN_FILE)
     try:
         objection = private_objection(room, check, path)
-        values = parse_properties(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         yield failed(check, f"{path} is not there", mend=ANEW)
         return
-    except PermissionError:
-        yield failed(check, f"{path} cannot be read", mend=typed("chmod", "600", path))
-        return
-    except UnicodeDecodeError:
-        yield failed(check, f"{path} is no text", mend=ANEW)
-        return
+    for each in (path, token_file):
+        if each.exists() and not os.access(each, os.R_OK):
+            yield failed(check, f"{each} cannot be read", mend=typed("chmod", "600", each))
+            return
     if objection is not None:
         yield objection
-    yield from _content_findings(check, path, values, login) or (
-        [] if objection else [ok(check, f"{path} holds an id and a key that loads")]
-    )
-    yield from _token_findings(room, login, path, values)
-
-
-def read_credentials(room: Room, login: LoginSettings) -> Credentials | None:
-    """Return a login's credentials, or nothing where `check_credentials` has something to say."""
-    path = properties_path(room, login)
     try:
-        values = parse_properties(path.read_text(encoding="utf-8"))
-        key = _load_key(_key_text(values))
-    except (OSError, UnicodeDecodeError):
+        reading.token(path)
+    except ConfigError as error:
+        yield not_checked(check, f"see {token_check}", mend="mend the token's file first")
+        yield failed(token_check, str(error), mend=RENEW)
+        return
+    try:
+        credentials = _read(room, login, reading)
+    except ConfigError as error:
+        yield failed(check, str(error), mend=f"mend that in {path}, or {ANEW}")
+        return
+    if objection is None:
+        yield ok(check, f"{path} holds an id and a key that loads")
+    if token_file.exists() or credentials.token:
+        objection = (
+            private_objection(room, token_check, token_file) if token_file.exists() else None
+        )
+        yield objection or token_finding(token_check, credentials.token, now=room.now)
+
+
+def read_credentials(room: Room, login: LoginSettings, reading: Reading) -> Credentials | None:
+    """Return a login's credentials, or nothing where `check_credentials` has something to say."""
+    try:
+        return _read(room, login, reading)
+    except (ConfigError, OSError):
         return None
-    if key is None or not values.get("tiger_id"):
-        return None
-    return Credentials(
-        tiger_id=values["tiger_id"],
-        key=key,
-        licence=values.get("license", ""),
-        server_url=values.get("server_url", ""),
-        secret_key=values.get("secret_key", ""),
-        token=values.get("token", "") or _read_token(path),
-    )
 
 
 def properties_path(room: Room, login: LoginSettings) -> Path:
     """Return the login's properties file; a relative one lies in the home."""
     return room.settings.home / login.properties
-
-
-def parse_properties(text: str) -> dict[str, str]:
-    """Return the pairs of a Java properties file; a later one of a name stands."""
-    pairs: dict[str, str] = {}
-    joined = re.sub(r"(?<!\\)((?:\\\\)*)\\\r?\n[ \t]*", r"\1", text)
-    for line in (each.strip() for each in joined.splitlines()):
-        if line and line[0] not in "#!":
-            found = re.match(r"((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)", line)
-            assert found is not None, "every part of the pattern may be empty"
-            pairs[_unescaped(found[1])] = _unescaped(found[2])
-    return pairs
 
 
 def token_life(token: str) -> tuple[datetime, datetime] | None:
@@ -172,76 +164,30 @@ def token_finding(check: str, token: str, *, now: datetime) -> Finding:
     return ok(check, told)
 
 
-def _content_findings(
-    check: str, path: Path, values: dict[str, str], login: LoginSettings
-) -> list[Finding]:
-    found = []
-    missing = [name for name in ("tiger_id",) if not values.get(name)]
-    if missing:
-        found.append(failed(check, f"{path} has no {', '.join(missing)}", mend=ANEW))
-    text = _key_text(values)
-    if not text:
-        found.append(failed(check, f"{path} has no {' or '.join(KEY_NAMES)}", mend=ANEW))
-    elif _load_key(text) is None:
-        mend = f"{ANEW}; a key that was copied by hand must be one line without spaces"
-        found.append(failed(check, f"the key in {path} does not load", mend=mend))
-    if is_sandbox(login):
-        return found
-    return found + _address_findings(check, path, values)
+def _read(room: Room, login: LoginSettings, reading: Reading) -> Credentials:
+    worlds = {account.environment is Environment.SANDBOX for account in login.accounts}
+    if len(worlds) > 1:
+        raise ConfigError(f"login {login.name} has sandbox accounts beside others")
+    path = properties_path(room, login)
+    return reading.login(path, _address(room, login, path) if is_sandbox(login) else None)
 
 
-def _address_findings(check: str, path: Path, values: dict[str, str]) -> list[Finding]:
-    found = []
-    licence, url = values.get("license", ""), values.get("server_url", "")
-    if licence and licence not in LICENCES:
-        seen = f"{path} names the licence {licence[:8]!r}, known are {', '.join(LICENCES)}"
-        found.append(warning(check, seen, mend=ANEW))
-    if values.get("env", "").upper() in ("SANDBOX", "TEST"):
-        mend = "use the paper account of the live gateway instead: take the line env out"
-        found.append(failed(check, f"{path} asks for Tiger's retired sandbox", mend=mend))
-    if url and urlsplit(url).scheme != "https":
-        seen = f"server_url in {path} is not https"
-        found.append(failed(check, seen, mend="take the line server_url out"))
-    return found
+def _address(room: Room, login: LoginSettings, path: Path) -> SandboxAddress:
+    if login.sandbox is not None:
+        return login.sandbox
+    own = sandbox_login(path)
+    if own is None:
+        raise ConfigError(f"expected {path.with_name(LOGIN_FILE)} of the home's sandbox, was none")
+    ports = _ports(room.home.sandbox)
+    url = "" if ports is None else f"http://127.0.0.1:{ports.http}/gateway"
+    return SandboxAddress(server_url=url, gateway_key=own.tiger_public_key)
 
 
-def _token_findings(
-    room: Room, login: LoginSettings, path: Path, values: dict[str, str]
-) -> Iterator[Finding]:
-    check, file = f"token {login.name}", path.with_name(TOKEN_FILE)
-    token = values.get("token", "")
-    if not file.exists() and not token:
-        if values.get("license") == NEEDS_TOKEN:
-            yield failed(check, f"{NEEDS_TOKEN} needs {file}, which is not there", mend=RENEW)
-        return
-    objection = private_objection(room, check, file) if file.exists() else None
-    yield objection or token_finding(check, token or _read_token(path), now=room.now)
-
-
-def _read_token(properties: Path) -> str:
+def _ports(sandbox: Path) -> Ports | None:
     try:
-        text = properties.with_name(TOKEN_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return parse_properties(text).get("token", "")
-
-
-def _key_text(values: dict[str, str]) -> str:
-    return next((values[name] for name in KEY_NAMES if values.get(name)), "")
-
-
-def _load_key(text: str) -> rsa.RSAPrivateKey | None:
-    try:
-        key = serialization.load_der_private_key(base64.b64decode(text), password=None)
-    except (ValueError, TypeError):
-        return None
-    return key if isinstance(key, rsa.RSAPrivateKey) else None
-
-
-def _unescaped(text: str) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found[1]:
-            return chr(int(found[1], 16))
-        return _ESCAPES.get(found[2], found[2])
-
-    return re.sub(r"\\(?:u([0-9A-Fa-f]{4})|(.))", one, text)
+        return read_ports(sandbox)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ConfigError(
+            f"expected {sandbox / PORTS_FILE} as the sandbox writes it, was damaged; tiger-mcp "
+            "down, tiger-mcp up makes it anew"
+        ) from None

@@ -10,7 +10,7 @@ from infra.doctor.finding import Finding, failed
 from infra.doctor.room import Room
 
 Check = Callable[[Room], Iterable[Finding]]
-CHECKS: Final[tuple[Check, ...]] = (
+CHECKS: Final = (
     programs.check_python,
     programs.check_packages,
     programs.check_mcp,
@@ -23,33 +23,40 @@ CHECKS: Final[tuple[Check, ...]] = (
     files.check_keys,
     files.check_locks,
     running.check_ports,
+    running.check_nats_address,
     running.check_http_port,
+    running.check_http_tls,
     running.check_cluster,
-    credentials.check_credentials,
-    broker.check_broker,
 )
 
 
 def examine(
-    room: Room, *, complaint: clients.Complaint, serve_command: Sequence[str] = ()
+    room: Room,
+    *,
+    complaint: clients.Complaint,
+    reading: credentials.Reading,
+    serve_command: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """Make every check, and yield each finding as it is made.
 
     Args:
         complaint: what the command line says of a client's arguments, empty when they are valid.
+        reading: how the worker reads a login's files.
         serve_command: what to start as a client would; none means our own `serve`.
     """
-    last: tuple[Check, ...] = (
-        lambda each: stdio.check_stdio(each, serve_command),
-        lambda each: clients.check_clients(each, complaint),
+    named: tuple[tuple[str, Check], ...] = (
+        *((check.__name__.removeprefix("check_"), check) for check in CHECKS),
+        ("credentials", lambda each: credentials.check_credentials(each, reading)),
+        ("broker", lambda each: broker.check_broker(each, reading)),
+        ("stdio", lambda each: stdio.check_stdio(each, serve_command)),
+        ("client", lambda each: clients.check_clients(each, complaint)),
     )
-    for check in (*CHECKS, *last):
-        yield from _made(check, room)
+    for name, check in named:
+        yield from _made(name, check, room)
 
 
 # A file that this user may not look at, or that does not decode, must not end the examination.
-def _made(check: Check, room: Room) -> Iterator[Finding]:
-    name = getattr(check, "__name__", "client").removeprefix("check_")
+def _made(name: str, check: Check, room: Room) -> Iterator[Finding]:
     try:
         yield from check(room)
     except OSError as error:

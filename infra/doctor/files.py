@@ -15,7 +15,7 @@ from infra.home import Installation
 from infra.nats.home_lock import HomeLock, LockOwner, read_owner
 from infra.nats.keys import public_nkey, read_signing_key, read_verify_key
 from infra.nats.layout import NatsHome
-from infra.nats.topology import role_names
+from infra.nats.topology import GATEWAY, role_names
 from infra.supervisor.installation import topology_of
 from infra.supervisor.status import PROBE, supervisor_lock_path, supervisor_pid
 
@@ -77,9 +77,9 @@ def check_installation(room: Room) -> Iterator[Finding]:
         return
     try:
         installation = room.home.load()
-    except ConfigError:
+    except ConfigError as error:
         mend = f"put back {file} from a copy; or set up anew in another folder with --home"
-        yield failed("accounts", f"{file} does not decode", mend=mend)
+        yield failed("accounts", f"it does not decode: {error}", mend=mend)
         return
     except PermissionError:
         yield failed("accounts", f"{file} cannot be read", mend=typed("chmod", "600", file))
@@ -101,10 +101,21 @@ def installation_of(room: Room) -> Installation | None:
         return None
 
 
+def accounts_unknown(room: Room, check: str) -> Finding:
+    """Return why a check of accounts cannot be made: there are none yet, or none can be read."""
+    if room.home.installation_file.exists():
+        seen = "the list of accounts cannot be read: see accounts"
+        return not_checked(check, seen, mend="mend that first")
+    return not_checked(check, "no accounts are set up yet", mend=_MAKE_HOME)
+
+
 def check_keys(room: Room) -> Iterator[Finding]:
     """Look at the keys of the roles and of those who sign: there, whole, and nobody else's."""
     installation = installation_of(room)
     folder = room.settings.keys
+    if installation is None and room.home.installation_file.exists():
+        yield accounts_unknown(room, "keys")
+        return
     if installation is None or not folder.is_dir():
         yield not_checked("keys", "no keys were made yet", mend=_MAKE_HOME)
         return
@@ -114,12 +125,41 @@ def check_keys(room: Room) -> Iterator[Finding]:
         if file.suffix in (".seed", ".sign", ".pub")
         for objection in _key_objections(room, file)
     ]
-    roles = role_names(topology_of(installation))
+    topology = topology_of(installation)
+    roles = role_names(topology)
     missing = [role for role in roles if not (folder / f"{role}.seed").exists()]
     if missing:
         seen = f"no key of {', '.join(missing)} in {folder}"
         found.append(failed("keys", seen, mend="tiger-mcp down, then tiger-mcp up, makes it"))
+    for name in (GATEWAY, *topology.operators):
+        found += _pair_objections(folder / f"{name}.sign", folder / f"{name}.pub")
     yield from found or [ok("keys", f"{len(roles)} roles have theirs, for this user alone")]
+
+
+# Who signs needs both halves of one pair; a public one that is missing is made of the other.
+def _pair_objections(private: Path, public: Path) -> Iterator[Finding]:
+    anew = "tiger-mcp down, then tiger-mcp up, makes it"
+    if not private.exists():
+        other = f"put it back from a copy; or tiger-mcp down, {typed('rm', public)}, tiger-mcp up"
+        mend = other if public.exists() else anew
+        yield failed("keys", f"{private} is not there, which signs what is asked for", mend=mend)
+    elif not public.exists():
+        seen = f"{public} is not there, by which signatures are checked"
+        yield failed("keys", seen, mend=anew)
+    elif not _is_pair(private, public):
+        yield failed(
+            "keys",
+            f"{public} does not belong to {private}: what the one signs is refused by the other",
+            mend=f"tiger-mcp down, {typed('rm', public)}, tiger-mcp up",
+        )
+
+
+def _is_pair(private: Path, public: Path) -> bool:
+    try:
+        signing, checking = read_signing_key(private), read_verify_key(public)
+    except (ConfigError, PermissionError):
+        return True  # Each is judged by itself.
+    return signing.public_key().public_bytes_raw() == checking.public_bytes_raw()
 
 
 def _key_objections(room: Room, file: Path) -> Iterator[Finding]:

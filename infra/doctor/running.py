@@ -1,11 +1,14 @@
 """What runs: the cluster of the home, and who has the ports that it wants."""
 
+import errno
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +16,7 @@ from core.errors import ConfigError
 from infra.doctor.files import installation_of
 from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.room import Room, typed
+from infra.doctor.wire import UnreachableError, connect
 from infra.nats.home_lock import HomeLock, LockOwner
 from infra.nats.layout import NatsHome
 from infra.nats.ports import LOOPBACK, read_ports
@@ -30,6 +34,8 @@ from infra.supervisor.status import (
 )
 
 _START: Final = "tiger-mcp up"
+_NATS_PORT: Final = 4222
+_MONITOR_PORT: Final = 8222
 _MENDS: Final = {
     ProcessState.LOGIN_IN_USE: "stop the other process that uses this Tiger login: "
     "tiger-mcp --home OTHER down; or, where it names another machine, tiger-mcp down there",
@@ -116,12 +122,72 @@ def check_ports(room: Room) -> Iterator[Finding]:
             )
 
 
+def check_nats_address(room: Room) -> Iterator[Finding]:
+    """Look whether a server that somebody else runs can be reached; our own has no setting."""
+    given = (
+        ("NATS_URL", room.settings.nats_url, _NATS_PORT),
+        ("TIGER_MCP_NATS_MONITOR", room.settings.nats_monitor, _MONITOR_PORT),
+    )
+    for name, url, port in given:
+        if url is not None:
+            yield _address_finding(name, url, port)
+
+
+def _address_finding(name: str, url: str, default_port: int) -> Finding:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or default_port
+    except ValueError:
+        host, port = "", default_port
+    if not host:
+        return failed("nats address", f"{name} names no host and port", mend=f"mend {name}")
+    try:
+        connect(host, port)
+    except UnreachableError as error:
+        mend = f"start that server, open the way to it, or mend {name}"
+        return failed("nats address", f"{name}: {error}", mend=mend)
+    return ok("nats address", f"{name}: {host} port {port} takes connections")
+
+
+def check_http_tls(room: Room) -> Iterator[Finding]:
+    """Look whether `serve --http` could speak TLS with the files that are set, if any are."""
+    files = {
+        "TIGER_MCP_HTTP_TLS_CERTIFICATE": room.settings.http_tls_certificate,
+        "TIGER_MCP_HTTP_TLS_KEY": room.settings.http_tls_key,
+    }
+    if not any(files.values()):
+        return
+    found = [
+        failed("http tls", seen, mend=f"set {name} to the file, or unset both")
+        for name, file in files.items()
+        if (seen := _file_objection(name, file))
+    ]
+    certificate, key = files.values()
+    if not found and certificate is not None and key is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # With a password given, a locked key does not ask for one here.
+            context.load_cert_chain(certificate, key, password="")
+        except (ssl.SSLError, ValueError):
+            seen = f"{certificate} and {key} are no certificate and the key that belongs to it"
+            found.append(failed("http tls", seen, mend="give both in PEM, the key unlocked"))
+    yield from found or [ok("http tls", f"{certificate} and its key are a pair")]
+
+
+def _file_objection(name: str, file: Path | None) -> str:
+    if file is None:
+        return f"{name} is not set, and the other is"
+    if not file.is_file():
+        return f"{name}: {file} is not there"
+    return "" if os.access(file, os.R_OK) else f"{name}: {file} cannot be read"
+
+
 def check_http_port(room: Room) -> Iterator[Finding]:
     """Look whether `serve --http` could listen."""
     settings = room.settings
     try:
         is_usable = is_free(settings.http_host, settings.http_port)
-    except socket.gaierror:
+    except OSError:
         seen = f"{settings.http_host} is no address of this machine"
         yield failed("http port", seen, mend="set TIGER_MCP_HTTP_HOST to 127.0.0.1")
         return
@@ -140,7 +206,7 @@ def is_free(host: str, port: int) -> bool:
     """Say whether this machine would let us listen there now.
 
     Raises:
-        socket.gaierror: the host is none.
+        OSError: the host is none, or none of this machine's.
     """
     family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind) as probe:
@@ -150,7 +216,9 @@ def is_free(host: str, port: int) -> bool:
         try:
             probe.bind(address)
             probe.listen(1)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise
             return False
         return True
 

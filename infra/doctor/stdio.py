@@ -53,6 +53,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
         tools: how many tools it listed, None if it listed none.
         exit_code: None while it ran until it was ended.
         last_words: the last line of its stderr.
+        ended_first: it ended by itself, or could not be started, before it answered.
     """
 
     strays: int
@@ -60,6 +61,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     tools: int | None
     exit_code: int | None
     last_words: str
+    ended_first: bool = False
 
 
 def check_stdio(room: Room, command: Sequence[str] = ()) -> Iterator[Finding]:
@@ -108,10 +110,11 @@ def heard_findings(
     else:
         yield ok("stdout", "every line is a JSON-RPC message")
     if heard.answered_s is None:
-        code = "" if heard.exit_code is None else f", it ended with code {heard.exit_code}"
+        seen = f"initialize was not answered in {ANSWER_LIMIT_S:.0f} s"
+        if heard.ended_first and heard.exit_code is not None:
+            seen = f"it ended with code {heard.exit_code} before it answered"
         words = f": {heard.last_words}" if is_ours and heard.last_words else ""
-        seen = f"initialize was not answered in {ANSWER_LIMIT_S:.0f} s{code}{words}"
-        yield failed("start", seen, mend=f"{quiet} shows why it ends")
+        yield failed("start", f"{seen}{words}", mend=f"{quiet} shows why")
     elif heard.tools is None:
         yield failed("start", "it listed no tools", mend="tiger-mcp logs")
     elif heard.answered_s > ANSWER_GOOD_S:
@@ -137,9 +140,17 @@ def listen(
             )
         except OSError as error:
             words = error.strerror or "it cannot be started"
-            return Heard(strays=0, answered_s=None, tools=None, exit_code=127, last_words=words)
+            return Heard(
+                strays=0,
+                answered_s=None,
+                tools=None,
+                exit_code=127,
+                last_words=words,
+                ended_first=True,
+            )
         with _Ear(child) as ear:
             answered_s, tools = _converse(ear, limit_s)
+            ended_first = answered_s is None and ear.is_over
         errors.seek(0)
         lines = errors.read().decode(errors="replace").strip().splitlines()
     return Heard(
@@ -148,6 +159,7 @@ def listen(
         tools=tools,
         exit_code=ear.exit_code,
         last_words=lines[-1] if lines else "",
+        ended_first=ended_first,
     )
 
 
@@ -173,6 +185,8 @@ class _Ear:
         self._thread = threading.Thread(target=self._read, name="doctor-ear", daemon=True)
         self.strays = 0
         self.exit_code: int | None = None
+        # It closed its stdout, as the end of a process does.
+        self.is_over = False
 
     def __enter__(self) -> "_Ear":
         self._thread.start()
@@ -211,6 +225,7 @@ class _Ear:
             except queue.Empty:
                 return None
             if line is None:
+                self.is_over = True
                 return None
             message = self._take(line)
             if message is not None and message.get("id") == number:

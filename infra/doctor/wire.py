@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from infra.doctor.credentials import Credentials
 
@@ -39,6 +40,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         code: Tiger's; None for a body that is no reply of Tiger's.
         reason: Tiger's words, for telling causes apart; never shown.
+        is_genuine: whether the expected key signed it; None for a reply that bears no signature.
         ahead_s: how far the broker's clock is ahead of ours, None if it told no time.
         error_s: how far off that may be.
     """
@@ -46,6 +48,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     code: int | None
     reason: str = ""
+    is_genuine: bool | None = None
     accounts: frozenset[str] = frozenset()
     ahead_s: float | None = None
     error_s: float = 0.0
@@ -64,7 +67,8 @@ def connect(host: str, port: int, *, limit_s: float = LIMIT_S) -> None:
     """
     try:
         socket.create_connection((host, port), timeout=limit_s).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
+        # UnicodeError: no name at all, such as one with an empty part.
         raise UnreachableError(f"the name {host} is not found") from None
     except TimeoutError:
         raise UnreachableError(f"{host} port {port} does not answer") from None
@@ -74,16 +78,20 @@ def connect(host: str, port: int, *, limit_s: float = LIMIT_S) -> None:
         raise UnreachableError(f"{host} port {port}: {error.strerror}") from None
 
 
-def ask_accounts(url: str, credentials: Credentials, *, limit_s: float = LIMIT_S) -> Reply:
+def ask_accounts(credentials: Credentials, *, limit_s: float = LIMIT_S) -> Reply:
     """Send one signed reading and return what came back.
+
+    Whoever made the credentials has checked their address: what is sent here proves the login.
 
     Raises:
         UnreachableError: nothing came back.
     """
+    url = credentials.url
     parts = urlsplit(url)
     default = _HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT
     connect(parts.hostname or "", parts.port or default, limit_s=limit_s)
-    body = json.dumps(_signed(credentials), ensure_ascii=False)
+    asked = _signed(credentials)
+    body = json.dumps(asked, ensure_ascii=False)
     headers = {"Content-Type": "application/json;charset=UTF-8"}
     if credentials.token:
         headers["Authorization"] = credentials.token
@@ -100,13 +108,15 @@ def ask_accounts(url: str, credentials: Credentials, *, limit_s: float = LIMIT_S
         raise UnreachableError(
             f"{parts.hostname}: {what} failed ({type(error).__name__})"
         ) from None
-    return read_reply(
+    reply = read_reply(
         answer.status_code,
         answer.content,
         answer.headers,
         middle_s=sent_at + took_s / 2,
         took_s=took_s,
     )
+    is_genuine = _is_genuine(answer.content, asked["timestamp"], credentials.gateway_key)
+    return msgspec.structs.replace(reply, is_genuine=is_genuine)
 
 
 def read_reply(
@@ -149,6 +159,23 @@ def _signed(credentials: Credentials) -> dict[str, str]:
     # SHA-1 is what Tiger's protocol prescribes.
     sign = credentials.key.sign(content.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
     return fields | {"sign": base64.b64encode(sign).decode()}
+
+
+# The signature covers the request's time stamp alone.
+def _is_genuine(body: bytes, stamp: str, gateway_key: str) -> bool | None:
+    envelope = _envelope(body)
+    if "sign" not in envelope:
+        return None
+    # A person may have given the key in PEM.
+    text = "".join(line for line in gateway_key.splitlines() if not line.startswith("-----"))
+    try:
+        sign = base64.b64decode(str(envelope["sign"]))
+        key = serialization.load_der_public_key(base64.b64decode(text))
+        assert isinstance(key, rsa.RSAPublicKey), "the worker's reading refuses others"
+        key.verify(sign, stamp.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _envelope(body: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -40,6 +41,7 @@ TIGER_ID_DIGITS = 8
 REGISTRY_FILE = "registry.json"
 GATEWAY_KEY_FILE = "gateway_private_key.pem"
 GATEWAY_PUBLIC_KEY_FILE = "gateway_public_key"
+_ELSEWHERE = "put it back from a copy, or begin in another --home"
 # Held for the life of a sandbox process.
 LOCK_FILE = "sandbox.lock"
 # Held while the home's files are made, which may happen beside a running sandbox.
@@ -123,7 +125,7 @@ def create_home(path: Path, logins: Sequence[LoginSpec] = ()) -> tuple[Login, ..
             is there for an old one.
 
     Raises:
-        SandboxHomeError: a login exists with other accounts.
+        SandboxHomeError: a login exists with other accounts, or a file is damaged.
     """
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (path / MAKING_LOCK_FILE).open("a+b") as lock:
@@ -132,13 +134,22 @@ def create_home(path: Path, logins: Sequence[LoginSpec] = ()) -> tuple[Login, ..
 
 
 def gateway_key(path: Path) -> rsa.RSAPrivateKey:
-    """Return the gateway's private key, made on first use."""
+    """Return the gateway's private key, made on first use.
+
+    Raises:
+        SandboxHomeError: what stands in its file is none.
+    """
     file = path / GATEWAY_KEY_FILE
     if not file.exists():
         write_private(file, _private_pem(_new_key()))
-    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise SandboxHomeError(
+            f"expected an RSA key in {file}, was damaged; {_ELSEWHERE}"
+        ) from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise SandboxHomeError(f"expected an RSA key in {GATEWAY_KEY_FILE}")
+        raise SandboxHomeError(f"expected an RSA key in {file}, was another kind; {_ELSEWHERE}")
     return key
 
 
@@ -203,7 +214,12 @@ def _make(path: Path, logins: Sequence[LoginSpec]) -> tuple[Login, ...]:
 
 def _registry(path: Path) -> tuple[Login, ...]:
     file = path / REGISTRY_FILE
-    return msgspec.json.decode(file.read_bytes(), type=tuple[Login, ...]) if file.exists() else ()
+    if not file.exists():
+        return ()
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=tuple[Login, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise SandboxHomeError(f"expected logins in {file}, was damaged; {_ELSEWHERE}") from None
 
 
 def _spec_of(login: Login) -> LoginSpec:

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 from tigeropen.common.util import web_utils
+from tigeropen.tiger_open_config import TIGER_PUBLIC_KEY
 
 from adapters.tiger_worker.credentials import managed_accounts, read_credentials
 from adapters.tiger_worker.session import LoginAccess, Session
@@ -105,7 +106,13 @@ WRONG: Final[dict[str, tuple[Fields, str]]] = {
     "another licence": ({"license": "TBUK"}, "license: expected one of TBNZ, TBSG"),
     "Tiger's old sandbox": ({"env": "SANDBOX"}, "env: expected PROD"),
     "Hong Kong without a token": ({"license": "TBHK"}, "token: the licence TBHK needs"),
+    "a space after the id": ({"tiger_id": "20150001 "}, "tiger_id: expected no space"),
+    "a space after the licence": ({"license": "TBUS "}, "license: expected no space"),
+    "a space before the account": ({"account": "\\ 51230000"}, "account: expected no space"),
+    "a tab after the world": ({"env": "SANDBOX\t"}, "env: expected no space"),
+    "a zone of the moon": ({"timezone": "Moon/Base"}, "timezone: expected a name"),
 }
+WAYS: Final = ("developer page", "paper account", "take it out", "take the line out")
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -118,7 +125,7 @@ def test_a_wrong_field_is_named_with_the_way_to_get_it(
         read_credentials(written(tmp_path, fields), is_sandbox=False)
     said = str(caught.value) + "".join(capfd.readouterr())
     assert str(caught.value).startswith(expected)
-    assert "developer page" in said or "paper account" in said
+    assert any(way in said for way in WAYS)
     secrets = [value for name, value in fields.items() if len(value) > 8 and name != "license"]
     assert [secret for secret in secrets if secret in said] == []
 
@@ -134,6 +141,52 @@ def test_a_file_that_does_not_read_is_refused_quietly(
     with caplog.at_level(logging.DEBUG), pytest.raises(ConfigError):
         read_credentials(file, is_sandbox=True)
     assert [record for record in caplog.records if record.name == "root"] == []
+
+
+@pytest.mark.parametrize("case", [case for case in WRONG if " space" in WRONG[case][1]])
+def test_the_worker_refuses_what_account_add_refuses(
+    sandbox: Sandbox, tmp_path: Path, case: str
+) -> None:
+    changes, expected = WRONG[case]
+    file = written(tmp_path, fields_of(sandbox) | {"license": "TBSG"} | changes)
+    with pytest.raises(ConfigError) as caught:
+        Session(LoginAccess(properties=file, environment=Environment.LIVE), timeout_s=1.0)
+    assert str(caught.value).startswith(expected)
+
+
+def test_a_byte_order_mark_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = written(tmp_path, fields_of(sandbox))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    with pytest.raises(ConfigError, match="BOM"):
+        read_credentials(file, is_sandbox=True)
+
+
+TOKEN_FILES: Final[dict[str, tuple[bytes, str]]] = {
+    "no text": (b"\xff\xfe", "UTF-8"),
+    "a mark": (b"\xef\xbb\xbftoken=abc\n", "BOM"),
+    "a space": (b"token=abc \n", "token: expected no space"),
+    "no lines": (b"token=\\uZZZZ\n", "NAME=VALUE"),
+    "no token": (b"# nothing\n", "holds no token"),
+}
+
+
+@pytest.mark.parametrize("case", TOKEN_FILES)
+def test_a_bad_token_file_is_blamed_itself(sandbox: Sandbox, tmp_path: Path, case: str) -> None:
+    body, expected = TOKEN_FILES[case]
+    file = written(tmp_path, fields_of(sandbox, "hong"))
+    (tmp_path / TOKEN_FILE).write_bytes(body)
+    with pytest.raises(ConfigError) as caught:
+        read_credentials(file, is_sandbox=False)
+    assert expected in str(caught.value)
+    assert str(tmp_path / TOKEN_FILE) in str(caught.value)
+    assert str(file) not in str(caught.value)
+
+
+def test_a_folder_in_place_of_the_token_file_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = written(tmp_path, fields_of(sandbox, "hong"))
+    (tmp_path / TOKEN_FILE).mkdir()
+    with pytest.raises(ConfigError, match=f"{TOKEN_FILE}, was a folder"):
+        read_credentials(file, is_sandbox=False)
 
 
 # --- the broker's word ------------------------------------------------------------------------
@@ -159,8 +212,11 @@ def test_a_login_of_hong_kong_needs_a_good_token(broker: Sandbox, tmp_path: Path
     assert [account[1] for account in asked(broker, file)] == ["STANDARD"]
     copy = written(tmp_path, fields_of(broker, "hong"))
     (tmp_path / TOKEN_FILE).write_text("token=MTcwMDAwMDAwMDAwMCwxNzAwMDAwMDAwMDAweA==\n")
-    with pytest.raises(ConfigError, match="token: the broker refuses it"):
+    with pytest.raises(ConfigError, match="token: the broker refuses it") as caught:
         asked(broker, copy)
+    # How long one lives stands in the token; Tiger's own texts differ.
+    assert "days" not in str(caught.value)
+    assert "tiger-mcp doctor" in str(caught.value)
 
 
 def another_id(broker: Sandbox) -> Fields:
@@ -190,6 +246,8 @@ def test_a_reply_signed_with_another_key_is_refused(broker: Sandbox) -> None:
     file = login_folder(broker.home, "desk") / PROPERTIES_FILE
     with pytest.raises(ConfigError, match="--gateway-key"):
         asked(broker, file, gateway_key="")
+    with pytest.raises(ConfigError, match="was Tiger's"):
+        asked(broker, file, gateway_key=TIGER_PUBLIC_KEY)
 
 
 FAULTS: Final[dict[str, tuple[faults.AnyEffect, type[Exception], str]]] = {

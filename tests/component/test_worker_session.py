@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 from tigeropen.common.util import web_utils
-from tigeropen.tiger_open_config import TigerOpenClientConfig
+from tigeropen.tiger_open_config import TIGER_PUBLIC_KEY, TigerOpenClientConfig
 
 from adapters.tiger_worker.broker import AccountBroker
 from adapters.tiger_worker.session import LoginAccess, Session
@@ -275,6 +275,13 @@ def test_real_login_refuses_anything_but_https(sandbox: Sandbox, environment: En
     Session(access(sandbox, environment=environment, server_url=""), timeout_s=TIMEOUT_S)
 
 
+def test_replies_to_a_real_login_are_checked_with_tigers_key_alone(sandbox: Sandbox) -> None:
+    session = Session(
+        access(sandbox, environment=Environment.LIVE, server_url=""), timeout_s=TIMEOUT_S
+    )
+    assert session.client._TigerOpenClient__config.tiger_public_key == TIGER_PUBLIC_KEY
+
+
 def test_quotes_go_to_the_same_host_as_orders(session: Session, sandbox: Sandbox) -> None:
     config = session.client._TigerOpenClient__config
     assert config.server_url == config.quote_server_url == sandbox.url
@@ -288,7 +295,7 @@ def test_url_that_the_sdk_changed_stops_the_start(
             is_url = name.endswith("quote_server_url")
             super().__setattr__(name, "http://127.0.0.1:9/other" if is_url else value)
 
-    monkeypatch.setattr("adapters.tiger_worker.session.TigerOpenClientConfig", Changing)
+    monkeypatch.setattr("adapters.tiger_worker.properties_file.TigerOpenClientConfig", Changing)
     with pytest.raises(ConfigError):
         Session(access(sandbox), timeout_s=TIMEOUT_S)
 

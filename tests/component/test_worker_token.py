@@ -1,6 +1,7 @@
 """A login's token, kept by the real SDK against the sandbox: refreshed, proven, or said dead."""
 
 import base64
+import errno
 import json
 import queue
 from collections.abc import Iterator
@@ -325,9 +326,7 @@ def test_token_that_cannot_be_stored_is_used_and_stored_as_soon_as_it_can(
 ) -> None:
     kept = Kept(sandbox, life_s=60)
     old = kept.session.token
-    # No file can be made under this name, not even by a user who may do everything.
-    obstacle = kept.token_file.with_name(kept.token_file.name + ".new")
-    obstacle.mkdir()
+    kept.unforeseen = OSError(errno.ENOSPC, "no space left")
     kept.clock.pass_s(50)
     told = kept.look()
     assert told == [TokenFact.ISSUED, TokenFact.REFRESHED]
@@ -335,7 +334,7 @@ def test_token_that_cannot_be_stored_is_used_and_stored_as_soon_as_it_can(
     assert (new != old, kept.stored) == (True, old)
     assert kept.look() == told
     assert kept.stored == old
-    obstacle.rmdir()
+    kept.unforeseen = None
     assert kept.look() == told
     assert kept.stored == kept.session.token == new
     # Stored once: what a person puts there afterwards stays.

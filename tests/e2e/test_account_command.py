@@ -280,7 +280,7 @@ async def test_refusals_before_the_broker_is_asked(sandbox: Sandbox, tmp_path: P
     copy.chmod(0o644)
     words = ("account", "add", "one", "--props")
     for more, expected in (
-        ((str(copy), "--server-url", sandbox.url), f"chmod 600 '{copy}'"),
+        ((str(copy), "--server-url", sandbox.url), f"chmod 600 {copy}"),
         ((str(tmp_path / "none"), "--server-url", sandbox.url), "was none"),
         ((str(file),), "--server-url: "),
         ((str(file), "--server-url", "http://192.0.2.1:1/gateway"), "on this machine"),

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from infra.doctor.broker import check_broker
-from infra.doctor.credentials import parse_properties, properties_path
+from infra.doctor.credentials import properties_path
 from infra.doctor.finding import Finding, Verdict
 from infra.doctor.room import Room
 from infra.sandbox.control.client import SandboxControl
 from infra.sandbox.wire.faults import ClockSkew, ErrorCode, HttpStatus
 from infra.supervisor import detached
 from tests.support.cluster import sandbox_of, settings_of
+from tests.support.doctor import READING, fields_of
 
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-P", "-m", "infra.cli"]
@@ -75,7 +76,7 @@ def control(home: Path) -> Iterator[SandboxControl]:
 
 
 def broker(room: Room) -> dict[str, Finding]:
-    return {each.check: each for each in check_broker(room)}
+    return {each.check: each for each in check_broker(room, READING)}
 
 
 def secrets(room: Room) -> set[str]:
@@ -83,7 +84,7 @@ def secrets(room: Room) -> set[str]:
     logins = room.home.load().logins
     found = {account.number for login in logins for account in login.accounts}
     for login in logins:
-        values = parse_properties(properties_path(room, login).read_text())
+        values = fields_of(room, login)
         found |= {value for name, value in values.items() if "key" in name or "id" in name}
     found |= {file.read_text().strip() for file in room.settings.keys.glob("*.s*")}
     return {each for each in found if each}
@@ -112,6 +113,13 @@ def test_without_a_home_it_works_makes_none_and_says_what_to_type(tmp_path: Path
     mends = {each["mend"] for each in report["findings"] if each["verdict"] == Verdict.NOT_CHECKED}
     assert "tiger-mcp up" in mends
     assert verdicts(report)["stdout"] == Verdict.OK
+
+
+def test_entry_whose_arguments_print_something_leaves_the_report_whole(tmp_path: Path) -> None:
+    entry = {"command": sys.executable, "args": ["-P", "-m", "infra.cli", "--version"]}
+    (tmp_path / ".claude.json").write_text(json.dumps({"mcpServers": {"tiger": entry}}))
+    code, report = doctor(tmp_path / "home", tmp_path, "--offline")
+    assert (code, verdicts(report)["Claude Code, tiger"]) == (1, Verdict.FAILED)
 
 
 def test_bad_setting_is_a_finding_too(tmp_path: Path) -> None:
@@ -184,8 +192,9 @@ def test_barred_address_and_a_proxy_between_are_found(room: Room, control: Sandb
 
 
 def test_key_that_the_broker_does_not_know_is_found(room: Room) -> None:
-    first, second = (properties_path(room, login) for login in room.home.load().logins)
-    kept, other = first.read_text(), parse_properties(second.read_text())
+    logins = room.home.load().logins
+    first, other = properties_path(room, logins[0]), fields_of(room, logins[1])
+    kept = first.read_text()
     lines = kept.splitlines()
     stolen = [f"{name}={text}" for name, text in other.items() if name.startswith("private_key")]
     first.write_text("\n".join([x for x in lines if not x.startswith("private_key")] + stolen))

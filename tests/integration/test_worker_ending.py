@@ -242,5 +242,5 @@ async def test_a_worker_refuses_credentials_that_others_may_read(rig: Rig, name:
         file.chmod(0o600)
         if not was_there:
             file.unlink()
-    assert f"chmod 600 '{file}'" in log.read_text()[said:]
+    assert f"chmod 600 {file}" in log.read_text()[said:]
     assert rig.sandbox.control.request_count() == before

@@ -277,6 +277,7 @@ class DeskRig:
     def take(self, item: Item, *, name: str = "", correlation_id: str = "cor-7") -> None:
         """Have the desk take an item, with a message of that name if one is given."""
         held = Message(self.trace, name) if name else None
+        item = facts.as_shown(item, self.desk.n)
         self.desk.take(Work(item, held, correlation_id, "model:claude"))
 
     def stored(self) -> list[str]:

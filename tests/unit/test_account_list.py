@@ -1,6 +1,7 @@
 """The list of accounts: which files and names fit, what paper is, and whole changes or none."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,26 @@ def test_a_file_that_others_may_use_is_refused_with_the_command(tmp_path: Path, 
     file.chmod(mode)
     with pytest.raises(Refused) as caught:
         find_properties(file)
-    assert f"chmod 600 '{file}'" in str(caught.value)
+    assert str(caught.value).endswith(f"type: chmod 600 {file}")
     file.chmod(0o400)
     assert find_properties(file) == file
+
+
+def test_command_for_a_file_with_a_quote_in_its_name_can_be_typed(tmp_path: Path) -> None:
+    file = tmp_path / "ann's file"
+    file.write_text("tiger_id=1\n")
+    file.chmod(0o644)
+    with pytest.raises(Refused) as caught:
+        find_properties(file)
+    words = shlex.split(str(caught.value).partition("type: ")[2])
+    assert words == ["chmod", "600", str(file)]
+
+
+@pytest.mark.parametrize("field", ["ALIAS", "--login"])
+def test_name_of_the_services_own_record_is_refused_for_what_it_is(field: str) -> None:
+    asked = new("system") if field == "ALIAS" else new("one", login="system")
+    with pytest.raises(Refused, match=f"{field}: system is the name of the service's own record"):
+        with_account(EMPTY, asked)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="owners say nothing there")

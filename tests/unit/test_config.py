@@ -79,6 +79,46 @@ def test_wrong_setting_stops_the_start_and_is_named(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "foo",
+        "/mcp",
+        "://",
+        "http://",
+        "http:///mcp",
+        "http://[::1",
+        "http://[::1/mcp",
+        "http://host:port/mcp",
+        "http://host:99999/mcp",
+        "http://host:0/mcp",
+        "https://host",
+        "https://host/",
+        "https://host/mcp/",
+        "https://host/MCP",
+        "ftp://host/mcp",
+        "https://ho st/mcp",
+        "https://host\n/mcp",
+    ],
+)
+def test_address_of_the_service_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigError, match="TIGER_MCP_HTTP_URL: expected an address like https"):
+        read({"TIGER_MCP_HTTP_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://desk.example/mcp", "http://127.0.0.1:8765/mcp", "http://[::1]:8765/mcp"]
+)
+def test_address_of_the_service_is_taken(url: str) -> None:
+    assert read({"TIGER_MCP_HTTP_URL": url}).http_url == url
+
+
+@pytest.mark.parametrize("url", ["nats://", "nats://[::1", "nats://a:b:c", "nats://host:99999"])
+def test_address_of_a_server_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigError, match="NATS_URL: expected nats://host:port"):
+        read({"NATS_URL": url, "TIGER_MCP_NATS_MONITOR": "http://n:1"})
+
+
+@pytest.mark.parametrize(
     "environment, sentence",
     [
         (
@@ -151,3 +191,24 @@ def _fail_with_a_secret() -> None:
         raise ValueError("expected a number")
     except ValueError:
         structlog.get_logger().exception("order.failed", length=len(token))
+
+
+@pytest.mark.parametrize(
+    ("environment", "zone"),
+    [
+        ({}, None),
+        ({"TZ": "Asia/Hong_Kong"}, "Asia/Hong_Kong"),
+        ({"TZ": ":Asia/Hong_Kong"}, "Asia/Hong_Kong"),
+        ({"TZ": "Asia/Hong_Kong", "TIGER_MCP_TIMEZONE": "Europe/Berlin"}, "Europe/Berlin"),
+        # Forms of POSIX that name no zone, and what is none.
+        ({"TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}, None),
+        ({"TZ": "/etc/localtime"}, None),
+        ({"TZ": "Mars/Base"}, None),
+        ({"TZ": ""}, None),
+    ],
+)
+def test_the_zone_of_the_environment_counts_where_none_is_set(
+    environment: dict[str, str], zone: str | None
+) -> None:
+    found = settings_from(environment, home=None, user_home=Path("/home/ann"))
+    assert found.timezone == zone

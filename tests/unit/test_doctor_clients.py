@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.cli.__main__ import main
 from infra.cli.doctor import complaint_about
 from infra.doctor.clients import check_clients, client_files, register_step
 from infra.doctor.finding import Finding, Verdict
@@ -101,6 +103,7 @@ def test_sound_entry_is_ok(tmp_path: Path, is_desktop: bool) -> None:
         ({"command": COMMAND, "args": ["serve", "--transport", "stdio"]}, "No such option"),
         ({"command": COMMAND, "args": ["serve", "--http"]}, "stdio"),
         ({"command": COMMAND, "args": ["run"]}, "No such command"),
+        ({"command": COMMAND, "args": ["--home", "/a\0b", "serve"]}, "zero byte"),
         ({"command": sys.executable, "args": ["-P", "-m", "infra.cli", "fly"]}, "No such command"),
     ],
 )
@@ -115,15 +118,95 @@ def test_entry_that_cannot_start_us_fails_with_what_to_write(
 
 
 def test_arguments_behind_another_program_are_judged_too(tmp_path: Path) -> None:
-    good = [["-P", "-m", "infra.cli", "--home", "/x", "serve", "--era", "legacy"]]
-    good += [
-        ["--from", "tiger-mcp", "tiger-mcp", "serve"],
-        ["--from", "/w/tiger_mcp.whl", "tiger-mcp", "serve"],
+    home = room_of(tmp_path / "home").settings.home
+    wheel = tmp_path / "tiger_mcp.whl"
+    wheel.touch()
+    uvx = fetcher(tmp_path)
+    good: list[tuple[str, list[str]]] = [
+        (sys.executable, ["-P", "-m", "infra.cli", "--home", str(home), "serve"]),
+        (sys.executable, ["-P", "-m", "infra.cli", "serve", "--era", "legacy"]),
+        (uvx, ["--from", str(wheel), "tiger-mcp", "serve"]),
+        (uvx, [f"--from={wheel}", "tiger-mcp", f"--home={home}", "serve"]),
+        (uvx, ["--from", "git+https://git.example/us.git", "tiger-mcp", "serve"]),
     ]
-    for number, arguments in enumerate(good):
-        entry = {"command": sys.executable, "args": arguments}
-        (found,) = judged(tmp_path / str(number), entry)
+    for command, arguments in good:
+        (found,) = judged(tmp_path, {"command": command, "args": arguments})
         assert found.verdict is Verdict.OK, found
+
+
+def fetcher(folder: Path) -> str:
+    """Return a program of that name, which is looked at and never started."""
+    program = folder / "uvx"
+    program.write_text("")
+    program.chmod(0o700)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    "arguments, verdict, word",
+    [
+        (["tiger-mcp", "serve"], Verdict.WARNING, "public registry"),
+        (["tiger-mcp@latest", "serve"], Verdict.WARNING, "public registry"),
+        (["--from", "tiger-mcp", "tiger-mcp", "serve"], Verdict.WARNING, "public registry"),
+        (["--from", "tiger_mcp==0.1", "tiger-mcp", "serve"], Verdict.WARNING, "public registry"),
+        (["--from=tiger-mcp[all]", "tiger-mcp", "serve"], Verdict.WARNING, "public registry"),
+        (["--from", "/no/such/us.whl", "tiger-mcp", "serve"], Verdict.FAILED, "is not there"),
+        (["--from", "/no/such/project", "tiger-mcp", "serve"], Verdict.FAILED, "is not there"),
+        (["--from", "dist/us.whl", "tiger-mcp", "serve"], Verdict.FAILED, "folder that the client"),
+        (["--from", "us.whl", "tiger-mcp", "serve"], Verdict.FAILED, "folder that the client"),
+    ],
+)
+def test_what_fetches_us_must_have_somewhere_of_ours_to_fetch_from(
+    tmp_path: Path, arguments: list[str], verdict: Verdict, word: str
+) -> None:
+    (found,) = judged(tmp_path, {"command": fetcher(tmp_path), "args": arguments})
+    assert (found.verdict, word in found.seen) == (verdict, True), found
+    assert COMMAND in found.mend
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"args": ["--home", "/another", "serve"]},
+        {"args": ["--home=/another", "serve"]},
+        {"args": ["--home", "relative", "serve"]},
+        {"args": ["serve"], "env": {"TIGER_MCP_HOME": "/another"}},
+        {"args": ["serve"], "env": {"TIGER_MCP_HOME": "~/another"}},
+    ],
+)
+def test_entry_of_another_home_is_a_warning(tmp_path: Path, entry: dict[str, Any]) -> None:
+    (found,) = judged(tmp_path, {"command": COMMAND} | entry)
+    assert found.verdict is Verdict.WARNING, found
+    assert str(room_of(tmp_path / "home").settings.home) in found.seen
+
+
+def test_entry_of_the_examined_home_is_ok(tmp_path: Path) -> None:
+    home = str(room_of(tmp_path / "home").settings.home)
+    for entry in ({"args": ["--home", home, "serve"]}, {"env": {"TIGER_MCP_HOME": home}}):
+        (found,) = judged(tmp_path, SOUND | entry)
+        assert found.verdict is Verdict.OK, found
+
+
+def test_variable_that_desktop_hands_on_is_a_warning(tmp_path: Path) -> None:
+    entry = SOUND | {"env": {"TIGER_MCP_NATS_KEYS": "${HOME}/keys"}}
+    (code,) = judged(tmp_path / "a", entry)
+    (desktop,) = judged(tmp_path / "b", entry, is_desktop=True)
+    assert (code.verdict, desktop.verdict) == (Verdict.OK, Verdict.WARNING)
+    assert "TIGER_MCP_NATS_KEYS" in desktop.seen
+
+
+def test_url_that_is_none_fails(tmp_path: Path) -> None:
+    (found,) = judged(tmp_path, {"type": "http", "url": "http://[::1/mcp"})
+    assert found.verdict is Verdict.FAILED
+    assert "no address" in found.seen
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["serve", "--help"]])
+def test_judging_arguments_prints_nothing(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint_about(arguments)
+    assert "".join(capsys.readouterr()) == ""
 
 
 def test_command_from_the_path_is_a_warning_for_desktop_alone(
@@ -229,6 +312,13 @@ def test_file_of_another_shape_breaks_nothing(tmp_path: Path, body: str) -> None
     code_file(room).parent.mkdir(parents=True)
     code_file(room).write_text(body)
     assert Verdict.OK not in {each.verdict for each in look(room)}
+
+
+def test_command_line_with_an_open_quote_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    words = ["--home", str(tmp_path / "home"), "doctor", "--serve-command", '"unbalanced']
+    told = CliRunner().invoke(main, words)
+    assert (told.exit_code, type(told.exception)) == (2, SystemExit)
+    assert "--serve-command" in told.output
 
 
 @given(st.lists(st.text(max_size=12), max_size=4))

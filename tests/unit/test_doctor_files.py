@@ -23,11 +23,19 @@ from infra.doctor.files import (
 from infra.doctor.finding import Finding, Verdict
 from infra.doctor.owning import owner_objection
 from infra.doctor.room import Room
-from infra.doctor.running import check_cluster, check_http_port, check_ports, cluster_findings
+from infra.doctor.running import (
+    check_cluster,
+    check_http_port,
+    check_http_tls,
+    check_nats_address,
+    check_ports,
+    cluster_findings,
+)
 from infra.nats.home_lock import HomeLock, LockOwner
 from infra.nats.keys import create_missing
 from infra.nats.layout import NatsHome
 from infra.nats.ports import read_or_choose_ports
+from infra.sandbox.push.certificate import CERTIFICATE_FILE, KEY_FILE, tls_context
 from infra.supervisor.installation import load_or_make, topology_of
 from infra.supervisor.status import (
     SUPERVISOR,
@@ -38,7 +46,7 @@ from infra.supervisor.status import (
     supervisor_lock_path,
     write_status,
 )
-from tests.support.doctor import NOW, room_of
+from tests.support.doctor import NOW, READING, room_of
 
 
 @pytest.fixture
@@ -106,6 +114,7 @@ def test_damaged_or_readable_list_of_accounts_fails_and_tells_no_number(room: Ro
     file.write_bytes(file.read_bytes()[:-10])
     found = only(check_installation(room))
     assert found.verdict is Verdict.FAILED
+    assert "truncated" in found.seen
     assert not any(number in found.seen + found.mend for number in numbers)
 
 
@@ -133,6 +142,23 @@ def test_missing_key_fails_with_its_role(room: Room) -> None:
     found = only(check_keys(room))
     assert found.verdict is Verdict.FAILED
     assert "gateway" in found.seen
+
+
+@pytest.mark.parametrize("name", ["operator.sign", "operator.pub", "gateway.sign", "gateway.pub"])
+def test_missing_half_of_a_signing_pair_fails(room: Room, name: str) -> None:
+    (room.settings.keys / name).unlink()
+    found = only(check_keys(room))
+    assert found.verdict is Verdict.FAILED
+    assert name in found.seen
+    assert "tiger-mcp up" in found.mend
+
+
+def test_halves_of_two_pairs_fail(room: Room) -> None:
+    keys = room.settings.keys
+    (keys / "operator.pub").write_bytes((keys / "gateway.pub").read_bytes())
+    found = only(check_keys(room))
+    assert found.verdict is Verdict.FAILED
+    assert "does not belong" in found.seen
 
 
 def test_lock_held_by_a_living_supervisor_is_ok(room: Room) -> None:
@@ -190,6 +216,57 @@ def test_http_port_in_use_is_a_warning(room: Room) -> None:
     assert only(check_http_port(busy)).verdict is Verdict.OK
 
 
+def with_settings(room: Room, **changes: object) -> Room:
+    return msgspec.structs.replace(room, settings=msgspec.structs.replace(room.settings, **changes))
+
+
+def test_address_of_another_machine_is_not_told_as_a_port_in_use(room: Room) -> None:
+    found = only(check_http_port(with_settings(room, http_host="192.0.2.1")))
+    assert found.verdict is Verdict.FAILED
+    assert "no address of this machine" in found.seen
+
+
+def test_nats_server_of_somebody_else_is_tried(room: Room) -> None:
+    assert list(check_nats_address(room)) == []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        there = with_settings(
+            room, nats_url=f"nats://127.0.0.1:{port}", nats_monitor=f"http://127.0.0.1:{port}"
+        )
+        assert [each.verdict for each in check_nats_address(there)] == [Verdict.OK] * 2
+    found = list(check_nats_address(there))
+    assert [each.verdict for each in found] == [Verdict.FAILED] * 2
+    assert [each.seen.partition(":")[0] for each in found] == ["NATS_URL", "TIGER_MCP_NATS_MONITOR"]
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b"])
+def test_nats_server_whose_name_is_none_fails(room: Room, host: str) -> None:
+    given = with_settings(room, nats_url=f"nats://{host}", nats_monitor=f"http://{host}")
+    found = list(check_nats_address(given))
+    assert [each.verdict for each in found] == [Verdict.FAILED] * 2
+    assert all(f"the name {host} is not found" in each.seen for each in found)
+
+
+def test_monitor_address_that_is_none_fails(room: Room) -> None:
+    given = with_settings(room, nats_url="nats://no-such-host.invalid", nats_monitor="http://[::1")
+    assert "names no host and port" in list(check_nats_address(given))[1].seen
+
+
+def test_files_for_tls_are_looked_at(room: Room, tmp_path: Path) -> None:
+    assert list(check_http_tls(room)) == []
+    tls_context(tmp_path, now=NOW)
+    certificate, key = tmp_path / CERTIFICATE_FILE, tmp_path / KEY_FILE
+    there = with_settings(room, http_tls_certificate=certificate, http_tls_key=key)
+    assert only(check_http_tls(there)).verdict is Verdict.OK
+    swapped = with_settings(room, http_tls_certificate=key, http_tls_key=certificate)
+    assert "that belongs to it" in only(check_http_tls(swapped)).seen
+    half = with_settings(room, http_tls_key=key)
+    assert "is not set" in only(check_http_tls(half)).seen
+    key.unlink()
+    found = only(check_http_tls(there))
+    assert (found.verdict, str(key) in found.seen) == (Verdict.FAILED, True)
+
+
 def status_of(phase: Phase, *states: ProcessState) -> Status:
     processes = tuple(
         ProcessStatus(name=f"worker-{n}", pid=1, state=state, restarts=0, since=NOW, detail="why")
@@ -227,7 +304,7 @@ def test_file_that_does_not_decode_ends_no_examination(room: Room) -> None:
     read_or_choose_ports(NatsHome(room.settings.home).ports_path)
     (room.home.run / "sandbox-ports.json").write_text("{}")
     silent = [sys.executable, "-c", ""]
-    found = list(examine(room, complaint=lambda _: "", serve_command=silent))
+    found = list(examine(room, complaint=lambda _: "", reading=READING, serve_command=silent))
     ports = next(each for each in found if each.check == "ports")
     assert ports.verdict is Verdict.FAILED
     assert "decode" in ports.seen

@@ -60,7 +60,7 @@ def test_server_that_dies_at_once_fails_with_its_code() -> None:
     heard = listen([sys.executable, "-c", "raise SystemExit(3)"], {})
     (_, start) = heard_findings(heard, ["x"])
     assert start.verdict is Verdict.FAILED
-    assert "code 3" in start.seen
+    assert start.seen == "it ended with code 3 before it answered"
 
 
 def test_last_words_are_shown_of_our_own_program_alone() -> None:
@@ -73,7 +73,10 @@ def test_last_words_are_shown_of_our_own_program_alone() -> None:
 def test_server_that_never_answers_fails() -> None:
     heard = listen([sys.executable, "-c", "import sys; sys.stdin.read()"], {}, limit_s=0.2)
     assert (heard.answered_s, heard.tools) == (None, None)
-    assert verdicts(["x"], heard)["start"] is Verdict.FAILED
+    (_, start) = heard_findings(heard, ["x"])
+    assert start.verdict is Verdict.FAILED
+    # It ends when its input does, which is our doing.
+    assert start.seen == "initialize was not answered in 30 s"
 
 
 def test_slow_server_is_a_warning() -> None:
@@ -84,6 +87,7 @@ def test_slow_server_is_a_warning() -> None:
 def test_program_that_is_not_there_fails(tmp_path: Path) -> None:
     found = list(check_stdio(room_of(tmp_path), [str(tmp_path / "none")]))
     assert found[1].verdict is Verdict.FAILED
+    assert found[1].seen == "it ended with code 127 before it answered"
 
 
 def test_server_without_tools_fails() -> None:

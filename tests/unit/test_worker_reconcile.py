@@ -426,6 +426,42 @@ def test_readings_that_fail_for_long_are_one_gap(monkeypatch: pytest.MonkeyPatch
     assert [item.gap for item in of(told, items.GapNoticed)] == [1, 2]
 
 
+FOREIGN_KEY = {"code": 1000, "message": "common param error(failed to verify signature, ...)"}
+
+
+def test_refused_login_is_told_at_once_where_nothing_is_known_yet() -> None:
+    rig = RoundRig(facts.stale(gap=0))
+    told: list[items.Item] = []
+    for _ in range(3):
+        rig.client.answers.clear()
+        rig.client.answer("active_orders", FOREIGN_KEY)
+        rig.client.answer("orders", FOREIGN_KEY)
+        told += rig.run()
+    (gap,) = told
+    assert isinstance(gap, items.GapNoticed)
+    assert gap.cause.startswith("the broker refuses this login: private_key: it does not belong")
+
+
+def test_refused_login_of_an_account_that_is_well_is_a_gap_after_a_while_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("adapters.tiger_worker.reconcile.time", _Monotonic(lambda: now_s))
+    rig = RoundRig()
+    rig.round()
+    assert not rig.rig.desk.state.is_stale
+    told: list[items.Item] = []
+    for _ in range(3):
+        rig.client.answers.clear()
+        rig.client.answer("orders", FOREIGN_KEY)
+        before = len(told)
+        told += rig.run()
+        if now_s - 1000.0 <= 30.0:
+            assert len(told) == before
+        now_s += 20.0
+    assert len(of(told, items.GapNoticed)) == 1
+
+
 class _Monotonic:
     def __init__(self, now_s: Callable[[], float]) -> None:
         self.monotonic = now_s
