@@ -67,6 +67,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     account: str = ""
+    # The number of the last event of the account's line.
+    n: int = 0
     # With the mode that holds now.
     opened: account_events.AccountOpened | None = None
     run_id: str = ""

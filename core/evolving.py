@@ -43,6 +43,10 @@ _ASKED: Final = (
 
 def evolve(state: AccountState, recorded: Recorded) -> AccountState:
     """Return what is true after one more event; never fails on an event that was stored."""
+    return replace(_after(state, recorded), n=recorded.n)
+
+
+def _after(state: AccountState, recorded: Recorded) -> AccountState:
     event = recorded.data
     match event:
         case preview_events.OrderPreviewed():

@@ -80,6 +80,8 @@ def decide_halt_file(
 
 def decide_resume(state: AccountState, item: items.CommandItem, command: ResumeAccount) -> Event:
     """Return the end of what was shown of a scope, or the "no" if more came since."""
+    if command.shown_n > state.n:
+        return refused(item, Refusal.SHOWN_OUTDATED, _unheard_of(state, command.shown_n))
     blocked_n = state.blocked_n(command.symbol)
     if blocked_n > command.shown_n:
         detail = f"event {blocked_n} halted or froze more than was shown"
@@ -102,6 +104,9 @@ def decide_release(state: AccountState, item: items.CommandItem, command: Releas
             f"order {order_id} is {order.phase}",
             order_id=order_id,
         )
+    if command.shown_n > state.n:
+        detail = _unheard_of(state, command.shown_n)
+        return refused(item, Refusal.SHOWN_OUTDATED, detail, order_id=order_id)
     doubted_n = state.doubted_n.get(order_id) or 0
     if doubted_n > command.shown_n:
         detail = f"event {doubted_n} told more of order {order_id} than was shown"
@@ -109,6 +114,11 @@ def decide_release(state: AccountState, item: items.CommandItem, command: Releas
     return events.OrderReleased(
         order_id=order_id, command_id=item.command_id, person=item.principal
     )
+
+
+# Whoever names a number that is still to come would lift what nobody has looked at.
+def _unheard_of(state: AccountState, shown_n: int) -> str:
+    return f"nobody was shown event {shown_n}: the account's last is event {state.n}"
 
 
 def after_halt(state: AccountState, event: account_events.AccountHalted, n: int) -> AccountState:

@@ -45,8 +45,8 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     "should type `tiger-mcp down`, then `tiger-mcp up`; then ask again.",
     Refusal.SIGNATURE_INVALID: "Nothing was sent. A key of this home was changed; tell a person.",
     Refusal.INVALID_TERMS: "Nothing was sent. Mend the named field and preview again.",
-    Refusal.UNKNOWN_SYMBOL: "Check the symbol: US stocks as AAPL, HK stocks as five digits; an "
-    "option's day and strike with get_option_chain.",
+    Refusal.UNKNOWN_SYMBOL: "Nothing was sent. Check symbol and security: find_contracts looks "
+    "them up, get_option_chain an option's expiry and strike.",
     Refusal.BROKER_UNAVAILABLE: "Nothing was sent. Try again when the broker answers.",
     Refusal.PREVIEW_UNKNOWN: "If it may have been submitted, look at get_orders; else preview "
     "again. A preview is only for the caller that asked for it.",

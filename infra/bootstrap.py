@@ -29,11 +29,15 @@ def main(arguments: list[str]) -> int:
     """Set up what is missing, then run the recipe; return its exit code."""
     try:
         check_python(sys.version_info[:2])
-        if not is_installed():
+        is_new = not is_installed()
+        if is_new:
             _install()
     except SetupError as error:
         _say(f"error: {error}")
         return 1
+    # It is on nobody's PATH.
+    if is_new or arguments[:1] == ["setup"]:
+        _say(f"ready; the command is {_in_venv('tiger-mcp')}")
     just = _in_venv("just")
     return subprocess.call([str(just), *arguments], cwd=str(ROOT))  # noqa: S603  # our own program
 
@@ -66,7 +70,6 @@ def _install() -> None:
     _say("installing this project")
     _run([*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     STAMP.write_text(_wanted_stamp())
-    _say("ready")
 
 
 # Returns the command that installs into the environment.

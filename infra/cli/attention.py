@@ -14,16 +14,26 @@ from infra.cli.account_views import SEEN_LIMIT_S, account_rows, balances, open_o
 from infra.cli.person import operator_link
 from infra.cli.terminal import shown
 from infra.config import Settings
+from infra.nats.topology import worker_role
+from infra.supervisor.status import ProcessState, Status
 
 _TOKEN_NEEDS: Final = frozenset(
     {TokenFact.REFRESH_FAILED, TokenFact.EXPIRING, TokenFact.EXPIRED, TokenFact.REVOKED}
 )
 
 _TOKEN_DEAD: Final = frozenset({TokenFact.EXPIRED, TokenFact.REVOKED})
+# A worker that is ready has read what its accounts have, or has tried in vain for a while; one that
+# began again may be so much behind.
+STARTING_MAX_S: Final = 5.0
 
 
-async def needs(settings: Settings, *, now: datetime) -> tuple[str, ...]:
+async def needs(settings: Settings, live: Status, *, now: datetime) -> tuple[str, ...]:
     """Return a line for each thing that needs a person now, by account; none if nothing does.
+
+    Args:
+        settings: of this home.
+        live: how its processes are.
+        now: by this machine's clock.
 
     Raises:
         ServiceError: the views do not answer within the limit.
@@ -43,17 +53,26 @@ async def needs(settings: Settings, *, now: datetime) -> tuple[str, ...]:
         f"{row.alias}: {line}"
         for row, seen in zip(rows, figures, strict=True)
         for line in (
-            *account_needs(row, now=now),
+            *account_needs(row, now=now, ready_s=_ready_s(live, row.login, now=now)),
             *_of_orders(row, doubtful.get(row.alias, ())),
             *map(shown, doubts_of(seen.cash, seen.unread)),
         )
     )
 
 
-def account_needs(row: AccountRow, *, now: datetime) -> Iterator[str]:
-    """Return a line for each thing of an account, its orders and figures aside."""
+def account_needs(row: AccountRow, *, now: datetime, ready_s: float) -> Iterator[str]:
+    """Return a line for each thing of an account, its orders and figures aside.
+
+    Args:
+        row: of the account.
+        now: by this machine's clock.
+        ready_s: seconds for which its worker is ready, 0 if it is not.
+    """
     resume = f"`tiger-mcp resume {row.alias}"
-    # A start ends by itself, and the table of the processes shows one that does not.
+    # A worker's start ends by itself, and the table of the processes shows one that does not.
+    if row.state == "starting" and ready_s > STARTING_MAX_S:
+        detail = shown(row.detail)
+        yield f"its worker is ready, and still starting: {detail}; type `tiger-mcp doctor`"
     if row.state != "starting" and (row.state != "active" or row.detail):
         typed = f"; {resume}`" if row.state in ("halted", "frozen") else ""
         yield f"{row.state}: {shown(row.detail) or 'no cause is recorded'}{typed}"
@@ -69,6 +88,13 @@ def account_needs(row: AccountRow, *, now: datetime) -> Iterator[str]:
     for scope in row.unverified_halts:
         yield f"what is open after the halt of {shown(scope) or 'the account'} is not known yet"
     yield from _of_token(row.token, now=now)
+
+
+def _ready_s(live: Status, login: str, *, now: datetime) -> float:
+    for process in live.processes:
+        if process.name == worker_role(login) and process.state is ProcessState.READY:
+            return (now - process.since).total_seconds()
+    return 0.0
 
 
 # The clock goes before the record, as get_account tells it too.

@@ -10,7 +10,7 @@ import msgspec
 
 from core.errors import ServiceError
 from infra.cli.attention import needs
-from infra.cli.context import say_step, with_settings
+from infra.cli.context import say_step, warn_of_open_home, with_settings
 from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
@@ -33,6 +33,7 @@ _HOUR_S: Final = 3600
 def up(settings: Settings) -> None:
     """Start the local cluster, or join it when it runs; wait until it is ready."""
     began_s = time.monotonic()
+    warn_of_open_home(Home(settings.home))
     status = detached.ensure_up(settings, on_step=say_step)
     click.echo(_table(status))
     if status.phase is not Phase.READY:
@@ -74,7 +75,7 @@ def _tell_needs(settings: Settings, live: Status) -> None:
     if live.phase not in (Phase.READY, Phase.DEGRADED):
         return
     try:
-        found = asyncio.run(needs(settings, now=datetime.now(UTC)))
+        found = asyncio.run(needs(settings, live, now=datetime.now(UTC)))
     except ServiceError as error:
         click.echo(f"whether an account needs a person is not known: {shown(str(error))}")
         return

@@ -15,7 +15,14 @@ from core.account_events import (
     AccountResumed,
     CommandUnreadable,
 )
-from core.commands import AdoptPosition, HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
+from core.commands import (
+    AdoptPosition,
+    HaltAccount,
+    PersonCommand,
+    ReleaseOrder,
+    ResumeAccount,
+    check_scope,
+)
 from core.errors import ServiceError
 from core.events import OrderRefused, OrderReleased
 from core.ids import file_id
@@ -39,23 +46,28 @@ _LIFTED: Final = ("halted", "frozen")
 
 @click.command()
 @click.argument("account")
-@click.option("--symbol", default="", help="Halt one symbol instead of the whole account.")
+@click.option("--symbol", help="Halt one symbol instead of the whole account.")
 @click.option("--detail", default="typed by a person", help="Why, for the record.")
 @with_settings
-def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
+def halt(settings: Settings, account: str, symbol: str | None, detail: str) -> None:
     """Stop sending orders of ACCOUNT and cancel what is open; also works while NATS is down."""
+    scope = _scope_of(symbol, otherwise="nothing was halted")
     check_account(settings, account)
     # A halt is never refused for its words.
     detail = shown(detail)
     # First the file: every worker looks at it directly before it sends.
-    has_file = not symbol and _put_halt_file(settings, account, detail)
+    has_file = not scope and _put_halt_file(settings, account, detail)
     # Named, so that this halt is the file's too, and no other one is.
     file = _identity(Home(settings.home).halt_file(account)) if has_file else ""
-    command = HaltAccount(symbol=symbol, detail=detail, file=file)
+    command = HaltAccount(symbol=scope, detail=detail, file=file)
     try:
         fact = asyncio.run(_send(settings, account, command))
-    except ServiceError as error:
+    except (ServiceError, OSError) as error:
         if not has_file:
+            if scope:
+                click.echo(
+                    f"`tiger-mcp halt {account}` without --symbol works without NATS", err=True
+                )
             raise
         click.echo(
             f"{account}: the halt file is in place, so no worker sends orders or lets one pass. "
@@ -67,7 +79,7 @@ def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
 
 @click.command()
 @click.argument("account")
-@click.option("--symbol", default="", help="Lift the halt of one symbol.")
+@click.option("--symbol", help="Lift the halt of one symbol.")
 @click.option(
     "--shown",
     "shown_n",
@@ -75,33 +87,35 @@ def halt(settings: Settings, account: str, symbol: str, detail: str) -> None:
     help="How far the events went in what you looked at. Else you are asked.",
 )
 @with_settings
-def resume(settings: Settings, account: str, symbol: str, shown_n: int | None) -> None:
+def resume(settings: Settings, account: str, symbol: str | None, shown_n: int | None) -> None:
     """Lift a halt of the same scope, and a freeze, of ACCOUNT.
 
     Shows what it lifts and asks; with --shown, which names what you read before, it does not ask. A
     halt or freeze that came since stays, and so does a halt file that no event told of till then.
     """
+    scope = _scope_of(symbol, otherwise="nothing was sent")
     check_account(settings, account)
-    file = None if symbol else Home(settings.home).halt_file(account)
+    file = None if scope else Home(settings.home).halt_file(account)
     seen = "" if file is None else _identity(file)
-    row = asyncio.run(_show_account(settings, account, symbol, shown_n=shown_n or 0))
+    row = asyncio.run(_show_account(settings, account, scope, shown_n=shown_n or 0))
+    _check_shown(account, shown_n or 0, last_n=row.as_of.n)
     is_told = not seen or (row.halt_file == seen and row.halt_file_n <= (shown_n or row.as_of.n))
     if shown_n is None:
         shown_n = row.as_of.n
-        scope = f" --symbol {shown(symbol)}" if symbol else ""
+        of_symbol = f" --symbol {shown(scope)}" if scope else ""
         if not is_told:
             click.echo("a halt file stands besides, of which no event tells yet", err=True)
         question = "Did you look at the account, and shall this be lifted?"
-        _ask(question, f"tiger-mcp resume {account}{scope} --shown {shown_n}")
+        _ask(question, f"tiger-mcp resume {account}{of_symbol} --shown {shown_n}")
     elif not is_told:
         raise click.ClickException(
             f"nothing was sent: a halt file stands of which no event up to {shown_n} tells; look "
             f"again, `tiger-mcp status`, then `tiger-mcp resume {account}`"
         )
-    command = ResumeAccount(symbol=symbol, shown_n=shown_n)
+    command = ResumeAccount(symbol=scope, shown_n=shown_n)
     fact = asyncio.run(_resume(settings, account, command, file=file, seen=seen))
     _report(account, fact)
-    _tell_rest(row, symbol)
+    _tell_rest(row, scope)
 
 
 @click.command()
@@ -121,8 +135,14 @@ def release(settings: Settings, account: str, order_id: str, shown_n: int | None
     doubt of which more became known since is not released.
     """
     check_account(settings, account)
+    _check_id(order_id)
+    row, last_n = asyncio.run(_order(settings, account, order_id, shown_n=shown_n or 0))
+    _check_shown(account, shown_n or 0, last_n=last_n)
     if shown_n is None:
-        shown_n = asyncio.run(_show_order(settings, account, order_id))
+        shown_n = last_n
+        if row is None:
+            raise click.ClickException(f"{account}: no order {shown(order_id)} is known")
+        click.echo(f"{shown(row.order_id)}: {_doubt(row)}", err=True)
         question = "Did you look at the broker, and shall this order be taken off the books?"
         _ask(question, f"tiger-mcp release {account} {shown(order_id)} --shown {shown_n}")
     command = ReleaseOrder(order_id=order_id, shown_n=shown_n)
@@ -139,7 +159,49 @@ def adopt(settings: Settings, account: str, break_id: str) -> None:
     `tiger-mcp status` shows the breaks; compare with the broker's own statement first.
     """
     check_account(settings, account)
+    _check_id(break_id)
     _report(account, asyncio.run(_send(settings, account, AdoptPosition(break_id=break_id))))
+
+
+def _scope_of(symbol: str | None, *, otherwise: str) -> str:
+    """Return a symbol as it is halted, "" for the account where none was typed.
+
+    Raises:
+        click.ClickException: what was typed is no symbol, and must not be taken for none.
+    """
+    if symbol is None:
+        return ""
+    # Other letters than these have capitals that are somebody else's symbol.
+    scope = symbol.strip().upper() if symbol.isascii() else symbol.strip()
+    if not scope:
+        raise click.ClickException(
+            f"{otherwise}: --symbol is empty; name a symbol, or leave the option out for the whole "
+            "account"
+        )
+    try:
+        check_scope(scope)
+    except ValueError as error:
+        raise click.ClickException(
+            f"{otherwise}: {shown(str(error))}; of an option give its underlying's symbol"
+        ) from None
+    return scope
+
+
+# Bytes that are no text can stand in no message.
+def _check_id(text: str) -> None:
+    if not text.isprintable():
+        raise click.ClickException(
+            f"nothing was sent: expected an id as `tiger-mcp status` shows it, was {shown(text)}"
+        )
+
+
+# A number that is still to come was shown to nobody, and would lift what comes till then.
+def _check_shown(account: str, shown_n: int, *, last_n: int) -> None:
+    if shown_n > last_n:
+        raise click.ClickException(
+            f"nothing was sent: --shown {shown_n} was shown to nobody, the events of {account} go "
+            f"to {last_n}; look first, `tiger-mcp status`"
+        )
 
 
 def _put_halt_file(settings: Settings, account: str, detail: str) -> bool:
@@ -200,13 +262,11 @@ def _identity(file: Path) -> str:
     return file_id(inode=found.st_ino, modified_ns=found.st_mtime_ns, changed_ns=found.st_ctime_ns)
 
 
-async def _show_order(settings: Settings, account: str, order_id: str) -> int:
+async def _order(
+    settings: Settings, account: str, order_id: str, *, shown_n: int
+) -> tuple[OrderRow | None, int]:
     async with operator_link(settings) as client:
-        row, n = await shown_order(client, account, order_id)
-    if row is None:
-        raise click.ClickException(f"{account}: no order {shown(order_id)} is known")
-    click.echo(f"{shown(row.order_id)}: {_doubt(row)}", err=True)
-    return n
+        return await shown_order(client, account, order_id, shown_n=shown_n)
 
 
 # What nobody read binds nobody: where no person can be asked, only the line to type is said.

@@ -29,6 +29,7 @@ from core.views import (
     OrdersQuery,
 )
 from infra.access import link_settings
+from infra.cli.terminal import shown
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings
 from infra.home import Home
@@ -130,10 +131,12 @@ async def shown_account(
         await asyncio.sleep(_SHOWN_EVERY_S)
 
 
-async def shown_order(client: Client, account: str, order_id: str) -> tuple[OrderRow | None, int]:
+async def shown_order(
+    client: Client, account: str, order_id: str, *, shown_n: int
+) -> tuple[OrderRow | None, int]:
     """Return an order as the views show it, None if they know none, and how far they went.
 
-    One that is not in doubt there yet is waited for a moment.
+    One that is not in doubt there yet is waited for a moment, and so is event `shown_n`.
 
     Raises:
         LinkError: the projector does not answer.
@@ -150,7 +153,8 @@ async def shown_order(client: Client, account: str, order_id: str) -> tuple[Orde
         answer = msgspec.json.decode(body, type=OrdersAnswer)
         row = next(iter(answer.orders), None)
         is_doubtful = row is not None and row.phase in DOUBTFUL_PHASES
-        if is_doubtful or time.monotonic() > give_up_at:
+        is_awaited = is_doubtful and answer.as_of.n >= shown_n
+        if is_awaited or time.monotonic() > give_up_at:
             return row, answer.as_of.n
         await asyncio.sleep(_SHOWN_EVERY_S)
 
@@ -164,7 +168,7 @@ def check_account(settings: Settings, account: str) -> None:
     installation = Home(settings.home).load()
     known = [each.alias for login in installation.logins for each in login.accounts]
     if account not in known:
-        raise ConfigError(f"expected one of the accounts {', '.join(known)}, was {account}")
+        raise ConfigError(f"expected one of the accounts {', '.join(known)}, was {shown(account)}")
 
 
 def _sealed(

@@ -54,7 +54,10 @@ def public_nkey(seed_path: Path) -> str:
     try:
         key: str = nkeys.from_seed(seed.strip()).public_key.decode()
     except (nkeys.NkeysError, ValueError):
-        raise ConfigError(f"expected an nkey seed in {seed_path}, was something else") from None
+        raise ConfigError(
+            f"expected an nkey seed in {seed_path}, was something else; put it back, or remove it "
+            "and the next start of the home's own server makes it anew"
+        ) from None
     return key
 
 

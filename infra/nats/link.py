@@ -7,6 +7,7 @@ stream's or consumer's information, which no role but the provisioner may.
 
 import asyncio
 import contextlib
+import re
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
@@ -16,9 +17,10 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import nats.errors
+import nkeys
 from nats.aio.client import Client
 
-from core.errors import LinkError
+from core.errors import ConfigError, LinkError
 
 # What may wait in the client while it reconnects; a full buffer refuses at once.
 PENDING_BYTES_MAX: Final = 128 * 1024
@@ -73,7 +75,9 @@ async def connect(
 
     Raises:
         LinkError: when the server cannot be reached within the limit or refuses the key.
+        ConfigError: when the role's seed is missing or damaged.
     """
+    _check_seed(settings)
     loop = asyncio.get_running_loop()
     refused: asyncio.Future[Exception] = loop.create_future()
     closing: list[asyncio.Task[None]] = []
@@ -120,8 +124,10 @@ async def connect(
         if not is_connected:
             await _abandon(client, connecting)
     if not is_connected:
-        cause = refused.result() if refused.done() else client.last_error
-        raise LinkError(f"expected {settings.url} to take {settings.role}, was {cause!r}")
+        cause = refused.result() if refused.done() else _failure(connecting) or client.last_error
+        # What stands before the @ may be a password.
+        url = re.sub("//.*@", "//***@", settings.url)
+        raise LinkError(f"expected {url} to take {settings.role}, was {cause!r}")
     return client
 
 
@@ -176,12 +182,33 @@ class LoopThread:
         self._loop.close()
 
 
+# The client would end in what its own reader of the file raises, and of that nothing is to be read.
+def _check_seed(settings: LinkSettings) -> None:
+    path = settings.seed_path
+    try:
+        nkeys.from_seed(bytearray(path.read_bytes().strip())).wipe()
+        return
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+    except (nkeys.NkeysError, ValueError):
+        found = "something else"
+    raise ConfigError(
+        f"expected the key of {settings.role} in {path}, was: {found}. Put it back, or point "
+        "TIGER_MCP_NATS_KEYS at its folder; a key of the home's own server is made anew if you "
+        "remove what is left of it and type `tiger-mcp down`, then `tiger-mcp up`"
+    )
+
+
 async def _abandon(client: Client, connecting: asyncio.Task[None]) -> None:
     connecting.cancel()
-    with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
-        await connecting
-    with contextlib.suppress(nats.errors.Error, OSError):
+    await asyncio.wait({connecting})
+    # One that never came to its queues, as by an address that is none, asserts that it did.
+    with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
         await client.close()
+
+
+def _failure(connecting: asyncio.Task[None]) -> BaseException | None:
+    return None if connecting.cancelled() else connecting.exception()
 
 
 # A handshake that the server refuses has no class of its own, only the server's words.

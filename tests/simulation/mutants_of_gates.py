@@ -129,7 +129,7 @@ def _shown_without_end(
 ) -> AbstractContextManager[Any]:
     def mutate(decide: Decide, state: AccountState, item: items.Item, context: Context) -> Any:
         if isinstance(item, items.CommandItem) and isinstance(item.command, kind):
-            item = replace(item, command=replace(item.command, shown_n=10**9))
+            item = replace(item, command=replace(item.command, shown_n=state.n))
         return decide(state, item, context)
 
     return decides(mutate)

@@ -20,7 +20,16 @@ from core.commands import (
 from core.money import Money
 from core.readings import SeenPhase
 from core.terms import OrderSpec, OrderType, Side, TimeInForce
-from tests.support.core_facts import ACCOUNT, NOW, TIMING, at, mark_of, order_id_of, spec
+from tests.support.core_facts import (
+    ACCOUNT,
+    ALL_SHOWN,
+    NOW,
+    TIMING,
+    at,
+    mark_of,
+    order_id_of,
+    spec,
+)
 
 
 def command(
@@ -58,7 +67,7 @@ def cancel(
 
 
 def release(
-    order_id: str = "", command_id: str = "cmd-release", *, shown_n: int = 1_000
+    order_id: str = "", command_id: str = "cmd-release", *, shown_n: int = ALL_SHOWN
 ) -> items.CommandItem:
     body = ReleaseOrder(order_id=order_id or order_id_of(), shown_n=shown_n)
     return command(body, command_id, principal="ann")
@@ -72,7 +81,7 @@ def halt(
 
 
 def resume(
-    symbol: str = "", command_id: str = "cmd-resume", *, shown_n: int = 1_000
+    symbol: str = "", command_id: str = "cmd-resume", *, shown_n: int = ALL_SHOWN
 ) -> items.CommandItem:
     body = ResumeAccount(symbol=symbol, shown_n=shown_n)
     return command(body, command_id, principal="ann")

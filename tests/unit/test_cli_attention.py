@@ -1,4 +1,4 @@
-"""What `tiger-mcp status` says of an account's token: the record, and the clock before it."""
+"""What `tiger-mcp status` says that an account needs, by the record and by the clock before it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from core.items import TokenFact
 from core.views import TokenRow
-from infra.cli.attention import account_needs
+from infra.cli.attention import STARTING_MAX_S, account_needs
 from tests.support.gateway_script import account_row
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -17,7 +17,7 @@ def lines(state: TokenFact, *, ends_in: timedelta | None) -> list[str]:
     """Return what a person is told of an account that is well but for its token."""
     ends = None if ends_in is None else NOW + ends_in
     token = TokenRow(state=state, issued_at=None, expires_at=ends, detail="", recorded_at=NOW)
-    return list(account_needs(account_row(token=token), now=NOW))
+    return list(account_needs(account_row(token=token), now=NOW, ready_s=0.0))
 
 
 @pytest.mark.parametrize("state", list(TokenFact))
@@ -38,3 +38,17 @@ def test_a_token_that_is_well_needs_nobody(state: TokenFact, ends_in: timedelta 
 
 def test_the_end_is_past_at_its_very_moment() -> None:
     assert lines(TokenFact.ISSUED, ends_in=timedelta(0))
+
+
+@pytest.mark.parametrize("ready_s", [0.0, STARTING_MAX_S])
+def test_an_account_whose_worker_begins_just_now_needs_nobody(ready_s: float) -> None:
+    row = account_row(state="starting", detail="not yet reconciled")
+    assert list(account_needs(row, now=NOW, ready_s=ready_s)) == []
+
+
+def test_an_account_that_stays_behind_its_ready_worker_is_named_with_what_to_type() -> None:
+    row = account_row(state="starting", detail="not yet reconciled")
+    (line,) = account_needs(row, now=NOW, ready_s=STARTING_MAX_S + 0.1)
+    assert line == (
+        "its worker is ready, and still starting: not yet reconciled; type `tiger-mcp doctor`"
+    )

@@ -96,6 +96,19 @@ def test_bad_setting_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "TIGER_MCP_LOGLEVEL" in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments", [("token", "issue", "ann", "--grant", "sandbox=viewer"), ("serve", "--http")]
+)
+def test_address_that_no_client_could_use_is_refused_by_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    load_or_make(Home(tmp_path))
+    monkeypatch.setenv("TIGER_MCP_HTTP_URL", "http://[::1")
+    result = run(tmp_path, *arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: TIGER_MCP_HTTP_URL: expected an address")
+
+
 def test_status_of_a_failed_start_says_why(tmp_path: Path) -> None:
     failed = Status(
         pid=1,
@@ -116,6 +129,31 @@ def test_halt_works_by_the_file_while_nats_is_down(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "the halt file is in place" in result.output
     assert home.halt_file("sandbox").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x"], ids=["missing", "empty", "damaged"])
+@pytest.mark.parametrize("of_key", ["home", "setting"])
+def test_halt_by_file_is_told_whatever_became_of_the_persons_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, of_key: str
+) -> None:
+    home = Home(tmp_path)
+    load_or_make(home)
+    keys = home.path / "keys" if of_key == "home" else tmp_path / "elsewhere"
+    keys.mkdir(exist_ok=True)
+    if of_key == "setting":
+        monkeypatch.setenv("TIGER_MCP_NATS_KEYS", str(keys))
+    if content is not None:
+        (keys / "operator.seed").write_bytes(content)
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
+    monkeypatch.setenv("TIGER_MCP_NATS_MONITOR", "http://127.0.0.1:1")
+    result = run(tmp_path, "halt", "sandbox")
+    assert result.exit_code == 0
+    assert "the halt file is in place" in result.output
+    assert str(keys / "operator.seed") in result.output
+    assert home.halt_file("sandbox").exists()
+    symbol = run(tmp_path, "halt", "sandbox", "--symbol", "AAPL")
+    assert isinstance(symbol.exception, SystemExit)
+    assert "`tiger-mcp halt sandbox` without --symbol works without NATS" in symbol.output
 
 
 def test_a_halt_is_not_refused_for_its_words(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`halt` names the file that it puts; `resume` takes away only a file that was shown."""
+"""What a person types of a halt, and its file: only what was shown is lifted or taken away."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core import codec
-from core.commands import HaltAccount, PersonCommand, ResumeAccount
+from core.commands import HaltAccount, PersonCommand, ReleaseOrder, ResumeAccount
 from core.modes import Environment
 from core.views import AccountRow, AsOf
 from infra.cli.__main__ import main
@@ -22,6 +22,8 @@ from infra.supervisor.installation import load_or_make
 NOW: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 ALIAS: Final = "sandbox"
 SHOWN_N: Final = 50
+LIFTING: Final = {"halt": (), "resume": ("--shown", str(SHOWN_N))}
+NOTHING: Final = {"halt": "nothing was halted", "resume": "nothing was sent"}
 
 
 class Typed:
@@ -65,6 +67,9 @@ class Typed:
             as_of=AsOf(n=SHOWN_N, sequence=SHOWN_N, recorded_at=NOW),
         )
 
+    async def shown_order(self, *_: object, shown_n: int) -> tuple[None, int]:
+        return None, SHOWN_N
+
     async def send(
         self, client: object, settings: Settings, account: str, command: PersonCommand
     ) -> codec.Recorded | None:
@@ -83,6 +88,7 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
     for name, stands_in in (
         ("operator_link", reached),
         ("shown_account", made.shown),
+        ("shown_order", made.shown_order),
         ("send_control", made.send),
     ):
         monkeypatch.setattr(f"infra.cli.control.{name}", stands_in)
@@ -106,6 +112,77 @@ def test_halt_names_the_file_that_it_put(typed: Typed) -> None:
     (command, _), *_ = typed.sent
     assert isinstance(command, HaltAccount)
     assert command.file == ""
+
+
+@pytest.mark.parametrize("word", ["aapl", " AAPL ", "Aapl\n"])
+def test_symbol_is_taken_as_a_person_types_it(typed: Typed, word: str) -> None:
+    typed.run("halt", ALIAS, "--symbol", word)
+    typed.run("resume", ALIAS, "--symbol", word, "--shown", str(SHOWN_N))
+    (halted, _), (resumed, _) = typed.sent
+    assert isinstance(halted, HaltAccount)
+    assert isinstance(resumed, ResumeAccount)
+    assert (halted.symbol, resumed.symbol) == ("AAPL", "AAPL")
+
+
+# The capitals of the last ones are two other symbols.
+@pytest.mark.parametrize(
+    "word", ["AAPL 20270115 150.0 CALL", "BRK/B", "苹果", "\x1b[2J", "\udcff", "ß", "ı"]
+)
+@pytest.mark.parametrize("verb", ["halt", "resume"])
+def test_what_is_no_symbol_is_one_sentence_and_halts_nothing(
+    typed: Typed, verb: str, word: str
+) -> None:
+    result = typed.run(verb, ALIAS, "--symbol", word, *LIFTING[verb])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.startswith(f"Error: {NOTHING[verb]}: expected symbol as AAPL or 00700")
+    assert len(result.output.splitlines()) == 1
+    assert typed.sent == []
+    assert not typed.file.exists()
+
+
+@pytest.mark.parametrize("words", [("release", "--shown", "1"), ("adopt",)])
+@pytest.mark.parametrize("odd", ["\udcff", "\x1b[2J"])
+def test_id_that_is_no_text_is_one_sentence(typed: Typed, words: tuple[str, ...], odd: str) -> None:
+    verb, *options = words
+    result = typed.run(verb, ALIAS, odd, *options)
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.startswith("Error: nothing was sent: expected an id")
+    assert result.output.isascii()
+    assert typed.sent == []
+
+
+# Nothing is what a variable that is not set leaves of a symbol; it means no whole account.
+@pytest.mark.parametrize("word", ["", " "])
+@pytest.mark.parametrize("verb", ["halt", "resume"])
+def test_empty_symbol_is_not_the_whole_account(typed: Typed, verb: str, word: str) -> None:
+    result = typed.run(verb, ALIAS, "--symbol", word, *LIFTING[verb])
+    assert result.exit_code == 1
+    assert f"{NOTHING[verb]}: --symbol is empty" in result.output
+    assert typed.sent == []
+    assert not typed.file.exists()
+
+
+@pytest.mark.parametrize("symbol", [(), ("--symbol", "AAPL")], ids=["account", "symbol"])
+def test_resume_of_what_is_still_to_come_is_not_sent(typed: Typed, symbol: tuple[str, ...]) -> None:
+    typed.put()
+    typed.tell(SHOWN_N)
+    result = typed.run("resume", ALIAS, *symbol, "--shown", str(SHOWN_N + 1))
+    assert result.exit_code == 1
+    assert f"--shown {SHOWN_N + 1} was shown to nobody, the events of {ALIAS} go to {SHOWN_N}" in (
+        result.output
+    )
+    assert typed.sent == []
+    assert typed.file.exists()
+
+
+def test_release_of_what_is_still_to_come_is_not_sent(typed: Typed) -> None:
+    result = typed.run("release", ALIAS, "ord-1", "--shown", str(SHOWN_N + 1))
+    assert result.exit_code == 1
+    assert "was shown to nobody" in result.output
+    assert typed.sent == []
+    typed.run("release", ALIAS, "ord-1", "--shown", str(SHOWN_N))
+    assert typed.sent == [(ReleaseOrder(order_id="ord-1", shown_n=SHOWN_N), False)]
 
 
 def test_resume_of_what_was_shown_takes_the_file_away_that_it_told_of(typed: Typed) -> None:

@@ -37,7 +37,7 @@ RISKY: dict[str, Command] = {
     "submit": SubmitOrder(preview_id="prv-1"),
     "modify": ModifyOrder(order_id="ord-none", quantity="1", limit_price=None, reason="r"),
     "release": ReleaseOrder(order_id=ORDER),
-    "resume": ResumeAccount(symbol="", shown_n=99),
+    "resume": ResumeAccount(symbol="", shown_n=facts.ALL_SHOWN),
     "mode": SetMode(mode=Mode.AUTO),
 }
 SAFE: dict[str, Command] = {

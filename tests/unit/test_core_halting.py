@@ -168,6 +168,17 @@ def test_resume_of_a_symbol_lifts_nothing_of_it_that_came_later(
     assert refusal(desk.when(core_items.resume("AAPL", shown_n=shown_n))) == Refusal.SHOWN_OUTDATED
 
 
+@pytest.mark.parametrize("scope", ["", "AAPL"])
+def test_resume_of_what_is_still_to_come_lifts_nothing(scope: str) -> None:
+    desk = facts.TestDesk(*facts.ready(facts.halted(scope)))
+    for shown_n in (len(desk.line) + 1, 999_999):
+        event = desk.when(core_items.resume(scope, f"r{shown_n}", shown_n=shown_n))
+        assert refusal(event) == Refusal.SHOWN_OUTDATED
+    assert desk.state.halts("AAPL")
+    now = core_items.resume(scope, "now", shown_n=len(desk.line))
+    assert isinstance(desk.when(now), account_events.AccountResumed)
+
+
 def test_models_halt_of_what_is_halted_undoes_no_deed_of_a_person() -> None:
     desk = verified()
     by_hand = listed(desk, "77")
@@ -212,6 +223,15 @@ def test_model_that_asks_for_cancels_keeps_no_person_from_releasing() -> None:
         assert isinstance(wanted, events.OrderCancelWanted)
     desk.when(model_halts("AAPL"))
     assert isinstance(desk.when(core_items.release(shown_n=shown_n)), events.OrderReleased)
+
+
+def test_release_of_what_is_still_to_come_frees_nothing() -> None:
+    desk = facts.TestDesk(*facts.ready(*UNKNOWN))
+    ahead = core_items.release(shown_n=len(desk.line) + 1)
+    assert refusal(desk.when(ahead)) == Refusal.SHOWN_OUTDATED
+    assert desk.state.orders[ORDER].phase is Phase.UNKNOWN
+    now = core_items.release(command_id="now", shown_n=len(desk.line))
+    assert isinstance(desk.when(now), events.OrderReleased)
 
 
 def test_release_of_which_nothing_was_shown_is_readable_and_refused() -> None:

@@ -31,6 +31,7 @@ PUSH: Final = "unit/test_worker_push.py"
 PUSH_CLIENT: Final = "contract/test_worker_push_client.py"
 CALLBACKS: Final = "contract/test_worker_push_callbacks.py"
 GATES: Final = "unit/test_core_submit_gates.py"
+REDUCING: Final = "unit/test_core_reducing.py"
 SIGHTINGS: Final = "unit/test_core_sightings.py"
 MODIFYING: Final = "unit/test_core_modifying.py"
 ORDER_TABLE: Final = "unit/test_core_desk_table.py"
@@ -206,8 +207,8 @@ RULES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (FENCED, "test_symbol_in_doubt_is_closed_and_a_release_opens_it"),
     ),
     "7 reducing is what reduces however every other order ends": (
-        (GATES, "test_open_and_doubtful_orders_of_the_same_side_count_as_filled"),
-        (GATES, "test_open_orders_of_the_other_side_count_as_never_filled"),
+        (REDUCING, "test_open_and_doubtful_orders_of_the_same_side_count_as_filled"),
+        (REDUCING, "test_open_orders_of_the_other_side_count_as_never_filled"),
     ),
     "7 a change counts at the larger of old and new": (
         (MODIFYING, "test_larger_of_old_and_new_counts_until_a_listing_decides"),
