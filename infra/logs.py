@@ -11,7 +11,10 @@ from typing import Final
 import structlog
 
 # Libraries whose INFO lines quote requests, tokens or every message.
-_QUIET: Final = ("tigeropen", "urllib3", "stomp", "nats", "httpx", "mcp")
+_QUIET: Final = (
+    *("tigeropen", "urllib3", "stomp", "nats", "mcp"),
+    *("httpx", "httpcore", "httpx2", "httpcore2"),
+)
 
 
 def configure(process: str, level: str) -> None:

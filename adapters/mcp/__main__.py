@@ -21,7 +21,7 @@ from core.errors import ConfigError
 from core.modes import Environment, Mode
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, StdioEra, load_settings
-from infra.home import AccountSettings, Home
+from infra.home import AccountSettings, Home, check_private
 from infra.logs import configure
 from infra.system_zone import system_zone
 from infra.version import code_version
@@ -88,6 +88,8 @@ def http_settings(settings: Settings, rules: "TokenRules") -> "HttpSettings":
     from adapters.mcp.http_service import HttpSettings
     from adapters.mcp.limits import Limits
 
+    if settings.http_tls_key is not None:
+        check_private(settings.http_tls_key)
     return HttpSettings(
         host=settings.http_host,
         port=settings.http_port,

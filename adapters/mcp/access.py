@@ -3,14 +3,15 @@
 Records are kept in memory and sent in batches on `access.<account>.<tool>`, beside the calls and
 never before one is answered: a call neither waits for a record nor fails with it. What no longer
 fits while NATS is away is counted, and the count is a record of its own once NATS is back. Calls
-that name no account of the service are under `access.system`.
+that name no account of the service are under `access.system`, and of a name that is none of ours
+only a digest is kept: it may be anything, an account's number or a token.
 """
 
 import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -21,16 +22,14 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import is_input_required
 
+from adapters.mcp.access_sending import Addressed, Lanes, Message, is_stored
 from adapters.mcp.callers import current
-from core.errors import LinkError
 from core.ports import Bus, Clock, Ids
-from core.subjects import SYSTEM, Kind, subject
+from core.subjects import SYSTEM
 
 RECORDS_MAX: Final = 10_000
-BATCH_RECORDS_MAX: Final = 50
 GATHER_S: Final = 0.2
 RETRY_S: Final = 1.0
-PUBLISH_LIMIT_S: Final = 5.0
 DRAIN_LIMIT_S: Final = 2.0
 READ_RESOURCE: Final = "read_resource"
 ACCOUNTS_URI: Final = "tiger://accounts/"
@@ -38,6 +37,7 @@ _LOST: Final = "records_lost"
 _UNKNOWN_TOOL: Final = "unknown_tool"
 _CODE_LENGTH_MAX: Final = 40
 _TEXT_LENGTH_MAX: Final = 100
+_DIGEST_LENGTH: Final = 12
 _encoder: Final = msgspec.json.Encoder()
 
 _log = structlog.get_logger()
@@ -53,9 +53,11 @@ class AccessRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     digest: str
     elapsed_ms: int
     protocol: str
-    # What the client calls itself; no right stands on it.
+    # What the client calls itself; no right stands on it. Before 2026-07-28 HTTP does not tell it.
     client: str = ""
     token_id: str = ""
+    # The program that the token was issued to, where its issuer says so.
+    token_client: str = ""
     account: str = ""
     # The state that a good answer names, such as `accepted`.
     status: str = ""
@@ -79,13 +81,6 @@ class RecordsLost(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
-class _Message(msgspec.Struct, frozen=True):
-    subject: str
-    message_id: str
-    body: bytes
-    count: int
-
-
 class AccessLog:
     """Takes a record of each call and sends them in the background."""
 
@@ -104,10 +99,12 @@ class AccessLog:
         self._tools = tools
         self._accounts = accounts
         self._records_max = records_max
-        self._records: deque[AccessRecord] = deque()
-        # Sent, or tried: the same bytes under the same id until the stream has them.
-        self._messages: deque[_Message] = deque()
+        # Not sorted by account yet; all that wait, in the lanes too, are counted.
+        self._records: deque[Addressed[AccessRecord]] = deque()
+        self._lanes = Lanes(ids, accounts=accounts, batch=_batch)
         self._waiting = 0
+        # Every account that there was since the start: its name stays one that may be written.
+        self._known_accounts: set[str] = set()
         self._lost: RecordsLost | None = None
         self._news = asyncio.Event()
 
@@ -150,6 +147,7 @@ class AccessLog:
 
     async def drain(self, bus: Bus | None) -> None:
         """Send what is left, for a bounded time, once nobody else sends; the log tells the rest."""
+        self._lanes.hurry()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_LIMIT_S):
                 while self._has_more and await self._send_some(bus):
@@ -177,46 +175,48 @@ class AccessLog:
             return
         self._waiting += 1
         caller = current()
+        tools = self._tools() | {READ_RESOURCE}
         tool, arguments = _asked(ctx)
-        self._records.append(
-            AccessRecord(
-                at=now,
-                principal=caller.principal,
-                token_id=caller.token_id,
-                client=_client(ctx),
-                tool=_cut(tool),
-                account=_cut(_account(arguments)),
-                digest=_digest(arguments),
-                outcome=outcome,
-                status=status,
-                command_id=command_id,
-                elapsed_ms=elapsed_ms,
-                protocol=ctx.protocol_version,
-            )
+        record = AccessRecord(
+            at=now,
+            principal=caller.principal,
+            token_id=caller.token_id,
+            token_client=_cut(caller.client),
+            client=_client(ctx),
+            tool=_named(tool, tools),
+            account=_named(_account(arguments), self._accounts_so_far()),
+            digest=_digest(arguments),
+            outcome=outcome,
+            status=status,
+            command_id=command_id,
+            elapsed_ms=elapsed_ms,
+            protocol=ctx.protocol_version,
         )
+        name = record.tool if record.tool in tools else _UNKNOWN_TOOL
+        self._records.append(Addressed(record.account, name, record))
 
-    # True: the stream has one message more.
+    def _accounts_so_far(self) -> set[str]:
+        self._known_accounts |= self._accounts()
+        return self._known_accounts
+
+    # True: the stream has something more.
     async def _send_some(self, bus: Bus | None) -> bool:
         if bus is None:
             return False
-        if not self._messages:
-            self._messages.extend(self._batched())
-        if self._messages:
-            message = self._messages[0]
-            if not await _is_stored(bus, message):
-                return False
-            self._messages.popleft()
-            self._waiting -= message.count
-            return True
-        return await self._report_lost(bus)
+        fresh, self._records = self._records, deque()
+        stored = await self._lanes.send(fresh, bus)
+        self._waiting -= stored
+        # Told last, and not through a link that took nothing.
+        if self._lost is not None and (stored or not self._waiting):
+            return await self._report_lost(bus) or stored > 0
+        return stored > 0
 
     async def _report_lost(self, bus: Bus) -> bool:
         lost = self._lost
         if lost is None:
             return True
-        where = subject(Kind.ACCESS, SYSTEM, _LOST)
-        message = _Message(where, self._ids.new("acc"), _encoder.encode(lost), 0)
-        if not await _is_stored(bus, message):
+        message = Message(_LOST, self._ids.new("acc"), _encoder.encode(lost), 0)
+        if not await is_stored(bus, SYSTEM, message):
             return False
         _log.warning("access.records_lost", lost=lost.lost)
         if self._lost is lost:
@@ -225,43 +225,13 @@ class AccessLog:
             self._lost = msgspec.structs.replace(self._lost, lost=self._lost.lost - lost.lost)
         return True
 
-    def _batched(self) -> list[_Message]:
-        tools, accounts = self._tools(), self._accounts()
-        groups: dict[str, list[AccessRecord]] = {}
-        while self._records and sum(map(len, groups.values())) < BATCH_RECORDS_MAX:
-            record = self._records.popleft()
-            account = record.account if record.account in accounts else SYSTEM
-            known = record.tool in tools or record.tool == READ_RESOURCE
-            where = subject(Kind.ACCESS, account, record.tool if known else _UNKNOWN_TOOL)
-            groups.setdefault(where, []).append(record)
-        return [
-            _Message(
-                where,
-                self._ids.new("acc"),
-                _encoder.encode(AccessBatch(records=tuple(records))),
-                len(records),
-            )
-            for where, records in groups.items()
-        ]
-
     def _lose(self, count: int, now: datetime) -> None:
         first_at = now if self._lost is None else self._lost.first_at
         self._lost = RecordsLost(lost=self.lost + count, first_at=first_at, last_at=now)
 
 
-async def _is_stored(bus: Bus, message: _Message) -> bool:
-    try:
-        await bus.publish(
-            message.subject,
-            message.body,
-            message_id=message.message_id,
-            timeout_s=PUBLISH_LIMIT_S,
-        )
-    except LinkError as error:
-        # It may be stored all the same: the same id again does no harm.
-        _log.warning("access.not_stored", subject=message.subject, cause=str(error))
-        return False
-    return True
+def _batch(records: tuple[AccessRecord, ...]) -> AccessBatch:
+    return AccessBatch(records=records)
 
 
 def _outcome(result: HandlerResult) -> tuple[str, str, str]:
@@ -312,6 +282,14 @@ def _client(ctx: ServerRequestContext[Any, Any]) -> str:
     if params is None:
         return ""
     return _cut(f"{params.client_info.name} {params.client_info.version}")
+
+
+# A name that is one of ours, else what tells it from others and does not show it.
+def _named(told: object, known: Set[str]) -> str:
+    if not isinstance(told, str) or not told or told in known:
+        return told if isinstance(told, str) else ""
+    digest = hashlib.sha256(told.encode(errors="backslashreplace")).hexdigest()
+    return f"sha256:{digest[:_DIGEST_LENGTH]}"
 
 
 # What a client sent, on one line and bounded.

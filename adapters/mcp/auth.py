@@ -5,20 +5,29 @@ token speaks for, and that each request of MCP runs as that caller and as nobody
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import structlog
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_REQUEST
+from starlette.authentication import AuthCredentials, BaseUser
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.mcp.callers import CALLER, SERVICE_SCOPE, Caller
 from adapters.mcp.tokens import RefusedTokenError, TokenChecker
 
 # Stands where the SDK would keep the token itself.
 _NOT_KEPT: Final = "***"
+
+# Where the request came from whose token is looked at, for the log.
+_PEER: Final[ContextVar[str]] = ContextVar("peer", default="")
 
 _log = structlog.get_logger()
 
@@ -34,9 +43,11 @@ class Verifier:
         try:
             checked = await self._checker.check(token)
         except RefusedTokenError as error:
-            _log.warning("auth.refused", why=error.why)
+            _log.warning("auth.refused", why=error.why, peer=_PEER.get(), **_named(error.caller))
             return None
         caller = checked.caller
+        if not checked.has_service_scope:
+            _log.warning("auth.refused", why="no_service_scope", peer=_PEER.get(), **_named(caller))
         scopes = [SERVICE_SCOPE] if checked.has_service_scope else []
         return KnownToken(
             token=_NOT_KEPT,
@@ -46,6 +57,43 @@ class Verifier:
             expires_at=checked.expires_at_s,
             caller=caller,
         )
+
+
+class TokenBackend(BearerAuthBackend):
+    """The SDK's reading of the header; the log says where a token came from that does not count."""
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
+        """Return whose request this is, None for nobody's."""
+        before = _PEER.set(peer_of(conn.scope))
+        try:
+            found: tuple[AuthCredentials, BaseUser] | None = await super().authenticate(conn)
+        finally:
+            _PEER.reset(before)
+        return found
+
+
+class TokenAsked:
+    """ASGI: asks for a token where none came; what is wrong with one that came, the SDK says.
+
+    Source: RFC 6750 section 3.1: without authentication information no error code is told.
+    """
+
+    def __init__(self, app: ASGIApp, metadata_url: str) -> None:
+        self._app = app
+        self._headers = {
+            "WWW-Authenticate": f'Bearer scope="{SERVICE_SCOPE}", '
+            f'resource_metadata="{metadata_url}"'
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on that has a bearer token, good or not."""
+        told = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        if told.lower().startswith(b"bearer "):
+            await self._app(scope, receive, send)
+            return
+        _log.info("auth.refused", why="no_token", peer=peer_of(scope))
+        body = {"error": "token_needed", "error_description": "a bearer token is needed"}
+        await JSONResponse(body, 401, self._headers)(scope, receive, send)
 
 
 class KnownToken(AccessToken):
@@ -91,7 +139,23 @@ class AsCaller:
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller | None:
     """Return the caller of a request that came over HTTP."""
-    request = ctx.request
-    user = None if request is None else request.scope.get("user")
+    return None if ctx.request is None else caller_in(ctx.request.scope)
+
+
+def caller_in(scope: Mapping[str, object]) -> Caller | None:
+    """Return the caller whose good token came with a request, None before it was looked at."""
+    user = scope.get("user")
     token = user.access_token if isinstance(user, AuthenticatedUser) else None
     return token.caller if isinstance(token, KnownToken) else None
+
+
+def peer_of(scope: Mapping[str, object]) -> str:
+    """Return the address that a request came from, "" where there is none."""
+    client = scope.get("client")
+    return str(client[0]) if isinstance(client, Sequence) else ""
+
+
+def _named(caller: Caller | None) -> dict[str, str]:
+    if caller is None:
+        return {}
+    return {"principal": caller.principal, "token_id": caller.token_id}

@@ -20,6 +20,7 @@ from adapters.mcp.tables import Cell, Table, table
 from adapters.mcp.times import exchange_time
 from adapters.mcp.words import order_in_words
 from core import events, preview_events, views
+from core.commands import submit_command_id
 from core.refusals import Refusal
 
 _FACT_COLUMNS: Final = ("n", "at", "fact", "by", "detail", "broker_text")
@@ -105,7 +106,7 @@ def explained(found: views.ExplainAnswer, base: ExplainAnswer) -> ExplainAnswer:
         reason=one_line(_reason(told) if order is None else order.reason),
         now=None if order is None else _now(order),
         preview=preview,
-        sending=_sending(told),
+        sending=_sending(_not_strangers(told, base.account, is_sent=order is not None)),
         changes=_changes(told),
         fills=_fills(told, "" if order is None else order.market),
         facts=table(_FACT_COLUMNS, (_fact_cells(one) for one in told)),
@@ -146,6 +147,25 @@ def _preview(told: Sequence[_Told]) -> PreviewPart | None:
                 expires_at=shown.expires_at,
             )
     return None
+
+
+# Whoever knows the id of a preview may try to submit it, in vain: that is a fact, and no part of
+# what became of the preview. The one submit that its owner has is known by its id.
+def _not_strangers(told: Sequence[_Told], account: str, *, is_sent: bool) -> list[_Told]:
+    shown = next(
+        (x.fact.data for x in told if isinstance(x.fact.data, preview_events.OrderPreviewed)), None
+    )
+    owner = "" if shown is None else shown.owner or ""
+
+    def is_strangers(no: events.Event) -> bool:
+        if not isinstance(no, events.OrderRefused) or not no.preview_id:
+            return False
+        if owner:
+            return no.command_id != submit_command_id(account, no.preview_id, owner)
+        # What was shown may be on another page; to its owner it was not unknown.
+        return shown is None and is_sent and no.code is Refusal.PREVIEW_UNKNOWN
+
+    return [one for one in told if not is_strangers(one.fact.data)]
 
 
 def _sending(told: Sequence[_Told]) -> SendingPart | None:

@@ -43,6 +43,8 @@ class Gateway:
         self._settled = asyncio.Event()
         self._stopped = ""
         self._why_not = _STARTING_TEXT
+        # Set once nothing more will be sent, after which the link may go.
+        self._drained = asyncio.Event()
         self._heard: set[str] = set()
         self._environments: dict[str, Environment] = {}
         # Told of each fact that comes in, after the gateway itself has taken it.
@@ -52,12 +54,12 @@ class Gateway:
             parts.clock,
             parts.ids,
             tools=lambda: self.tools,
-            accounts=lambda: frozenset(self._environments),
+            accounts=lambda: frozenset(parts.accounts()),
         )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the link up in the background while the block runs.
+        """Keep the link up in the background while the block runs, and until records are sent.
 
         What nobody foresaw in making it ends the block, and so the process.
         """
@@ -67,10 +69,13 @@ class Gateway:
             try:
                 yield
             finally:
-                sender.cancel()
-                await asyncio.wait({sender})
-                await self.access.drain(self._bus())
-                keeper.cancel()
+                try:
+                    sender.cancel()
+                    await asyncio.wait({sender})
+                    await self.access.drain(self._bus())
+                finally:
+                    self._drained.set()
+                    keeper.cancel()
 
     @property
     def is_ready(self) -> bool:
@@ -238,6 +243,10 @@ class Gateway:
                 continue
             try:
                 await self._serve(connected)
+            except asyncio.CancelledError:
+                # Where a process ends in haste all of its tasks are cancelled at once.
+                await self._drained.wait()
+                raise
             finally:
                 self._connected = None
                 self._unsettle()

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import h11
 import msgspec
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from adapters.mcp.limits import HEADER_BYTES_MAX, PER_ADDRESS_MAX, UNKNOWN_PER_ADDRESS_MAX
+from adapters.mcp.auth import caller_in
+from adapters.mcp.hosts import address_of
+from adapters.mcp.http_places import Places, make_place, make_room_beside
+from adapters.mcp.limits import HEADER_BYTES_MAX
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +25,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     `head_s` runs from the connection, or from the first byte of a later request, to the end of its
     head; `body_s` from there to the end of its body, of which the service's own limit for a body
     is a part; `idle_s` between two requests; `unread_s` while what was sent is not taken;
-    `linger_s` from the refusal of a slow client until its connection is gone. One address has at
-    most `per_address_max` connections at a time, of those that the whole service may have, and
-    `unknown_per_address_max` that have shown no good token for `unknown_s`: one more ends the
-    oldest of them.
+    `linger_s` from the refusal of a slow client until its connection is gone. How many connections
+    there may be at a time is said by `Places`.
     """
 
     head_s: float = 10.0
@@ -34,9 +34,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 30.0
     unread_s: float = 15.0
     linger_s: float = 2.0
-    per_address_max: int = PER_ADDRESS_MAX
-    unknown_per_address_max: int = UNKNOWN_PER_ADDRESS_MAX
-    unknown_s: float = 1.0
+    places: Places = Places()
 
 
 class _Phase(Enum):
@@ -80,8 +78,11 @@ class BoundedConnection(H11Protocol):
     _is_refused = False
     _alarm: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
-    _has_shown_token = False
-    _made_s = 0.0
+    # Whose good token came with the last request that was answered, "" for none.
+    _shown_principal = ""
+    made_s = 0.0
+    address = ""
+    is_ended = False
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -90,10 +91,11 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head, unless the client's address has its share already."""
         super().connection_made(transport)
-        self._made_s = self.loop.time()
-        if not self._has_place():
+        self.made_s = self.loop.time()
+        self.address = address_of(self.client[0] if self.client else "")
+        if not make_place(self, self._others(), self.limits.places, now_s=self.made_s):
             # Nothing is said: an answer would cost us more than the client its asking.
-            transport.abort()
+            self.end()
             return
         self._watch()
 
@@ -113,7 +115,11 @@ class BoundedConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Take the end of an answer, after which the client may take its time, to a limit."""
-        self._has_shown_token = self.is_known
+        # Anew by each answer: a token that was revoked since holds no place.
+        before, self._shown_principal = self._shown_principal, self._asking_principal
+        is_another = self._shown_principal not in ("", before)
+        if is_another and not make_room_beside(self, self._others(), self.limits.places):
+            self.transport.close()
         super().on_response_complete()
         self._watch()
 
@@ -130,35 +136,42 @@ class BoundedConnection(H11Protocol):
         super().resume_writing()
 
     @property
-    def is_known(self) -> bool:
-        """Whether a good token came with one of its requests."""
-        # Whoever checks tokens writes the user into the scope that this connection made.
-        user = None if self.scope is None else self.scope.get("user")
-        return self._has_shown_token or isinstance(user, AuthenticatedUser)
-
-    # Every connection is counted, this one too; a client without an address is on this machine.
-    def _has_place(self) -> bool:
-        own = _host_of(self)
-        same = [each for each in self.connections if _host_of(each) == own]
-        unknown = [each for each in same if isinstance(each, BoundedConnection)]
-        unknown = [each for each in unknown if each is not self and not each.is_known]
-        is_over = len(same) > self.limits.per_address_max
-        if is_over or len(unknown) >= self.limits.unknown_per_address_max:
-            return self._end_oldest(unknown) or not is_over
-        return True
-
-    # A client that has a token shows it within moments; one that only holds a place does not.
-    def _end_oldest(self, unknown: list["BoundedConnection"]) -> bool:
-        made_before_s = self.loop.time() - self.limits.unknown_s
-        old = [each for each in unknown if each._made_s <= made_before_s and each._is_waited_for]
-        if not old:
-            return False
-        min(old, key=lambda each: each._made_s).transport.abort()
-        return True
+    def principal(self) -> str:
+        """Whose good token came with the request that is answered now, else with the last one."""
+        return self._asking_principal or self._shown_principal
 
     @property
-    def _is_waited_for(self) -> bool:
+    def is_known(self) -> bool:
+        """Whether it has a principal."""
+        return bool(self.principal)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether somebody works for it just now."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it is the client's turn."""
         return self._found() not in (_Phase.ANSWER, _Phase.CLOSING)
+
+    def end(self) -> None:
+        """Cut it off, so that its place is free at once."""
+        self.is_ended = True
+        self.transport.abort()
+
+    # Whoever checks tokens writes the user into the scope that this connection made.
+    @property
+    def _asking_principal(self) -> str:
+        caller = None if self.scope is None else caller_in(self.scope)
+        return "" if caller is None else caller.principal
+
+    def _others(self) -> list["BoundedConnection"]:
+        return [
+            each
+            for each in self.connections
+            if isinstance(each, BoundedConnection) and each is not self and not each.is_ended
+        ]
 
     # Each phase of each request has one alarm, from its beginning.
     def _watch(self) -> None:
@@ -225,10 +238,6 @@ class BoundedConnection(H11Protocol):
     def _has_begun(self) -> bool:
         unread, _ = self.conn.trailing_data
         return bool(unread)
-
-
-def _host_of(connection: Any) -> str:
-    return connection.client[0] if connection.client else ""
 
 
 def bounded(limits: ConnectionLimits) -> type[BoundedConnection]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
-from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -29,9 +29,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.mcp.auth import AsCaller, Verifier
+from adapters.mcp.auth import AsCaller, TokenAsked, TokenBackend, Verifier
 from adapters.mcp.callers import SERVICE_SCOPE
+from adapters.mcp.hosts import is_loopback, is_unspecified
 from adapters.mcp.http_connection import ConnectionLimits, bounded
+from adapters.mcp.http_server import HttpServer
 from adapters.mcp.limits import (
     BODY_BYTES_MAX,
     HEADER_BYTES_MAX,
@@ -42,7 +44,7 @@ from adapters.mcp.limits import (
 from adapters.mcp.listing import GatewayServer
 from adapters.mcp.parts import Parts
 from adapters.mcp.server import build
-from adapters.mcp.tokens import TokenChecker, TokenRules, is_loopback
+from adapters.mcp.tokens import TokenChecker, TokenRules
 from core.errors import ConfigError
 from core.ports import Clock
 
@@ -51,6 +53,7 @@ HEALTH_PATH: Final = "/health"
 _STOP_LIMIT_S: Final = 15
 _BACKLOG: Final = 256
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+_NAMING: Final = frozenset({b"host", b"origin"})
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -79,11 +82,27 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"expected a TLS certificate and key to listen on {self.host}: without them "
                 "anybody on the way reads the tokens; or listen on 127.0.0.1"
             )
-        parts = urlsplit(self.url)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path != MCP_PATH:
-            raise ConfigError(f"expected an address like https://host{MCP_PATH}, was {self.url!r}")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ConfigError(f"expected an https address, was {self.url!r}")
+        check_url(self.url)
+
+
+def check_url(url: str) -> None:
+    """Refuse an address that no client could use, or that would show tokens on the way.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    parts = urlsplit(url)
+    fits = parts.scheme in _DEFAULT_PORTS and parts.hostname and parts.path == MCP_PATH
+    # A client may name the address back to others: in it stands nothing but where the service is.
+    if not fits or parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError(f"expected an address like https://host{MCP_PATH}, and no more in it")
+    if is_unspecified(parts.hostname):
+        raise ConfigError(
+            f"expected TIGER_MCP_HTTP_URL, the address that clients use: {parts.hostname} is "
+            "every address of this machine, and none that a client could ask for"
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigError(f"expected an https address, was {url!r}")
 
 
 async def serve_http(parts: Parts, settings: HttpSettings) -> None:
@@ -92,9 +111,9 @@ async def serve_http(parts: Parts, settings: HttpSettings) -> None:
     Raises:
         ConfigError: the certificate cannot be used.
     """
-    server = uvicorn.Server(config_of(app_of(parts, settings), settings))
+    app = app_of(parts, settings)
     try:
-        await server.serve()
+        await HttpServer(app, config_of(app, settings)).serve()
     except ssl.SSLError as error:
         raise ConfigError(f"expected a certificate and its key, was {error.reason}") from None
 
@@ -177,11 +196,12 @@ def around(
     assert known.resource_server_url is not None, "it was given"
     limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, clock)
     metadata = build_resource_metadata_url(known.resource_server_url)
-    return Starlette(
+    checked = RequireAuthMiddleware(limited, [SERVICE_SCOPE], metadata)
+    app = Starlette(
         routes=[
             Route(
                 MCP_PATH,
-                endpoint=RequireAuthMiddleware(limited, [SERVICE_SCOPE], metadata),
+                endpoint=TokenAsked(checked, str(metadata)),
                 methods=["POST"],
             ),
             *create_protected_resource_routes(
@@ -195,11 +215,13 @@ def around(
         middleware=[
             *_pages(settings),
             Middleware(HostGuard, settings=guard_settings(settings)),
-            Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(Verifier(checker))),
+            Middleware(AuthenticationMiddleware, backend=TokenBackend(Verifier(checker))),
             Middleware(AuthContextMiddleware),
         ],
         lifespan=_lifespan(manager),
     )
+    app.state.end_listening = server.end_listening
+    return app
 
 
 class HostGuard:
@@ -214,7 +236,12 @@ class HostGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = await self._guard.validate_request(Request(scope), is_post=False)
+        # Names of hosts are the same in either case. Source: RFC 3986 section 3.2.2.
+        folded = [
+            (name, value.lower() if name in _NAMING else value) for name, value in scope["headers"]
+        ]
+        asked = Request({**scope, "headers": folded})
+        refused = await self._guard.validate_request(asked, is_post=False)
         await (self._app if refused is None else refused)(scope, receive, send)
 
 
@@ -223,7 +250,7 @@ def guard_settings(settings: HttpSettings) -> TransportSecuritySettings:
     parts = urlsplit(settings.url)
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    known = {parts.netloc, f"{name}:{port}"}
+    known = {parts.netloc.lower(), f"{name}:{port}"}
     if port == _DEFAULT_PORTS[parts.scheme]:
         known.add(f"{name}")
     scheme = "http" if settings.tls_certificate is None else "https"
@@ -235,7 +262,7 @@ def guard_settings(settings: HttpSettings) -> TransportSecuritySettings:
     return TransportSecuritySettings(
         enable_dns_rebinding_protection=True,
         allowed_hosts=sorted(known),
-        allowed_origins=sorted(own | set(settings.origins)),
+        allowed_origins=sorted(own | set(_origins(settings))),
     )
 
 
@@ -246,12 +273,17 @@ def _pages(settings: HttpSettings) -> list[Middleware]:
     return [
         Middleware(
             CORSMiddleware,
-            allow_origins=list(settings.origins),
+            allow_origins=_origins(settings),
             allow_methods=["POST", "GET"],
             allow_headers=["*"],
             expose_headers=["WWW-Authenticate", "Retry-After"],
         )
     ]
+
+
+# As a browser writes them.
+def _origins(settings: HttpSettings) -> list[str]:
+    return [origin.lower() for origin in settings.origins]
 
 
 def _health(server: GatewayServer) -> Callable[[Request], Awaitable[Response]]:

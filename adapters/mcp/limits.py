@@ -1,4 +1,8 @@
-"""How much one principal may ask over HTTP: at a time, in a minute, and in one body."""
+"""How much one caller may ask over HTTP: at a time, in a minute, and in one body.
+
+A caller is a principal with the program that its token was issued to: others who use the same
+program have limits of their own.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -10,31 +14,44 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapters.mcp.auth import caller_in, peer_of
+from adapters.mcp.callers import Caller
 from core.ports import Clock
 
 BODY_BYTES_MAX: Final = 256 * 1024
 HEADER_BYTES_MAX: Final = 32 * 1024
-# Connections and open requests of the whole service.
-OPEN_MAX: Final = 512
+# Connections of the whole service, and of these such as have shown no good token.
+CONNECTIONS_MAX: Final = 512
+UNKNOWN_MAX: Final = 256
 # Connections of one address: a proxy's are all one, and still others have places beside it.
 PER_ADDRESS_MAX: Final = 256
 # Of these, such as have shown no good token: behind a proxy, or on one machine, all clients are one
 # address, and one that only holds places must not shut out those who are known.
 UNKNOWN_PER_ADDRESS_MAX: Final = 64
+# Of one principal, anywhere and at one address: a token may be one that somebody stole.
+PER_PRINCIPAL_MAX: Final = 128
+PER_PRINCIPAL_HERE_MAX: Final = 64
+# Where uvicorn answers 503 to everybody, known or not: far from what connections are let to be.
+OPEN_MAX: Final = 4 * CONNECTIONS_MAX
 _PRINCIPALS_MAX: Final = 10_000
 _MINUTE_S: Final = 60.0
+_REFUSED: Final = 400
+_METHOD_HEADER: Final = b"mcp-method"
+_LISTEN: Final = b"subscriptions/listen"
 
 _log = structlog.get_logger()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one principal. `per_minute` may be used up at once, and then comes back evenly.
+    """Limits of one caller. `per_minute` may be used up at once, and then comes back evenly.
 
-    `body_s`: until a body that was begun must be whole.
+    `open_max` is of calls; streams of notices, which stand for an hour, are counted apart by
+    `listen_max`. `body_s`: until a body that was begun must be whole.
     """
 
     per_minute: int = 1200
     open_max: int = 32
+    listen_max: int = 32
     body_s: float = 10.0
 
 
@@ -43,6 +60,14 @@ class _Use:
         self.tokens = tokens
         self.seen_s = now_s
         self.open = 0
+        self.listening = 0
+        # Since the last line of the log about it.
+        self.refused = 0
+        self.told_s: float | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.open or self.listening)
 
 
 class PrincipalLimits:
@@ -52,43 +77,67 @@ class PrincipalLimits:
         self._app = app
         self._limits = limits
         self._clock = clock
-        self._uses: OrderedDict[str, _Use] = OrderedDict()
+        # By principal and program.
+        self._uses: OrderedDict[tuple[str, str], _Use] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        use = self._use(str(scope["user"].username))
-        why = self._refusal(use)
+        caller = caller_in(scope)
+        assert caller is not None, "a token was checked before"
+        is_listening = _listens(scope)
+        use = self._use((caller.principal, caller.client))
+        why = self._refusal(use, is_listening=is_listening)
         if why is not None:
+            self._count_refused(use, caller, why)
             await _too_much(why, self._wait_s(use))(scope, receive, send)
             return
+        send = _Told(send, scope, caller)
         use.tokens -= 1
-        use.open += 1
+        use.listening += is_listening
+        use.open += not is_listening
         try:
             await self._app(scope, _Body(receive, self._limits.body_s), send)
         except _SlowBodyError:
             # Nothing was answered yet: the request was not even whole.
             await JSONResponse({"error": "request_timeout"}, status_code=408)(scope, receive, send)
         except ClientDisconnect:
-            _log.info("http.client_left", principal=str(scope["user"].username))
+            _log.info("http.client_left", principal=caller.principal)
         finally:
-            use.open -= 1
+            use.listening -= is_listening
+            use.open -= not is_listening
 
-    def _refusal(self, use: _Use) -> str | None:
-        if use.open >= self._limits.open_max:
+    def _refusal(self, use: _Use, *, is_listening: bool) -> str | None:
+        if is_listening and use.listening >= self._limits.listen_max:
+            return f"at most {self._limits.listen_max} streams of notices at a time"
+        if not is_listening and use.open >= self._limits.open_max:
             return f"at most {self._limits.open_max} requests at a time"
         if use.tokens < 1:
             return f"at most {self._limits.per_minute} requests a minute"
         return None
 
+    # One line a minute: whoever asks too often would fill the log too.
+    def _count_refused(self, use: _Use, caller: Caller, why: str) -> None:
+        now_s = self._clock.boot_s()
+        use.refused += 1
+        if use.told_s is None or now_s - use.told_s >= _MINUTE_S:
+            _log.warning(
+                "http.limit_reached",
+                principal=caller.principal,
+                token_client=caller.client,
+                why=why,
+                refused=use.refused,
+            )
+            use.refused, use.told_s = 0, now_s
+
     def _wait_s(self, use: _Use) -> int:
         missing = max(1 - use.tokens, 0)
         return max(1, round(missing * _MINUTE_S / self._limits.per_minute))
 
-    def _use(self, principal: str) -> _Use:
+    def _use(self, who: tuple[str, str]) -> _Use:
         now_s = self._clock.boot_s()
         full = float(self._limits.per_minute)
-        use = self._uses.setdefault(principal, _Use(full, now_s))
-        self._uses.move_to_end(principal)
+        use = self._uses.setdefault(who, _Use(full, now_s))
+        self._uses.move_to_end(who)
         use.tokens = min(full, use.tokens + (now_s - use.seen_s) * full / _MINUTE_S)
         use.seen_s = now_s
         self._forget()
@@ -97,9 +146,9 @@ class PrincipalLimits:
     # Those who were not seen for longest, save those with something open.
     def _forget(self) -> None:
         while len(self._uses) > _PRINCIPALS_MAX:
-            principal, use = self._uses.popitem(last=False)
-            if use.open:
-                self._uses[principal] = use
+            who, use = self._uses.popitem(last=False)
+            if not use.is_idle:
+                self._uses[who] = use
                 return
 
 
@@ -125,6 +174,31 @@ class _Body:
             raise _SlowBodyError from None
         self._is_whole = not message.get("more_body", False)
         return message
+
+
+class _Told:
+    """Sends an answer, and leaves a line of whoever was refused before any tool heard of it."""
+
+    def __init__(self, send: Send, scope: Scope, caller: Caller) -> None:
+        self._send = send
+        self._scope = scope
+        self._caller = caller
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= _REFUSED:
+            _log.info(
+                "http.refused",
+                status=message["status"],
+                principal=self._caller.principal,
+                token_id=self._caller.token_id,
+                peer=peer_of(self._scope),
+            )
+        await self._send(message)
+
+
+# Before 2026-07-28 there is no such header, and no such stream.
+def _listens(scope: Scope) -> bool:
+    return (_METHOD_HEADER, _LISTEN) in scope["headers"]
 
 
 def _too_much(why: str, wait_s: int) -> Response:

@@ -4,8 +4,18 @@ from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.types import CallToolResult, InputRequiredResult, Resource, Tool
+from mcp.server.subscriptions import ListenHandler
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Resource,
+    Tool,
+)
 
+from adapters.mcp.absent_tools import instead_of
 from adapters.mcp.faults import Fault, fault, shown
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.resources import Resources, seen_tools
@@ -21,6 +31,12 @@ class GatewayServer(MCPServer[None]):
         self._reads = {tool.name: tool.is_read for tool in tools}
         self._own_resources = Resources(gateway, {tool.name: tool for tool in tools})
         self._own_resources.add_to(self)
+
+    def end_listening(self) -> None:
+        """End every stream of notices as the protocol has it; the client may listen anew."""
+        entry = self._lowlevel_server.get_request_handler("subscriptions/listen")
+        if entry is not None and isinstance(entry.handler, ListenHandler):
+            entry.handler.close()
 
     async def list_tools(self) -> list[Tool]:
         """Return the tools of this caller; in the order of the server, for every caller."""
@@ -44,9 +60,26 @@ class GatewayServer(MCPServer[None]):
         """
         # The SDK's public list copies each tool anew, which takes longer than a read.
         if self._tool_manager.get_tool(name) is None:
-            told = f"name: there is no tool {shown(name)}; tools/list has those there are."
-            raise fault(Fault.INVALID_ARGUMENT, told)
+            instead = instead_of(name)
+            told = f": {instead}." if instead else "; tools/list has those there are."
+            raise fault(Fault.INVALID_ARGUMENT, f"name: there is no tool {shown(name)}{told}")
         return await super().call_tool(name, arguments, context)
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[None, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """Return a prompt by name.
+
+        Raises:
+            MCPError: there is none of this name, or its arguments are others.
+        """
+        if self._prompt_manager.get_prompt(name) is None:
+            told = f"name: there is no prompt {shown(name)}; prompts/list has those there are"
+            raise MCPError(INVALID_PARAMS, told)
+        return await super().get_prompt(name, arguments, context)
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources and those of the caller's accounts."""

@@ -67,7 +67,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     version: str
-    # Where the person is (IANA name): by it relative days are resolved.
+    # Where the person is (IANA name): by it days of records are resolved.
     zone: str = "UTC"
     waits: Waits = Waits()
     modes: Callable[[], Mapping[str, Mode]] = dict

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.prompts.base import Message, Prompt
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS
+from mcp.types import INVALID_PARAMS, InputRequiredResult
 from pydantic import Field
 
 from core.commands import SYMBOL_PATTERN
@@ -31,7 +33,7 @@ Account = Annotated[str, Field(description="Alias of the account, from list_acco
 def add_to(server: MCPServer[None]) -> None:
     """Register every prompt."""
     for name, title, make in PROMPTS:
-        server.prompt(name=name, title=title)(make)
+        server.add_prompt(_NamedPrompt.from_function(make, name=name, title=title))
 
 
 def morning_review(account: Account) -> str:
@@ -102,6 +104,20 @@ PROMPTS: Final[tuple[tuple[str, str, Callable[..., str]], ...]] = (
     ("order_ticket", "Order ticket", order_ticket),
     ("incident_explanation", "Incident explanation", incident_explanation),
 )
+
+
+class _NamedPrompt(Prompt):
+    # The SDK answers with code 0 and a set of names in any order.
+    async def render(
+        self, arguments: dict[str, Any] | None, context: Context[Any, Any]
+    ) -> list[Message] | InputRequiredResult:
+        given = arguments or {}
+        known = [each.name for each in self.arguments or ()]
+        missing = [name for name in known if name not in given]
+        if missing or given.keys() - set(known):
+            said = f"expected {', '.join(known)}; missing: {', '.join(missing) or 'none'}"
+            raise MCPError(INVALID_PARAMS, said)
+        return await super().render(arguments, context)
 
 
 # What is put into a prompt could otherwise be a prompt itself.

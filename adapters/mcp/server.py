@@ -15,7 +15,9 @@ from adapters.mcp.gateway import Gateway
 from adapters.mcp.listing import GatewayServer
 from adapters.mcp.parts import Parts
 from adapters.mcp.resources import NoticeBus
+from adapters.mcp.stopping import ended_by_sigterm
 from adapters.mcp.tools_account import AccountTools
+from adapters.mcp.tools_cancels import CancelTools
 from adapters.mcp.tools_market import MarketTools
 from adapters.mcp.tools_orders import OrderTools
 from adapters.mcp.tools_records import RecordTools
@@ -75,6 +77,7 @@ def build(
         *AccountTools(gateway).all(),
         *MarketTools(gateway).all(),
         *OrderTools(gateway).all(),
+        *CancelTools(gateway).all(),
         *RecordTools(gateway).all(),
         *SafetyTools(gateway).all(),
     ]
@@ -108,4 +111,5 @@ async def serve_stdio(parts: Parts, era: Era = Era.AUTO) -> None:
     inner = server._lowlevel_server
     async with stdio_server() if wire is None else streams(wire) as (reader, writer):
         messages = reader if era is Era.AUTO else OneEra(era, reader, writer)
-        await inner.run(messages, writer, inner.create_initialization_options())
+        with ended_by_sigterm(reader):
+            await inner.run(messages, writer, inner.create_initialization_options())

@@ -7,7 +7,6 @@ in any error or log of this module.
 
 import asyncio
 import hashlib
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -19,8 +18,10 @@ import httpx2
 import jwt
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from adapters.mcp.callers import SERVICE_SCOPE, Caller, read_grants
+from adapters.mcp.hosts import is_loopback
 from core.errors import CommandError, ConfigError
 from core.ports import Clock
 
@@ -35,6 +36,8 @@ FETCH_LIMIT_S: Final = 5.0
 # A stream of notices ends with its token, and after this at the latest: the client listens anew.
 LISTEN_MAX_S: Final = 3600.0
 ALGORITHMS: Final = frozenset({"EdDSA", "ES256", "ES384", "RS256", "RS384", "PS256", "PS384"})
+# Source: RFC 7518 sections 3.3 and 3.5.
+RSA_BITS_MIN: Final = 2048
 # Source: RFC 9068 §2.1 and §4: `at+jwt`; issuers that are older say JWT or nothing.
 _TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 _CLAIMS: Final = ("exp", "iat", "iss", "aud", "sub", "jti")
@@ -56,11 +59,15 @@ Why = Literal[
 
 
 class RefusedTokenError(Exception):
-    """A token that does not count; `why` is for the log and says nothing of its content."""
+    """A token that does not count; `why` is for the log and says nothing of its content.
 
-    def __init__(self, why: Why) -> None:
+    `caller` is whose it is, where its signature is the issuer's.
+    """
+
+    def __init__(self, why: Why, caller: Caller | None = None) -> None:
         super().__init__(why)
         self.why = why
+        self.caller = caller
 
 
 class TokenRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +136,7 @@ class TokenChecker:
         if checked.expires_at_s + SKEW_S <= self._clock.now().timestamp():
             raise RefusedTokenError("signature_or_claims")
         if is_revoked(self._rules.revoked, checked.caller.token_id):
-            raise RefusedTokenError("revoked")
+            raise RefusedTokenError("revoked", checked.caller)
         return checked
 
     def _claims(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any]:
@@ -155,24 +162,19 @@ class TokenChecker:
         is_whole = isinstance(claims["exp"], int | float) and isinstance(client, str)
         if not (is_whole and _is_name(token_id) and _is_name(principal)):
             raise RefusedTokenError("malformed")
+        nobody = Caller(principal=principal, token_id=token_id, grants={}, client=client)
         if is_revoked(self._rules.revoked, token_id):
-            raise RefusedTokenError("revoked")
+            raise RefusedTokenError("revoked", nobody)
         told = claims.get("scope", "")
         scopes = tuple(told.split()) if isinstance(told, str) else ()
         if len(scopes) > _SCOPES_MAX:
-            raise RefusedTokenError("scope")
+            raise RefusedTokenError("scope", nobody)
         try:
             grants = read_grants(scopes)
         except CommandError:
-            raise RefusedTokenError("scope") from None
+            raise RefusedTokenError("scope", nobody) from None
         expires_at_s = int(claims["exp"])
-        caller = Caller(
-            principal=principal,
-            token_id=token_id,
-            grants=grants,
-            expires_at=_moment(expires_at_s),
-            client=client,
-        )
+        caller = nobody._replace(grants=grants, expires_at=_moment(expires_at_s))
         return Checked(caller, SERVICE_SCOPE in scopes, expires_at_s)
 
     def listen_s(self, caller: Caller) -> float:
@@ -318,7 +320,7 @@ def parse_keys(body: bytes) -> dict[str, jwt.PyJWK]:
             key = jwt.PyJWK(told)
         except (jwt.PyJWKError, jwt.InvalidKeyError):
             continue
-        if key.algorithm_name not in ALGORITHMS:
+        if key.algorithm_name not in ALGORITHMS or _is_weak(key):
             continue
         if key_id in keys:
             raise ValueError("expected each key's id once")
@@ -326,14 +328,8 @@ def parse_keys(body: bytes) -> dict[str, jwt.PyJWK]:
     return keys
 
 
-def is_loopback(host: str | None) -> bool:
-    """Say whether a host is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+def _is_weak(key: jwt.PyJWK) -> bool:
+    return isinstance(key.key, RSAPublicKey) and key.key.key_size < RSA_BITS_MIN
 
 
 class _KeySet(msgspec.Struct):

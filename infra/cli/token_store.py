@@ -6,8 +6,7 @@ and kept nowhere.
 
 import base64
 import hashlib
-import stat
-import sys
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +27,12 @@ from adapters.mcp.http_service import MCP_PATH
 from adapters.mcp.tokens import TokenRules, is_revoked, revocation_name
 from core.errors import ConfigError
 from infra.config import Settings
-from infra.home import write_private
+from infra.home import check_private, write_private
+from infra.nats.home_lock import HomeLock, LockOwner
+from infra.nats.monitor import wait_until
 
 _ALGORITHM: Final = "EdDSA"
-_OTHERS: Final = 0o077
+_LOCK_LIMIT_S: Final = 10.0
 _KEY_ID_LENGTH: Final = 16
 
 
@@ -61,9 +62,7 @@ class TokenStore:
         for folder in (self._folder, self._issued, self.revoked):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._key_file.exists():
-            key = Ed25519PrivateKey.generate()
-            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            write_private(self._key_file, pem)
+            self._make_key()
         key = self._key()
         public = msgspec.json.encode({"keys": [_public(key)]})
         if not self.keys_file.exists() or self.keys_file.read_bytes() != public:
@@ -115,13 +114,16 @@ class TokenStore:
         told = f"{datetime.now(UTC).isoformat()}\n"
         write_private(self.revoked / revocation_name(token_id), told.encode())
 
+    # A key that was overwritten would leave tokens behind that nobody takes.
+    def _make_key(self) -> None:
+        with _taken(self._folder / "issuer.lock"):
+            if not self._key_file.exists():
+                key = Ed25519PrivateKey.generate()
+                pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+                write_private(self._key_file, pem)
+
     def _key(self) -> Ed25519PrivateKey:
-        if sys.platform != "win32":
-            mode = stat.S_IMODE(self._key_file.stat().st_mode)
-            if mode & _OTHERS:
-                raise ConfigError(
-                    f"expected {self._key_file} readable by its owner alone, was mode {mode:o}"
-                )
+        check_private(self._key_file)
         try:
             key = load_pem_private_key(self._key_file.read_bytes(), password=None)
         except ValueError:
@@ -129,6 +131,20 @@ class TokenStore:
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError(f"expected an Ed25519 key in {self._key_file}, was something else")
         return key
+
+
+def _taken(path: Path) -> HomeLock:
+    owner = LockOwner(pid=os.getpid(), purpose="token issuer")
+    locks: list[HomeLock] = []
+
+    def try_again() -> bool:
+        lock = HomeLock.try_acquire(path, owner=owner)
+        locks.extend([] if lock is None else [lock])
+        return bool(locks)
+
+    if not wait_until(try_again, limit_s=_LOCK_LIMIT_S):
+        raise ConfigError(f"expected to take {path}, which another process holds; try again")
+    return locks[0]
 
 
 def prepare_tokens(settings: Settings) -> TokenRules:

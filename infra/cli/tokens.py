@@ -1,11 +1,13 @@
 """`token`: who may use this service over HTTP. A token is shown once, and kept nowhere."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
 
 from adapters.mcp.callers import EVERY_ACCOUNT, SCOPE_PREFIX, SERVICE_SCOPE, Role
+from adapters.mcp.http_service import check_url
 from core.errors import ConfigError
 from infra.cli.context import with_settings
 from infra.cli.token_store import IssuedToken, TokenStore, issuer_of, url_of
@@ -45,6 +47,7 @@ def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int
     if settings.token_issuer is not None:
         raise ConfigError(f"the tokens of this home come from {settings.token_issuer}")
     _check_principal(principal)
+    check_url(url_of(settings))
     now = datetime.now(UTC)
     issued = IssuedToken(
         token_id=RandomIds().new("tok"),
@@ -63,15 +66,20 @@ def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int
 @token.command("list")
 @with_settings
 def list_(settings: Settings) -> None:
-    """Show each token's id, principal and times; never the token."""
+    """Show each token's id, principal, grants and times; never the token.
+
+    A grant on an account that is not there (any more) is marked so.
+    """
     store = TokenStore(settings.home)
+    issued = store.issued()
+    known = _accounts(settings) if issued else []
     now = datetime.now(UTC)
-    for each in store.issued():
+    for each in issued:
         is_revoked = store.is_revoked(each.token_id)
         state = "revoked" if is_revoked else _state(each, now=now, audience=url_of(settings))
         click.echo(
-            f"{each.token_id}  {each.principal}  issued {_shown(each.issued_at)}  "
-            f"until {_shown(each.expires_at)}  {state}"
+            f"{each.token_id}  {each.principal}  {_granted(each, known)}  "
+            f"issued {_shown(each.issued_at)}  until {_shown(each.expires_at)}  {state}"
         )
 
 
@@ -97,6 +105,21 @@ def _state(issued: IssuedToken, *, now: datetime, audience: str) -> str:
     return "good"
 
 
+def _granted(issued: IssuedToken, known: Collection[str]) -> str:
+    told = []
+    for scope in issued.scopes:
+        if scope.startswith(SCOPE_PREFIX):
+            account, _, role = scope.removeprefix(SCOPE_PREFIX).partition(":")
+            is_there = account in (*known, EVERY_ACCOUNT)
+            told.append(f"{account}={role}{'' if is_there else ' (no such account)'}")
+    return ", ".join(told) or "nothing granted"
+
+
+def _accounts(settings: Settings) -> list[str]:
+    logins = Home(settings.home).load().logins
+    return [account.alias for login in logins for account in login.accounts]
+
+
 def _check_principal(principal: str) -> None:
     fits = 0 < len(principal) <= _PRINCIPAL_LENGTH_MAX and principal.isprintable()
     if not fits or principal != principal.strip():
@@ -106,8 +129,7 @@ def _check_principal(principal: str) -> None:
 
 
 def _scopes(settings: Settings, grants: tuple[str, ...]) -> list[str]:
-    logins = Home(settings.home).load().logins
-    known = [account.alias for login in logins for account in login.accounts]
+    known = _accounts(settings)
     scopes = []
     for grant in grants:
         account, _, role = grant.partition("=")

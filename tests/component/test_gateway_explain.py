@@ -1,6 +1,6 @@
-"""Why an order is as it is: the facts of a view as one tree, and orders in words."""
+"""Why an order is as it is: the facts of a view as one tree."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,23 +8,12 @@ import msgspec
 import pytest
 
 from adapters.mcp.times import edge_of, exchange_time, in_utc, in_zone
-from adapters.mcp.words import option_of, order_in_words
 from core import events, views
 from core.errors import CommandError
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase, Phase
 from core.refusals import NEXT_STEP, Refusal
-from core.terms import (
-    AlgoPlan,
-    OptionLeg,
-    OptionRight,
-    OrderType,
-    SecurityType,
-    Side,
-    StopLoss,
-    TakeProfit,
-    TimeInForce,
-)
+from core.terms import OrderType, Side, TimeInForce
 from tests.support.gateway import (
     AS_OF,
     MODES,
@@ -217,118 +206,6 @@ async def test_an_id_that_nothing_is_recorded_under_proves_nothing(mode: Mode) -
         )
     assert "does not prove" in answer["note"]
     assert answer["facts"] == {"columns": [], "rows": []}
-
-
-EXPIRY = date(2026, 12, 18)
-OPTION = {
-    "security": SecurityType.OPTION,
-    "expiry": EXPIRY,
-    "strike": Decimal("230.0"),
-    "right": OptionRight.CALL,
-}
-WORDS: list[tuple[dict[str, Any], str]] = [
-    (
-        {"side": Side.SELL, "order_type": OrderType.MARKET, "limit_price": None},
-        "Sell 10 AAPL (US stock) at market, good for the day.",
-    ),
-    (
-        {**OPTION, "time_in_force": TimeInForce.GOOD_TILL_CANCELLED},
-        "Buy 10 AAPL 2026-12-18 230.0 call (US option) at limit 185.50 USD, good until cancelled.",
-    ),
-    (
-        {"order_type": OrderType.STOP, "limit_price": None, "stop_price": Decimal(200)},
-        "Buy 10 AAPL (US stock) at market once the price rises to 200 USD, good for the day.",
-    ),
-    (
-        {"order_type": OrderType.STOP_LIMIT, "stop_price": Decimal(200)},
-        "Buy 10 AAPL (US stock) at limit 185.50 USD once the price rises to 200 USD, "
-        "good for the day.",
-    ),
-    (
-        {
-            "order_type": OrderType.TRAILING_STOP,
-            "limit_price": None,
-            "trailing_percent": Decimal("2.5"),
-        },
-        "Buy 10 AAPL (US stock) at market once the price rises by 2.5 % from its lowest, "
-        "good for the day.",
-    ),
-    (
-        {
-            "order_type": OrderType.TRAILING_STOP,
-            "limit_price": None,
-            "trailing_amount": Decimal(3),
-        },
-        "Buy 10 AAPL (US stock) at market once the price rises by 3 USD from its lowest, "
-        "good for the day.",
-    ),
-    (
-        {"order_type": OrderType.ICEBERG, "display_quantity": Decimal(2)},
-        "Buy 10 AAPL (US stock) at limit 185.50 USD, showing 2 at a time, good for the day.",
-    ),
-    (
-        {
-            "order_type": OrderType.MARKET,
-            "limit_price": None,
-            "quantity": Decimal(0),
-            "cash_amount": Decimal(500),
-        },
-        "Buy 500 USD of AAPL (US stock) at market, good for the day.",
-    ),
-    (
-        {
-            "take_profit": TakeProfit(limit_price=Decimal(200)),
-            "stop_loss": StopLoss(stop_price=Decimal(170), limit_price=Decimal(169)),
-            "outside_regular_hours": True,
-        },
-        "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day, also outside regular hours, "
-        "take profit at 200 once filled, stop loss at 170 limit 169 once filled.",
-    ),
-    (
-        {"or_stop": StopLoss(stop_price=Decimal(170))},
-        "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day, "
-        "or else at market once the price rises to 170, and one cancels the other.",
-    ),
-    (
-        {
-            "order_type": OrderType.VWAP,
-            "limit_price": None,
-            "algo": AlgoPlan(participation_rate=Decimal("0.1")),
-        },
-        "Buy 10 AAPL (US stock) spread by volume (VWAP), good for the day, "
-        "at most this share of the volume: 0.1.",
-    ),
-    (
-        {
-            "security": SecurityType.COMBINATION,
-            "legs": tuple(
-                OptionLeg(right=OptionRight.PUT, expiry=EXPIRY, strike=strike, side=side, ratio=1)
-                for strike, side in ((Decimal(200), Side.BUY), (Decimal(190), Side.SELL))
-            ),
-        },
-        "Buy 10 AAPL combination (buy 1 2026-12-18 200 put; sell 1 2026-12-18 190 put) at limit "
-        "185.50 USD, good for the day.",
-    ),
-]
-
-
-@pytest.mark.parametrize(("terms", "words"), WORDS)
-def test_an_order_in_words_says_every_term(terms: dict[str, Any], words: str) -> None:
-    assert order_in_words(order_spec(**terms)) == words
-
-
-@pytest.mark.parametrize("order_type", list(OrderType))
-def test_every_type_of_order_has_words(order_type: OrderType) -> None:
-    # The terms need not fit the type: an order from elsewhere is told as it is.
-    spec = order_spec()
-    msgspec.structs.force_setattr(spec, "order_type", order_type)
-    assert order_in_words(spec).startswith("Buy 10 AAPL (US stock) ")
-
-
-def test_the_word_of_an_option_gives_back_its_parts() -> None:
-    spec = order_spec(**OPTION)
-    assert option_of(spec.contract) == ("2026-12-18", "230", OptionRight.CALL)
-    assert option_of("AAPL") is None
 
 
 SINGAPORE = in_zone("Asia/Singapore")

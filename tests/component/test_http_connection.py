@@ -12,6 +12,7 @@ import pytest
 from mcp.shared.subscriptions import ResourceUpdated
 
 from adapters.mcp.http_connection import ConnectionLimits
+from adapters.mcp.http_places import Places
 from adapters.mcp.limits import HEADER_BYTES_MAX, Limits
 from core import views
 from tests.e2e.test_http_service import self_signed
@@ -242,13 +243,15 @@ async def test_a_head_that_is_too_long_is_refused_though_it_comes_at_once(
 
 
 async def test_one_address_cannot_take_every_place(tmp_path: Path) -> None:
-    limits = ConnectionLimits(per_address_max=3, unknown_s=PATIENCE_S)
+    limits = ConnectionLimits(places=Places(per_address_max=3))
     async with (
         http_gateway(tmp_path, connections=limits) as gateway,
         contextlib.AsyncExitStack() as held,
     ):
-        for _ in range(3):
-            await held.enter_async_context(connected(gateway))
+        for who in ("ann", "bob", "carl"):
+            known = await held.enter_async_context(connected(gateway))
+            known.send(whole(gateway, gateway.issuer.token(who, "sandbox:viewer")))
+            assert (await known.answer())[0] == 200
         async with connected(gateway) as client:
             assert await end_of(client) == b""
         # Another address of this machine is another client.

@@ -11,13 +11,8 @@ from mcp import Client, MCPError
 from mcp.client.context import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from adapters.mcp.access import (
-    BATCH_RECORDS_MAX,
-    AccessBatch,
-    AccessLog,
-    AccessRecord,
-    RecordsLost,
-)
+from adapters.mcp.access import AccessBatch, AccessLog, AccessRecord, RecordsLost
+from adapters.mcp.access_sending import BATCH_RECORDS_MAX
 from core import views
 from core.errors import LinkError
 from tests.support.gateway import (
@@ -134,6 +129,53 @@ async def test_a_read_of_a_resource_is_a_call_too(mode: Mode) -> None:
     ]
 
 
+async def test_a_removed_account_takes_no_record_of_another_with_it() -> None:
+    """The first call after the removal is refused before anybody looks at the list."""
+    world = readable_world()
+    closed, opened = asyncio.Event(), asyncio.Event()
+    publish = world.bus.publish
+
+    async def guarded(subject: str, body: bytes, *, message_id: str, timeout_s: float) -> bool:
+        if subject.startswith("access.paper-1."):
+            closed.set()
+            raise LinkError("expected an ack, was none")
+        try:
+            return await publish(subject, body, message_id=message_id, timeout_s=timeout_s)
+        finally:
+            if subject.startswith("access.sandbox."):
+                opened.set()
+
+    world.bus.publish = guarded  # type: ignore[method-assign]  # a server that took rights away
+    async with world.client("auto") as client:
+        await client.call_tool("get_positions", {"account": "paper-1", "bogus": 1})
+        await closed.wait()
+        told(await client.call_tool("get_positions", {"account": "sandbox"}))
+        await opened.wait()
+        del world.accounts["paper-1"]
+        await client.call_tool("get_positions", {"account": "paper-1", "bogus": 1})
+    kept = sorted((subject, record.account) for subject, record in records(world))
+    assert kept == [
+        ("access.sandbox.get_positions", "sandbox"),
+        *[("access.system.get_positions", "paper-1")] * 2,
+    ]
+
+
+async def test_names_that_are_none_of_ours_are_not_written_down() -> None:
+    world = readable_world()
+    number, token = "U12345678", "eyJhbGciOi.secret.part"
+    async with world.client("auto") as client:
+        await client.call_tool("get_positions", {"account": number})
+        await client.call_tool(token, {"account": ""})
+        with pytest.raises(MCPError):
+            await client.read_resource(f"tiger://accounts/{number}/positions")
+    written = b"".join(body for _, body in world.bus.accesses)
+    assert number.encode() not in written
+    assert token.encode() not in written
+    accounts = [record.account for _, record in records(world)]
+    digest = f"sha256:{hashlib.sha256(number.encode()).hexdigest()[:12]}"
+    assert sorted(accounts) == ["", digest, digest]
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_arguments_that_no_json_writer_takes_fail_no_call(mode: Mode) -> None:
     world = readable_world()
@@ -189,6 +231,44 @@ async def test_a_record_that_may_be_stored_is_sent_again_under_the_same_id() -> 
     assert len(records(world)) == 1
 
 
+async def test_records_are_sent_before_the_link_is_closed_though_all_is_cancelled_at_once() -> None:
+    """As a process does that ends in haste."""
+    world = readable_world()
+    publish = world.bus.publish
+    kept, links = asyncio.Event(), []
+
+    async def while_open(subject: str, body: bytes, *, message_id: str, timeout_s: float) -> bool:
+        links.append(world.closed)
+        return await publish(subject, body, message_id=message_id, timeout_s=timeout_s)
+
+    world.bus.publish = while_open  # type: ignore[method-assign]  # a link that can be closed
+    gateway = world.server.gateway
+
+    async def serve() -> None:
+        async with gateway.running():
+            await world.connected.wait()
+            await gateway.link()
+
+            async def answer(_: Any) -> dict[str, Any]:
+                return {}
+
+            context: Any = Request("get_orders")
+            await gateway.access.middleware(context, answer)
+            kept.set()
+            await asyncio.Event().wait()
+
+    before = asyncio.all_tasks()
+    with somebody():
+        asyncio.create_task(serve())  # noqa: RUF006  # ended with all others below
+    await kept.wait()
+    ended = asyncio.all_tasks() - before
+    for task in ended:
+        task.cancel()
+    await asyncio.wait(ended)
+    assert len(records(world)) == 1
+    assert (links, world.closed) == ([0], 1)
+
+
 async def test_a_call_that_its_client_gave_up_has_its_record_too() -> None:
     world = readable_world()
     asked, stored = asyncio.Event(), asyncio.Event()
@@ -225,8 +305,8 @@ class Request:
     protocol_version = "2026-07-28"
     session = Session()
 
-    def __init__(self, tool: str) -> None:
-        self.params = {"name": tool, "arguments": {"account": "sandbox"}}
+    def __init__(self, tool: str, account: str = "sandbox") -> None:
+        self.params = {"name": tool, "arguments": {"account": account}}
 
 
 async def test_what_does_not_fit_is_counted_and_told_when_nats_is_back() -> None:

@@ -1,15 +1,18 @@
 """What a request over HTTP meets before any tool: the guard, the limits, and the settings."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.mcp.http_service import HttpSettings, guard_settings, only_tls_13
 from adapters.mcp.limits import BODY_BYTES_MAX, Limits
+from adapters.mcp.tokens import revocation_name
 from core.errors import ConfigError
 from tests.support.http_gateway import (
     HttpGateway,
@@ -67,6 +70,17 @@ async def test_our_own_page_and_those_that_were_allowed_may_ask(tmp_path: Path) 
         assert reply.headers["Access-Control-Allow-Origin"] == "https://desk.example"
         evil = await gateway.post(token, headers={"Origin": "https://evil.example"})
         assert evil.status_code == 403
+
+
+async def test_names_of_hosts_and_pages_are_the_same_in_either_case(tmp_path: Path) -> None:
+    async with http_gateway(tmp_path, origins=("https://Desk.Example",)) as gateway:
+        token = gateway.issuer.token("ann", "sandbox:viewer")
+        port = gateway.base.rpartition(":")[2]
+        told = {"Host": f"LocalHost:{port}", "Origin": "HTTPS://desk.EXAMPLE"}
+        assert (await gateway.post(token, headers=told)).status_code == 200
+        page = {"Origin": "https://desk.example", "Access-Control-Request-Method": "POST"}
+        reply = await gateway.http.request("OPTIONS", gateway.url, headers=page)
+        assert reply.headers["Access-Control-Allow-Origin"] == "https://desk.example"
 
 
 async def test_health_is_told_without_a_token_and_says_nothing_else(gateway: HttpGateway) -> None:
@@ -155,22 +169,107 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
 
 
 async def test_a_client_that_goes_away_takes_no_place(tmp_path: Path) -> None:
-    async with http_gateway(tmp_path, limits=Limits(open_max=1)) as gateway:
+    limits = Limits(open_max=1, listen_max=1)
+    async with http_gateway(tmp_path, limits=limits) as gateway:
         token = gateway.issuer.token("ann", "sandbox:viewer")
-        sent = modern_headers("subscriptions/listen") | bearer(token)
-        body = request("subscriptions/listen", notifications={})
-        stream = gateway.http.stream("POST", gateway.url, json=body, headers=sent)
-        async with stream as reply:
-            assert reply.status_code == 200
-            assert "acknowledged" in await anext(reply.aiter_text())
-            assert (await gateway.post(token)).status_code == 429
+        async with listening(gateway, token):
+            assert await listen_status(gateway, token) == 429
         # The server hears that the stream is closed a moment after the client closed it.
         async with asyncio.timeout(5):
-            while (await gateway.post(token)).status_code == 429:
+            while await listen_status(gateway, token) == 429:
                 continue
 
 
+async def test_who_listens_takes_no_place_of_a_call(tmp_path: Path) -> None:
+    limits = Limits(open_max=1, listen_max=2)
+    async with http_gateway(tmp_path, limits=limits) as gateway:
+        token = gateway.issuer.token("ann", "sandbox:viewer")
+        async with listening(gateway, token), listening(gateway, token):
+            assert await listen_status(gateway, token) == 429
+            assert (await gateway.post(token)).status_code == 200
+
+
+async def test_people_who_use_one_program_have_limits_of_their_own(tmp_path: Path) -> None:
+    limits = Limits(per_minute=3, open_max=1, listen_max=1)
+    async with http_gateway(tmp_path, limits=limits) as gateway:
+        tokens = {
+            who: gateway.issuer.token(who, "sandbox:viewer", client_id="desktop")
+            for who in ("ann", "bob")
+        }
+        # A program may have a name that is a principal's too.
+        named_alike = gateway.issuer.token("desktop", "sandbox:viewer")
+        async with listening(gateway, tokens["ann"]), listening(gateway, tokens["bob"]):
+            codes = [(await gateway.post(tokens["ann"])).status_code for _ in range(3)]
+            assert codes == [200, 200, 429]
+            assert (await gateway.post(tokens["bob"])).status_code == 200
+            assert (await gateway.post(named_alike)).status_code == 200
+        other = gateway.issuer.token("ann", "sandbox:viewer", client_id="script")
+        assert (await gateway.post(other)).status_code == 200
+
+
+@contextlib.asynccontextmanager
+async def listening(gateway: HttpGateway, token: str) -> AsyncIterator[None]:
+    """Hold a stream of notices open."""
+    sent = modern_headers("subscriptions/listen") | bearer(token)
+    body = request("subscriptions/listen", notifications={})
+    async with gateway.http.stream("POST", gateway.url, json=body, headers=sent) as reply:
+        assert reply.status_code == 200
+        # The stream ends with what reads it.
+        told = reply.aiter_text()
+        assert "acknowledged" in await anext(told)
+        yield
+        await told.aclose()  # type: ignore[attr-defined]  # a generator
+
+
+async def listen_status(gateway: HttpGateway, token: str) -> int:
+    """Return how one more stream of notices is answered, and leave it."""
+    sent = modern_headers("subscriptions/listen") | bearer(token)
+    body = request("subscriptions/listen", notifications={})
+    async with gateway.http.stream("POST", gateway.url, json=body, headers=sent) as reply:
+        return reply.status_code
+
+
+# What the log says of whom
+
+
+async def test_the_log_says_who_was_refused_and_from_where(gateway: HttpGateway) -> None:
+    good = {"principal": "ann", "token_id": "tok-ann"}
+    token = gateway.issuer.token("ann", "sandbox:viewer")
+    with capture_logs() as lines:
+        await gateway.http.post(gateway.url, json=request("tools/list"))
+        await gateway.post("no.good.token")
+        await gateway.post(gateway.issuer.token("ann", scope="other"))
+        await gateway.post(token, b"{")
+        await gateway.post(token)
+        (gateway.issuer.revoked / revocation_name("tok-ann")).touch()
+        await gateway.post(token)
+    told = [line for line in lines if line["event"] in ("auth.refused", "http.refused")]
+    for line in told:
+        assert line.pop("peer") == "127.0.0.1"
+        line.pop("log_level")
+    assert told == [
+        {"event": "auth.refused", "why": "no_token"},
+        {"event": "auth.refused", "why": "malformed"},
+        {"event": "auth.refused", "why": "no_service_scope"} | good,
+        {"event": "http.refused", "status": 400} | good,
+        {"event": "auth.refused", "why": "revoked"} | good,
+    ]
+    assert token not in str(lines)
+
+
+async def test_the_log_counts_what_was_over_a_limit_by_who_asked(tmp_path: Path) -> None:
+    async with http_gateway(tmp_path, limits=Limits(per_minute=1)) as gateway:
+        tokens = [gateway.issuer.token(who, "sandbox:viewer") for who in ("ann", "bob")]
+        with capture_logs() as lines:
+            for token in tokens * 4:
+                await gateway.post(token)
+    told = [line for line in lines if line["event"] == "http.limit_reached"]
+    assert [(line["principal"], line["refused"]) for line in told] == [("ann", 1), ("bob", 1)]
+
+
 # Settings
+
+TLS: dict[str, Any] = {"tls_certificate": Path("c.pem"), "tls_key": Path("k.pem")}
 
 
 def settings(tmp_path: Path, **changes: Any) -> HttpSettings:
@@ -187,14 +286,27 @@ def settings(tmp_path: Path, **changes: Any) -> HttpSettings:
         {"url": "http://desk.example/mcp"},
         {"url": "http://127.0.0.1:8765"},
         {"url": "127.0.0.1:8765/mcp"},
+        {"url": "https://ann:secret@desk.example/mcp"},
+        {"url": "https://desk.example/mcp?key=secret"},
+        {"url": "https://desk.example/mcp#secret"},
+        {"host": "0.0.0.0", "url": "https://0.0.0.0:8765/mcp", **TLS},
+        {"host": "::", "url": "https://[::]:8765/mcp", **TLS},
     ],
     ids=str,
 )
 def test_a_setting_that_would_show_tokens_to_others_stops_the_start(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         settings(tmp_path, **changes)
+    assert "secret" not in str(caught.value)
+
+
+def test_every_address_of_the_machine_is_served_under_a_name_that_clients_use(
+    tmp_path: Path,
+) -> None:
+    found = settings(tmp_path, host="0.0.0.0", url="https://desk.example/mcp", **TLS)
+    assert guard_settings(found).allowed_hosts == ["desk.example", "desk.example:443"]
 
 
 def test_the_names_of_the_service_are_its_own_and_no_wider(tmp_path: Path) -> None:

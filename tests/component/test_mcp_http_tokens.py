@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from adapters.mcp.access import AccessBatch
 from adapters.mcp.tokens import revocation_name
+from tests.support.gateway import MODES, Mode
 from tests.support.http_gateway import HttpGateway, http_gateway, request, two_accounts
 
 
@@ -22,7 +25,9 @@ async def test_without_a_token_the_way_to_one_is_shown(gateway: HttpGateway) -> 
     assert reply.status_code == 401
     shown = reply.headers["WWW-Authenticate"]
     where = f"{gateway.base}/.well-known/oauth-protected-resource/mcp"
-    assert shown.startswith("Bearer ")
+    # No token is no bad token: then no error code is told, only what is needed.
+    assert shown.startswith('Bearer scope="tiger", ')
+    assert "error" not in shown
     assert f'resource_metadata="{where}"' in shown
     metadata = (await gateway.http.get(where)).json()
     assert metadata["resource"] == gateway.url
@@ -102,3 +107,19 @@ async def test_a_token_revoked_between_two_calls_does_not_count_for_the_second(
     assert (await gateway.post(token)).status_code == 200
     (gateway.issuer.revoked / revocation_name("tok-ann")).touch()
     assert (await gateway.post(token)).status_code == 401
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_record_names_the_program_that_the_token_was_issued_to(
+    tmp_path: Path, mode: Mode
+) -> None:
+    """In the older era the client's own name does not come with a call."""
+    world = two_accounts()
+    async with http_gateway(tmp_path, world=world) as gateway:
+        token = gateway.issuer.token("ann", "sandbox:viewer", client_id="desktop")
+        async with gateway.client(token, mode) as ann:
+            await ann.call_tool("get_positions", {"account": "sandbox"})
+    ((_, body),) = world.bus.accesses
+    (record,) = msgspec.json.decode(body, type=AccessBatch).records
+    assert (record.principal, record.token_client) == ("ann", "desktop")
+    assert record.client == ("test-client 9" if mode == "auto" else "")

@@ -191,6 +191,37 @@ async def test_no_prompt_takes_words_where_a_name_belongs(mode: Mode) -> None:
                     assert "Ignore" not in caught.value.error.message
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("morning_review", None, "expected account; missing: account"),
+        (
+            "order_ticket",
+            {"side": "buy"},
+            "expected account, symbol, side, quantity; missing: account, symbol, quantity",
+        ),
+        (
+            "incident_explanation",
+            {"account": "sandbox", "order_id": "ord-1", "more": "x"},
+            "expected account, order_id; missing: none",
+        ),
+        (
+            "evening_review",
+            {"account": "sandbox"},
+            "name: there is no prompt 'evening_review'; prompts/list has those there are",
+        ),
+    ],
+)
+async def test_a_prompt_names_the_arguments_that_it_needs(
+    mode: Mode, name: str, arguments: dict[str, str] | None, said: str
+) -> None:
+    async with readable_world().client(mode) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.get_prompt(name, arguments)
+    assert (caught.value.error.code, caught.value.error.message) == (INVALID_PARAMS, said)
+
+
 def test_instructions_and_prompts_fit_what_clients_show() -> None:
     assert len(INSTRUCTIONS) < 2_000
     assert {name for name, _, _ in PROMPTS} == set(PROMPT_ARGUMENTS)

@@ -9,10 +9,10 @@ import argparse
 import asyncio
 from pathlib import Path
 
-import uvicorn
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from adapters.mcp.__main__ import home_parts, http_settings
+from adapters.mcp.http_server import HttpServer
 from adapters.mcp.http_service import around, config_of, server_of, sessions_of
 from adapters.mcp.limits import BODY_BYTES_MAX
 from adapters.mcp.tokens import TokenChecker
@@ -43,7 +43,7 @@ def main() -> None:
             server._lowlevel_server, max_request_body_size=BODY_BYTES_MAX
         )
     app = around(manager, server=server, checker=checker, settings=http, clock=parts.clock)
-    asyncio.run(uvicorn.Server(config_of(app, http)).serve())
+    asyncio.run(HttpServer(app, config_of(app, http)).serve())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import os
+import signal
 import socket
 import ssl
 import sys
@@ -41,6 +43,8 @@ from tests.support.cluster import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMIT_S = 30.0
+# Half of the time that open requests have at a stop.
+GRACE_S = 7.5
 TERMS: dict[str, Any] = {
     "account": ACCOUNT,
     "symbol": "AAPL",
@@ -58,6 +62,7 @@ class Service(NamedTuple):
     base: str
     settings: Mapping[str, str]
     log: list[str]
+    process: asyncio.subprocess.Process
 
     def run(self, *arguments: str) -> str:
         """Run the command line as the person of this home."""
@@ -102,7 +107,7 @@ async def service(home: Path, **changes: str) -> AsyncIterator[Service]:
         async with asyncio.timeout(2 * LIMIT_S):
             await is_up.wait()
         assert process.returncode is None, log
-        yield Service(home, f"{scheme}://127.0.0.1:{port}", settings, log)
+        yield Service(home, f"{scheme}://127.0.0.1:{port}", settings, log, process)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -244,6 +249,59 @@ async def test_every_call_of_both_transports_has_its_record_and_no_token_is_anyw
     assert secret.decode() not in "".join(running.log)
 
 
+async def test_told_to_stop_right_after_an_answer_stdio_still_stores_the_record(
+    home: Path,
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "infra.cli", "--home", str(home), "serve"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**20,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    async def ask(method: str, **params: Any) -> dict[str, Any]:
+        told = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        process.stdin.write(json.dumps(told).encode() + b"\n")  # type: ignore[union-attr]  # a pipe
+        found: dict[str, Any] = json.loads(await process.stdout.readline())  # type: ignore[union-attr]  # likewise
+        return found["result"]["structuredContent"] if method == "tools/call" else found
+
+    async with asyncio.timeout(2 * LIMIT_S):
+        about = {"name": "hasty", "version": "1"}
+        await ask("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=about)
+        preview = await ask("tools/call", name="preview_order", arguments=TERMS)
+        chosen = {"account": ACCOUNT, "preview_id": preview["preview_id"]}
+        await ask("tools/call", name="submit_order", arguments=chosen)
+        process.terminate()
+        assert await process.wait() == 0
+    records = [record for _, record in await stored(home) if record.client == "hasty 1"]
+    kept = [(each.tool, each.outcome) for each in records]
+    assert kept == [("preview_order", "ok"), ("submit_order", "ok")]
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]], ids=str)
+async def test_told_to_stop_while_somebody_listens_http_ends_at_once_and_stores_all_records(
+    home: Path, signals: list[signal.Signals]
+) -> None:
+    async with service(home) as found:
+        token = found.token(f"greta-{len(signals)}", f"{ACCOUNT}=viewer")
+        async with (
+            found.client(token) as greta,
+            greta.listen(resource_subscriptions=["tiger://accounts"]) as notices,
+        ):
+            await answer(greta, "list_accounts")
+            for each in signals:
+                found.process.send_signal(each)
+            async with asyncio.timeout(GRACE_S):
+                await found.process.wait()
+                async for _ in notices:
+                    continue
+    assert not [line for line in found.log if "Traceback" in line or "exception" in line.lower()]
+    kept = [record.tool for _, record in await stored(home) if record.principal.startswith("greta")]
+    assert "list_accounts" in kept
+
+
 async def test_fifty_clients_at_once_are_all_answered(running: Service) -> None:
     token = running.token("erin", f"{ACCOUNT}=viewer")
     headers = {"Authorization": f"Bearer {token}"}
@@ -322,4 +380,5 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
             serialization.NoEncryption(),
         )
     )
+    paths[1].chmod(0o600)
     return paths

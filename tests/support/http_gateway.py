@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Implementation
+from starlette.applications import Starlette
 
+from adapters.mcp.http_server import HttpServer
 from adapters.mcp.http_service import HttpSettings, app_of, config_of
 from adapters.mcp.limits import Limits
 from adapters.mcp.tokens import RefusedTokenError, TokenChecker, TokenRules
@@ -110,6 +112,7 @@ class HttpGateway(NamedTuple):
     issuer: Issuer
     world: World
     http: httpx2.AsyncClient
+    server: HttpServer
 
     @property
     def base(self) -> str:
@@ -216,21 +219,22 @@ async def http_gateway(
             **changes,
         )
         parts = msgspec.structs.replace(world.parts, clock=SystemClock())
-        server = _Server(config_of(app_of(parts, settings), settings))
+        app = app_of(parts, settings)
+        server = _Server(app, config_of(app, settings))
         async with asyncio.timeout(TEST_LIMIT_S), asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve(sockets=[listener]))
             await server.is_up.wait()
             try:
                 async with httpx2.AsyncClient(trust_env=False, timeout=TEST_LIMIT_S) as http:
-                    yield HttpGateway(issuer.audience, issuer, world, http)
+                    yield HttpGateway(issuer.audience, issuer, world, http, server)
             finally:
                 server.should_exit = True
                 await serving
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+class _Server(HttpServer):
+    def __init__(self, app: Starlette, config: uvicorn.Config) -> None:
+        super().__init__(app, config)
         self.is_up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

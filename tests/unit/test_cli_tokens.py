@@ -1,14 +1,20 @@
 """`tiger-mcp token`: a token is shown once, counts where it was granted, and ends when told."""
 
+import re
 import stat
+import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
+import jwt
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from adapters.mcp.__main__ import http_settings
 from adapters.mcp.callers import Right
-from adapters.mcp.tokens import RefusedTokenError, TokenChecker
+from adapters.mcp.tokens import RefusedTokenError, TokenChecker, parse_keys
 from core.errors import ConfigError
 from infra.cli.__main__ import main
 from infra.cli.token_store import prepare_tokens, url_of
@@ -16,6 +22,27 @@ from infra.clock import SystemClock
 from infra.config import Settings, settings_from
 from infra.home import Home
 from infra.supervisor.installation import load_or_make
+
+ROOT: Final = Path(__file__).parents[2]
+LIMIT_S: Final = 30.0
+AT_ONCE: Final = 3
+ISSUE: Final = """
+import sys, time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from infra.cli.token_store import IssuedToken, TokenStore
+
+home, gate, number = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+now = datetime.now(UTC)
+issued = IssuedToken(
+    token_id=f"tok-{number}", principal="ann", scopes=("tiger",), issued_at=now,
+    expires_at=now + timedelta(days=1), audience="here",
+)
+(gate / number).touch()
+while len(list(gate.iterdir())) < int(sys.argv[4]):
+    pass
+print(TokenStore(home).issue(issued, issuer="us"))
+"""
 
 
 @pytest.fixture
@@ -84,6 +111,73 @@ def test_the_list_shows_ids_and_times_and_no_token(home: Path) -> None:
             assert part not in "".join(lines)
 
 
+def test_the_list_shows_what_was_granted_and_which_accounts_are_gone(home: Path) -> None:
+    issue(home, "sandbox=trader", "*=auditor")
+    store = Home(home)
+    installation = store.load()
+    logins = tuple(
+        msgspec.structs.replace(
+            login, accounts=tuple(each for each in login.accounts if each.alias != "sandbox")
+        )
+        for login in installation.logins
+    )
+    store.save(msgspec.structs.replace(installation, logins=logins))
+    line = run(home, "token", "list").output
+    assert "  sandbox=trader (no such account), *=auditor  issued " in line
+
+
+def test_two_first_uses_at_once_make_one_key_and_tokens_that_both_count(home: Path) -> None:
+    """Each in a process of its own, held at the start until both are there."""
+    gate = home / "gate"
+    gate.mkdir()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ISSUE, str(home), str(gate), str(number), str(AT_ONCE)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for number in range(AT_ONCE)
+    ]
+    tokens = [process.communicate(timeout=LIMIT_S)[0].strip() for process in processes]
+    keys = parse_keys((home / "tokens" / "keys.json").read_bytes())
+    (key_id,) = keys
+    assert [jwt.get_unverified_header(token)["kid"] for token in tokens] == [key_id] * AT_ONCE
+    for token in tokens:
+        claims = jwt.decode(token, keys[key_id], algorithms=["EdDSA"], audience="here")
+        assert claims["iss"] == "us"
+    assert [file.name for file in home.rglob("*.new")] == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_a_token_for_an_address_that_nobody_can_ask_for_is_not_issued(
+    home: Path, host: str
+) -> None:
+    settings = {"TIGER_MCP_HTTP_HOST": host, "TIGER_MCP_HTTP_TLS_CERTIFICATE": "/c.pem"}
+    words = ("token", "issue", "ann", "--grant", "sandbox=viewer")
+    result = run(home, *words, **settings, TIGER_MCP_HTTP_TLS_KEY="/k.pem")
+    assert result.exit_code == 1
+    assert "TIGER_MCP_HTTP_URL" in result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mode says nothing there")
+def test_a_tls_key_that_others_may_read_stops_the_start(home: Path) -> None:
+    key = home / "tls.pem"
+    key.write_text("a key")
+    told = {"TIGER_MCP_HTTP_TLS_CERTIFICATE": str(key), "TIGER_MCP_HTTP_TLS_KEY": str(key)}
+    settings = settings_of(home, **told)
+    rules = prepare_tokens(settings)
+    for mode in (0o644, 0o640, 0o604):
+        key.chmod(mode)
+        with pytest.raises(ConfigError, match="by you alone"):
+            http_settings(settings, rules)
+    key.chmod(0o600)
+    assert http_settings(settings, rules).tls_key == key
+    key.unlink()
+    with pytest.raises(ConfigError, match=re.escape(str(key))):
+        http_settings(settings, rules)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a mode says nothing there")
 def test_the_key_is_its_owners_alone(home: Path) -> None:
     issue(home, "sandbox=viewer")
@@ -93,7 +187,7 @@ def test_the_key_is_its_owners_alone(home: Path) -> None:
     key.chmod(0o644)
     result = run(home, "token", "issue", "ann", "--grant", "sandbox=viewer")
     assert result.exit_code == 1
-    assert "owner alone" in result.output
+    assert "by you alone" in result.output
     with pytest.raises(ConfigError):
         prepare_tokens(settings_of(home))
 

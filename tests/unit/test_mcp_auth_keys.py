@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import RSAAlgorithm
 
+from adapters.mcp.hosts import is_loopback
 from adapters.mcp.tokens import (
     KEYS_BYTES_MAX,
     KEYS_LIFE_S,
     KEYS_PAUSE_S,
     RefusedTokenError,
     TokenChecker,
-    is_loopback,
     parse_keys,
 )
 from core.errors import ConfigError
@@ -55,6 +56,13 @@ def test_shared_secrets_and_keys_for_other_uses_are_no_keys() -> None:
     assert set(parse_keys(told)) == {KEY_ID}
     with pytest.raises(ValueError, match="once"):
         parse_keys(jwks(key, key))
+
+
+@pytest.mark.parametrize("bits, counts", [(1024, False), (2047, False), (2048, True)])
+def test_rsa_keys_that_are_too_short_are_no_keys(bits: int, counts: bool) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits).public_key()
+    told = RSAAlgorithm.to_jwk(key, as_dict=True) | {"kid": KEY_ID, "alg": "RS256"}
+    assert (KEY_ID in parse_keys(jwks(told))) is counts
 
 
 async def test_other_kinds_of_key_pairs_count_too(issuer: Issuer) -> None:
