@@ -188,9 +188,9 @@ class PositionsAsk(Question, frozen=True, kw_only=True):
 class MarketTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What answers a question: rows of cells under columns, and what holds for all of them.
 
-    `at` is the time of the oldest thing told. `zone` is the exchange's (IANA name), empty where the
-    rows are of several. `begin` and `end` are the span that was asked of the broker. `cursor` asks
-    for the next page.
+    `at` is the time of the oldest thing told, but of quotes, whose rows tell their own times, of
+    the newest. `zone` is the exchange's (IANA name), empty where the rows are of several. `begin`
+    and `end` are the span that was asked of the broker. `cursor` asks for the next page.
     """
 
     columns: tuple[str, ...]

@@ -9,7 +9,9 @@ _OTHERWISE: Final = "UTC"
 
 
 def system_zone(*, link: Path = Path("/etc/localtime"), named: Path = Path("/etc/timezone")) -> str:
-    """Return the system's zone; UTC where it has none that we can read (such as on Windows).
+    """Return the system's zone; UTC where it has none that we can read, as on Windows.
+
+    There the person names it by a setting, `TIGER_MCP_TIMEZONE`.
 
     Args:
         link: what links to the zone's file on Linux and macOS.

@@ -15,7 +15,10 @@ from core.modes import Environment
 
 # All tools share a budget of bytes. Every market tool answers with this shape; its columns say what
 # they are.
-TABLE_SCHEMA: Final[dict[str, Any]] = {"type": "object", "required": ["columns", "rows"]}
+TABLE_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["environment", "account", "as_of", "columns", "rows"],
+}
 
 
 class Clocks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,7 +30,7 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Zones(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """IANA names: of the exchange, and of the person, by which relative days were resolved."""
+    """IANA names: of the exchange, whose days those of the question are, and of the person."""
 
     exchange: str = ""
     yours: str

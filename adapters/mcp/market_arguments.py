@@ -21,6 +21,10 @@ _TIME_LENGTH_MAX: Final = 40
 _BOUNDS: Final = frozenset({"minimum", "maximum", "minItems", "maxItems"})
 
 
+# The descriptions have examples of these, and a refusal says the rest.
+_PLAIN: Final = WithJsonSchema({"type": "string"})
+
+
 # What is shown is wider than what is taken, and shorter; a refusal tells the rest.
 def _shown(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern})
@@ -31,14 +35,12 @@ Instrument = Annotated[
     str, Field(pattern="^[A-Z0-9][A-Za-z0-9. -]{0,30}$"), _shown(r"^[A-Z0-9][\w. -]*$")
 ]
 Instruments = Annotated[list[Instrument], Field(min_length=1, max_length=SYMBOLS_MAX)]
-_Filter = Annotated[
-    str, Field(pattern=f"^{FILTER_PATTERN}$"), _shown(r"^\w+(:\w+)?[<>]?=[\w.|-]+$")
-]
+_Filter = Annotated[str, Field(pattern=f"^{FILTER_PATTERN}$"), _PLAIN]
 Filters = Annotated[list[_Filter], Field(max_length=FILTERS_MAX)]
 _Field = Annotated[str, Field(pattern=f"^{FIELD_PATTERN}$"), _shown(r"^\w+$")]
 Fields = Annotated[list[_Field], Field(max_length=FIELDS_MAX)]
-Sort = Annotated[str, Field(pattern=f"^{SORT_PATTERN}$"), _shown(r"^-?\w+(:\w+)?$")]
-Query = Annotated[str, Field(pattern=f"^{PRODUCT_PATTERN}$")]
+Sort = Annotated[str, Field(pattern=f"^{SORT_PATTERN}$"), _PLAIN]
+Query = Annotated[str, Field(pattern=f"^{PRODUCT_PATTERN}$"), _PLAIN]
 Expiry = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 # Any of the forms of `spans`; it words the refusal.
 When = Annotated[str, Field(max_length=_TIME_LENGTH_MAX)]

@@ -19,6 +19,8 @@ LiveView = Literal["now", "history"]
 # The segment whose totals stand at the top, as they do of what was recorded.
 _MAIN: Final = "securities"
 _TOTALS: Final = ("net_liquidation", "buying_power", "initial_margin", "maintenance_margin")
+# Whose days those of an account are at the broker.
+_DAYS_ZONE: Final = "America/New_York"
 _POOLED: Final = "Segments may share one pool of money: do not add them up."
 _NO_DAYS: Final = "The broker tells of no day on which there was money in the account."
 
@@ -53,7 +55,8 @@ class LiveBalances:
             only_live(**only_history)
         environment = await self._gateway.environment(account)
         parts = self._gateway.parts
-        days = spans.span(begin, end, now=parts.clock.now(), zone=parts.zone)
+        zones = (_DAYS_ZONE, parts.zone)
+        days = spans.span(begin, end, now=parts.clock.now(), zones=zones)
         asked = AssetsAsk(
             view=view,
             currency=currency,

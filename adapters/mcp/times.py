@@ -23,6 +23,8 @@ _EXCHANGE_ZONES: Final = {
     "SG": "Asia/Singapore",
     "AU": "Australia/Sydney",
     "NZ": "Pacific/Auckland",
+    # Funds are dealt in when New York trades.
+    "MF": "America/New_York",
 }
 
 
@@ -90,9 +92,14 @@ def is_moment(text: str) -> bool:
     return _MOMENT_BEGIN.match(text) is not None
 
 
+def exchange_zone(market: str) -> str | None:
+    """Return the zone of a market's exchanges, None for a market not known here."""
+    return _EXCHANGE_ZONES.get(market)
+
+
 def exchange_time(at: datetime, market: str) -> datetime | None:
     """Return a moment on the clock of a market's exchanges, None for a market not known here."""
-    zone = _EXCHANGE_ZONES.get(market)
+    zone = exchange_zone(market)
     return None if zone is None else at.astimezone(ZoneInfo(zone)).replace(microsecond=0)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from adapters.mcp import spans
-from adapters.mcp.arguments import Account
+from adapters.mcp.arguments import Account, Flag
 from adapters.mcp.faults import Fault, GatewayError
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.market_answers import TABLE_SCHEMA, MarketAnswer, market_answer
@@ -26,8 +26,16 @@ from adapters.mcp.market_arguments import (
     When,
     terse,
 )
+from adapters.mcp.market_places import (
+    DEFAULT,
+    has_days_ahead,
+    market_of,
+    market_of_days,
+    other_markets_note,
+)
 from adapters.mcp.market_route import MarketRoute
 from adapters.mcp.names import hong_kong_note, in_market
+from adapters.mcp.times import exchange_zone
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
 from core import market_asks
 from core.market_asks import (
@@ -101,7 +109,7 @@ class MarketTools:
         end: When = "",
         security: Security = "stock",
         session: Session = "regular",
-        adjusted: bool = True,
+        adjusted: Flag = True,
         account: Account | None = None,
         limit: Rows = 100,
         cursor: Next = "",
@@ -110,8 +118,8 @@ class MarketTools:
 
         begin and end: 2026-01-31, a time with zone, "5d", "3mo", "ytd", "last month".
         """
-        span = self._span(begin, end)
         (named,), security = in_market((symbol,), security)
+        span = self._span(begin, end, market=market_of_days(named, security))
         asked = market_asks.BarsAsk(
             symbol=named,
             security=security,
@@ -138,8 +146,8 @@ class MarketTools:
         cursor: Next = "",
     ) -> MarketAnswer:
         """Order book of a contract, brokers in it (Hong Kong), or where money flowed."""
-        span = self._span(begin, end)
         (named,), security = in_market((symbol,), security)
+        span = self._span(begin, end, market=market_of_days(named, security))
         asked = market_asks.DepthAsk(
             symbol=named,
             security=security,
@@ -194,6 +202,8 @@ class MarketTools:
         the stock (00700). Options without query: Hong Kong's underlyings.
         """
         named, security = in_market(symbols, security)
+        if security == "stock":
+            market = market_of((query,) if query else (), market)
         asked = market_asks.ContractsAsk(
             symbols=named,
             query=query,
@@ -216,7 +226,8 @@ class MarketTools:
         cursor: Next = "",
     ) -> MarketAnswer:
         """Whether markets are open, trading days, a future's hours, or the quote rights held."""
-        span = self._span(begin, end)
+        place = DEFAULT if market == "ALL" else market
+        span = self._span(begin, end, market=place, is_ahead=view == "calendar")
         asked = market_asks.MarketStatusAsk(
             view=view,
             market=market,
@@ -245,7 +256,8 @@ class MarketTools:
 
         exchange_rate: symbols are currencies. industry_stocks: fields is one industry's id.
         """
-        span = self._span(begin, end)
+        market = market_of(symbols, market)
+        span = self._span(begin, end, market=market, is_ahead=has_days_ahead(what))
         asked = market_asks.FundamentalsAsk(
             what=what,
             symbols=tuple(symbols),
@@ -293,12 +305,25 @@ class MarketTools:
             environment=told.environment,
             zone=self._gateway.parts.zone,
         )
-        note = hong_kong_note(told.table.unknown)
-        return replace(answer, note=" ".join(each for each in (answer.note, note) if each))
+        notes = (
+            answer.note,
+            other_markets_note(asked, told.table),
+            hong_kong_note(told.table.unknown),
+        )
+        return replace(answer, note=" ".join(each for each in notes if each))
 
-    def _span(self, begin: str, end: str) -> spans.Span:
+    # A future may be of an exchange where it is later than anywhere else: its days are the person's
+    # as well.
+    def _span(
+        self, begin: str, end: str, *, market: Market | None, is_ahead: bool = False
+    ) -> spans.Span:
         parts = self._gateway.parts
-        return spans.span(begin, end, now=parts.clock.now(), zone=parts.zone)
+        here, there = parts.zone, exchange_zone(market or DEFAULT) or parts.zone
+        now = parts.clock.now()
+        span = spans.span(begin, end, now=now, zones=(here, there), is_ahead=is_ahead)
+        if market is not None:
+            return span
+        return spans.wider(span, spans.span(begin, end, now=now, zones=(here,)))
 
 
 def _symbols_of(asked: Question) -> tuple[str, ...]:

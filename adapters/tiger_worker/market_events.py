@@ -38,6 +38,11 @@ _BACK, _AHEAD = 1_830, 90
 _EARNINGS_AT_ONCE: Final = 30
 _EARNINGS_DAYS_MAX: Final = 190
 _DAYS_MAX: Final = 11_000
+# The broker's rows of earnings name no currency.
+_OF_EPS: Final = (
+    "expected_eps and actual_eps are in the company's own currency, which is not told here; "
+    "what=currency has it as company_currency"
+)
 _PARTS: Final[Mapping[str, tuple[Part, ...]]] = {
     "dividend": (
         figures(amount="amount"),
@@ -95,7 +100,10 @@ class Events:
         parts = (symbol_named("symbol"), marks(day="executeDate"), *_PARTS[asked.what])
         table = page(asked, place, sheet(rows, parts, zone), at=at)
         facts = (("market", asked.market), ("from_day", str(first)), ("to_day", str(last)))
-        return msgspec.structs.replace(table, zone=zone, facts=facts)
+        notes = (table.note, _OF_EPS if is_earnings and table.rows else "")
+        return msgspec.structs.replace(
+            table, zone=zone, facts=facts, note="; ".join(note for note in notes if note)
+        )
 
     def _rows(
         self, asked: FundamentalsAsk, first: date, last: date, *, zone: str

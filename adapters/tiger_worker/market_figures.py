@@ -56,6 +56,8 @@ _DAILY_BACK: Final = 30
 _RATE_BACK: Final = 30
 _MAIN_BACK: Final = 90
 _DAILY_DAYS_MAX: Final = 366
+# The broker's rows name none.
+_OF_DAILY: Final = "money is in a currency that is not told here; see what=currency"
 # Tiger stamps daily figures with midnight of its own time, whatever the market.
 _TIGER_ZONE: Final = "Asia/Shanghai"
 
@@ -236,7 +238,12 @@ class Figures:
         dated = [row | {"day": _day(row)} for row in rows]
         whole = _pivoted(dated, names, ("symbol", "day"), ("symbol", "day"))
         table = page(asked, place, whole, at=at)
-        return msgspec.structs.replace(table, facts=(("from_day", first), ("to_day", last)))
+        notes = (table.note, _OF_DAILY if table.rows else "")
+        return msgspec.structs.replace(
+            table,
+            facts=(("from_day", first), ("to_day", last)),
+            note="; ".join(note for note in notes if note),
+        )
 
     def _industry(self, asked: FundamentalsAsk) -> tuple[Sheet, datetime]:
         found: list[Row] = []

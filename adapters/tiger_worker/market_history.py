@@ -1,7 +1,8 @@
 """`ask.<account>.bars`: the past of one contract, as bars, minutes or single trades.
 
 Rows of a page are in order of time; a first page is the latest of the span, and its cursor goes
-back in time, except for minutes of a day and a future's trades, which go forward.
+back in time, except for minutes of a day and a future's trades, which go forward. Bars of options
+and futures are asked for by time: a page is what lies before the oldest bar of the page before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from adapters.tiger_worker.market_futures import bar_parts, is_in, last_end_ms, with_begin
 from adapters.tiger_worker.market_listings import Listing, Listings, option_fields
-from adapters.tiger_worker.market_pages import Place, page, place_of
+from adapters.tiger_worker.market_pages import Place, page, page_back, place_of
 from adapters.tiger_worker.market_reads import MarketReads, object_in, rows_in, wrong
 from adapters.tiger_worker.market_rows import (
     Part,
@@ -20,16 +22,22 @@ from adapters.tiger_worker.market_rows import (
     marks,
     midnight_ms,
     moment_at,
+    moment_in,
     objects_in,
     sheet,
 )
 from adapters.tiger_worker.market_spans import Span, span_of
 from adapters.tiger_worker.words import Row
+from core.errors import CorruptRecordError
 from core.market_asks import BarsAsk, MarketTable
 
 _OPEN_END_MS: Final = 4_070_880_000_000  # what the SDK sends for "until now" of options
 _FUND_BACK_MS: Final = 400 * 86_400_000
 _AHEAD_DAYS: Final = 2
+_LATEST_FIRST: Final = "SortDir_Descend"
+# Asked for beyond a page: one that says whether there is more, and one that the broker may give
+# although it is as late as the end.
+_BEYOND: Final = 2
 _SESSIONS: Final = {
     "extended": "All",
     "pre": "PreMarket",
@@ -49,11 +57,6 @@ _PAST_REGULAR: Final = {"intraday": "items"}
 _OHLC: Final = figures(open="open", high="high", low="low", close="close", volume="volume")
 _BAR: Final = (moment_at("time"), _OHLC, figures(turnover="amount"))
 _OPTION_BAR: Final = (moment_at("time"), _OHLC, figures(open_interest="openInterest"))
-_FUTURE_BAR: Final = (
-    moment_at("time"),
-    _OHLC,
-    figures(open_interest="openInterest", settlement="settlement"),
-)
 _MINUTE: Final = (moment_at("time"), figures(price="price", average="avgPrice", volume="volume"))
 _TRADE: Final = (moment_at("time"), figures(price="price", volume="volume"))
 _NET_VALUE: Final = (moment_at("time"), figures(net_asset_value="nav"))
@@ -66,6 +69,8 @@ class _Read(NamedTuple):
     parts: Sequence[Part]
     at: datetime
     next_token: str = ""
+    # For what is asked for by time: when each row is, in milliseconds.
+    times_ms: Sequence[int] | None = None
 
 
 class History:
@@ -85,9 +90,13 @@ class History:
         _check(asked)
         listing = self._listings.one(asked.security, asked.symbol)
         span = span_of(asked.begin, asked.end, listing.zone)
-        read = self._read(asked, listing, span, place)
-        whole = sheet(_inside(asked, read.rows, span), read.parts, listing.zone)
-        table = page(asked, place, whole, at=read.at, next_token=read.next_token)
+        read = self._read(_as_before(asked, place), listing, span, place)
+        if read.times_ms is not None:
+            whole = sheet(read.rows, read.parts, listing.zone)
+            table = page_back(asked, place, whole, at=read.at, tokens=list(map(str, read.times_ms)))
+        else:
+            whole = sheet(_inside(asked, read.rows, span), read.parts, listing.zone)
+            table = page(asked, place, whole, at=read.at, next_token=read.next_token)
         return msgspec.structs.replace(
             table,
             zone=listing.zone,
@@ -106,7 +115,7 @@ class History:
             case ("option", "timeline"):
                 return self._option_minutes(listing, span)
             case ("option", _):
-                return self._option_bars(asked, listing, span)
+                return self._option_bars(asked, listing, span, place)
             case ("future", "tick"):
                 return self._future_trades(asked, place)
             case ("future", _):
@@ -132,15 +141,22 @@ class History:
         return _Read(rows, _BAR, at, token)
 
     def _future_bars(self, asked: BarsAsk, listing: Listing, span: Span, place: Place) -> _Read:
+        period, zone = asked.period, listing.zone
+        before_ms = _index(place.token) if place.token else last_end_ms(period, span, zone)
         fields: dict[str, Any] = {
             "contract_codes": [asked.symbol],
-            "period": asked.period,
+            "period": period,
             "begin_time": span.begin_ms,
-            "end_time": span.end_ms,
-            "limit": asked.limit,
+            "end_time": before_ms,
+            "limit": asked.limit + _BEYOND,
         }
-        rows, at, token = self._paged("future_kline", fields, listing, place)
-        return _Read(rows, _FUTURE_BAR, at, token)
+        found, at = self._reads.items("future_kline", fields, field="period")
+        timed = [
+            (end_ms, with_begin(period, row, end_ms=end_ms))
+            for end_ms, row in _timed(objects_in(found[0], "items") if found else [])
+            if is_in(period, end_ms, span, zone) and not (place.token and end_ms >= before_ms)
+        ]
+        return _read_back(timed, bar_parts(period), at)
 
     # The broker's own pages. Their token is given only for a span that has an end, and goes with
     # the very same parameters, so that an end of ours is kept beside it.
@@ -208,17 +224,23 @@ class History:
         rows = [row for name in names for row in _minutes(found, name)]
         return _Read(_by_time(rows), _MINUTE, at)
 
-    def _option_bars(self, asked: BarsAsk, listing: Listing, span: Span) -> _Read:
+    def _option_bars(self, asked: BarsAsk, listing: Listing, span: Span, place: Place) -> _Read:
+        before_ms = _index(place.token) if place.token else span.end_ms
         query = option_fields(listing.symbol) | {
             "period": asked.period,
             "begin_time": span.begin_ms,
-            "end_time": _OPEN_END_MS if span.end_ms < 0 else span.end_ms,
-            "limit": asked.limit,
+            "end_time": _OPEN_END_MS if before_ms < 0 else before_ms,
+            "limit": asked.limit + _BEYOND,
+            "sort_dir": _LATEST_FIRST,
         }
         fields = {"market": listing.market, "option_query": [query]}
         found, at = self._reads.items("option_kline", fields, field="period")
-        rows = objects_in(found[0], "items") if found else []
-        return _Read(_by_time(rows), _OPTION_BAR, at)
+        timed = [
+            (time_ms, row)
+            for time_ms, row in _timed(objects_in(found[0], "items") if found else [])
+            if before_ms < 0 or time_ms < before_ms
+        ]
+        return _read_back(timed, _OPTION_BAR, at)
 
     def _option_trades(self, listing: Listing) -> _Read:
         # This one method takes a bare list.
@@ -242,6 +264,11 @@ class History:
         data, at = self._reads.read("fund_history_quote", fields, field="begin")
         found = rows_in(data, "fund_history_quote")
         return _Read(objects_in(found[0], "items") if found else [], _NET_VALUE, at)
+
+
+# The limit may change from page to page, but not within a page of the broker's.
+def _as_before(asked: BarsAsk, place: Place) -> BarsAsk:
+    return msgspec.structs.replace(asked, limit=place.size) if place.size else asked
 
 
 def _check(asked: BarsAsk) -> None:
@@ -274,6 +301,16 @@ def _by_time(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: row.get("time") or 0)
 
 
+def _timed(rows: list[Row]) -> list[tuple[int, Row]]:
+    if not all(isinstance(row.get("time"), int) and moment_in(row, "time") for row in rows):
+        raise CorruptRecordError("expected the time of every bar")
+    return sorted(((row["time"], row) for row in rows), key=lambda pair: pair[0])
+
+
+def _read_back(timed: list[tuple[int, Row]], parts: Sequence[Part], at: datetime) -> _Read:
+    return _Read([row for _, row in timed], parts, at, times_ms=[time_ms for time_ms, _ in timed])
+
+
 # Tiger reads `end_time` as a moment that still belongs; a day ends before the next one's midnight.
 def _inside(asked: BarsAsk, rows: list[Row], span: Span) -> list[Row]:
     if asked.period == "timeline":
@@ -283,7 +320,7 @@ def _inside(asked: BarsAsk, rows: list[Row], span: Span) -> list[Row]:
             for row in rows
             if not isinstance(row.get("time"), int) or row["time"] >= span.begin_ms
         ]
-    if span.end_ms < 0 or asked.security == "future":
+    if span.end_ms < 0:
         return rows
     return [
         row for row in rows if not isinstance(row.get("time"), int) or row["time"] < span.end_ms

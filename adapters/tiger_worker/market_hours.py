@@ -1,7 +1,9 @@
 """`ask.<account>.market_status`: sessions and trading days, and what this login may see."""
 
+import re
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -30,9 +32,10 @@ _BACK_DAYS: Final = 0
 _AHEAD_DAYS: Final = 30
 _CALENDAR_DAYS_MAX: Final = 366
 # The broker writes a market's next opening at its own wall clock, without a year.
+_OPENING: Final = re.compile(r"(\d\d-\d\d) (\d\d:\d\d:\d\d)( [A-Z]{2,5})?", re.ASCII)
 _STATUS: Final = (
     marks(market="market", status="status", session="marketStatus"),
-    Part(("next_open_local",), lambda row, _: (_opening(row),)),
+    marks(next_open_local="next_open"),
     Part(("zone",), lambda row, _: (ZONES.get(str(row.get("market"))),)),
 )
 _DAY: Final = marks(date="date", kind="type")
@@ -58,7 +61,8 @@ class Hours:
         match asked.view:
             case "status":
                 rows, at = self._reads.items("market_state", {"market": asked.market})
-                return page(asked, place, sheet(rows, _STATUS, NEW_YORK), at=at)
+                dated = [row | {"next_open": _opening(row, at)} for row in rows]
+                return page(asked, place, sheet(dated, _STATUS, NEW_YORK), at=at)
             case "calendar":
                 return self._calendar(asked, place)
             case "future_hours":
@@ -117,5 +121,18 @@ def _right(row: Row) -> Cells:
     return word_of(row.get("name")), "never" if expires is None else expires.date().isoformat()
 
 
-def _opening(row: Row) -> str | None:
-    return word_of(str(row.get("openTime") or "").replace(" ", "T", 1).partition(" ")[0])
+# In the year in which it is nearest to now; what is written otherwise stays as it is.
+def _opening(row: Row, now: datetime) -> str:
+    text = str(row.get("openTime") or "")
+    zone = ZONES.get(str(row.get("market")))
+    found = _OPENING.fullmatch(text)
+    if found is None or zone is None:
+        return text
+    times: list[datetime] = []
+    for year in (now.year - 1, now.year, now.year + 1):
+        try:
+            time = datetime.fromisoformat(f"{year}-{found[1]}T{found[2]}")
+        except ValueError:
+            continue
+        times.append(time.replace(tzinfo=ZoneInfo(zone)))
+    return min(times, key=lambda time: abs(time - now)).isoformat() if times else text

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.tiger_worker import words
-from adapters.tiger_worker.market_filters import Filter, filters_in, near
+from adapters.tiger_worker.market_filters import Filter, filters_in
 from adapters.tiger_worker.market_listings import Listings
 from adapters.tiger_worker.market_pages import Place, page, place_of
 from adapters.tiger_worker.market_reads import MarketReads, MarketRefusalError, wrong
@@ -108,7 +108,7 @@ class OptionChains:
         for each in conditions:
             if each.name not in _FIELDS or each.period or each.operator == "=":
                 raise wrong(
-                    "filters", f"{each.name}: expected >= or <= of {near(each.name, _FIELDS)}"
+                    "filters", f"{each.name}: expected >= or <= of one of {', '.join(_FIELDS)}"
                 )
         day = day_of(asked.expiry, field="expiry")
         fields: dict[str, Any] = {

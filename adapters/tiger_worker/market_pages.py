@@ -9,7 +9,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from adapters.tiger_worker.market_reads import wrong
-from adapters.tiger_worker.market_rows import Sheet
+from adapters.tiger_worker.market_rows import Cells, Sheet
 from core.errors import BrokerUnavailableError
 from core.market_asks import CURSOR_LENGTH_MAX, ROWS_MAX, MarketTable, Question
 
@@ -22,13 +22,15 @@ _R = TypeVar("_R")
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a page begins: `token` names the broker's own page, `offset` a row of it.
 
-    Of rows that are read anew for each page `after` is the key of the last one shown. `question`
-    binds the place to the question it belongs to.
+    `size` is the limit by which the broker's page was read, if a row of it is where this begins:
+    with another one it would be another page. Of rows that are read anew for each page `after` is
+    the key of the last one shown. `question` binds the place to the question it belongs to.
     """
 
     question: str
     token: str = ""
     offset: int = 0
+    size: int = 0
     after: str = ""
 
 
@@ -56,7 +58,7 @@ def place_of(question: Question) -> Place:
         place = msgspec.json.decode(body, type=Place)
     except (ValueError, msgspec.MsgspecError):
         raise wrong("cursor", "expected the cursor of an answer, as it was given") from None
-    if place.question != digest or place.offset < 0:
+    if place.question != digest or place.offset < 0 or not 0 <= place.size <= ROWS_MAX:
         raise wrong("cursor", "expected the cursor of an answer to this very question")
     return place
 
@@ -73,7 +75,30 @@ def page(
         at: the time of the oldest thing told.
         next_token: of the broker's next page; empty on the last.
     """
-    found = part(question, place, whole.rows, next_token=next_token)
+    return _table(whole, part(question, place, whole.rows, next_token=next_token), at=at)
+
+
+def page_back(
+    question: Question, place: Place, whole: Sheet, *, at: datetime, tokens: Sequence[str]
+) -> MarketTable:
+    """Return the last rows of a sheet in order of time; the next page goes on before them.
+
+    Args:
+        question: with the limit.
+        place: of this page; its token bounded what was read.
+        whole: the rows before that token, at least one more than asked for if there are more.
+        at: the time of the oldest thing told.
+        tokens: one for each row; the next page is what lies before the oldest row shown.
+    """
+    wanted = whole.rows[-question.limit :]
+    shown = _fitting(wanted[::-1])
+    first = len(whole.rows) - shown
+    cursor = _encoded(Place(question=place.question, token=tokens[first])) if first else ""
+    rows = tuple(whole.rows[first:])
+    return _table(whole, Part(rows, shown < len(wanted), cursor), at=at)
+
+
+def _table(whole: Sheet, found: Part[Cells], *, at: datetime) -> MarketTable:
     note = ""
     if found.is_cut:
         note = f"cut after {len(found.rows)} rows because the answer is long; `cursor` has the rest"
@@ -91,7 +116,8 @@ def part(
     end = place.offset + shown
     following = None
     if end < len(whole):
-        following = msgspec.structs.replace(place, offset=end)
+        size = place.size or question.limit
+        following = msgspec.structs.replace(place, offset=end, size=size)
     elif next_token:
         following = Place(question=place.question, token=next_token)
     cursor = "" if following is None else _encoded(following)

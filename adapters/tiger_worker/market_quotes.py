@@ -1,7 +1,7 @@
 """`ask.<account>.quotes`: prices now. Where a right is missing, stocks' prices come delayed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from adapters.tiger_worker.market_rows import (
     joined,
     marks,
     moment_at,
+    newest,
     oldest,
     same,
     sheet,
@@ -99,11 +100,15 @@ _WARRANT: Final = (
 )
 _FUND: Final = (symbol_named("symbol"), figures(net_asset_value="close"), moment_at("timestamp"))
 _EXTENDED_KEY: Final = "hourTrading"
+# Prices of the same time are as little apart.
+_SAME_TIME: Final = timedelta(minutes=1)
+_OF_MANY_TIMES: Final = "prices are of different times: `as_of` is the newest, `at` each row's own"
 
 
 class _Read(NamedTuple):
     sheet: Sheet
-    at: datetime
+    oldest: datetime
+    newest: datetime
     quality: Quality | None
 
 
@@ -135,7 +140,10 @@ class Quotes:
             raise wrong("symbols", "the broker knows none of them; see find_contracts")
         whole = trimmed(_in_order(joined([each.sheet for each in read]), known))
         answered = {row[0] for row in whole.rows}
-        table = page(asked, place, whole, at=min(each.at for each in read))
+        at = max(each.newest for each in read)
+        table = page(asked, place, whole, at=at)
+        if at - min(each.oldest for each in read) > _SAME_TIME:
+            table = _noted(table, _OF_MANY_TIMES)
         qualities = {each.quality for each in read}
         return _described(
             table,
@@ -170,16 +178,15 @@ class Quotes:
             case _:
                 return self._stocks(asked, zone, group)
         quality: Quality | None = None if asked.security == "fund" else "real_time"
-        at = oldest(rows, "latestTime" if asked.security == "future" else "timestamp", at)
-        return _Read(_with_currency(sheet(rows, parts, zone), group), at, quality)
+        name = "latestTime" if asked.security == "future" else "timestamp"
+        return _read(_with_currency(sheet(rows, parts, zone), group), rows, name, at, quality)
 
     def _stocks(self, asked: QuotesAsk, zone: str, group: Sequence[Listing]) -> _Read:
         names = [listing.symbol for listing in group]
         if asked.session == "overnight":
             rows, at = self._reads.items("quote_overnight", {"symbols": names}, field="symbols")
             whole = sheet(rows, _OVERNIGHT, zone)
-            at = oldest(rows, "timestamp", at)
-            return _Read(_with_currency(whole, group), at, "real_time")
+            return _read(_with_currency(whole, group), rows, "timestamp", at, "real_time")
         is_extended = asked.session != "regular"
         fields: dict[str, Any] = {"symbols": names, "include_hour_trading": is_extended}
         try:
@@ -190,7 +197,7 @@ class Quotes:
             return self._delayed(names, zone, group, refusal)
         parts = [*_STOCK, same("quality", "real_time")]
         whole = sheet([_flat(row) for row in rows], [*parts, *_extended_parts(is_extended)], zone)
-        return _Read(_with_currency(whole, group), oldest(rows, "latestTime", at), "real_time")
+        return _read(_with_currency(whole, group), rows, "latestTime", at, "real_time")
 
     # Everybody has delayed prices, of some markets; where there are none, the refusal stands.
     def _delayed(
@@ -207,7 +214,7 @@ class Quotes:
         if not rows:
             raise refusal
         whole = sheet(rows, [*_DELAYED, same("quality", "delayed")], zone)
-        return _Read(_with_currency(whole, group), oldest(rows, "time", at), "delayed")
+        return _read(_with_currency(whole, group), rows, "time", at, "delayed")
 
     def _options(self, group: Sequence[Listing]) -> tuple[list[Row], datetime]:
         found: list[Row] = []
@@ -224,6 +231,13 @@ class Quotes:
             found.extend(rows)
             times.append(at)
         return found, min(times)
+
+
+# `name` is where a row has its time; a row without one is of the reply's.
+def _read(
+    whole: Sheet, rows: Sequence[Row], name: str, at: datetime, quality: Quality | None
+) -> _Read:
+    return _Read(whole, oldest(rows, name, at), newest(rows, name, at), quality)
 
 
 def _flat(row: Row) -> Row:
@@ -278,8 +292,11 @@ def _in_order(whole: Sheet, known: Mapping[str, Listing]) -> Sheet:
 def _described(
     table: MarketTable, *, zone: str, quality: Quality | None, unknown: tuple[str, ...]
 ) -> MarketTable:
-    note = table.note
     if quality in ("delayed", "mixed"):
         late = "delayed rows are 15 minutes or more behind, because a quote right is missing"
-        note = f"{note}; {late}" if note else late
-    return msgspec.structs.replace(table, zone=zone, quality=quality, unknown=unknown, note=note)
+        table = _noted(table, late)
+    return msgspec.structs.replace(table, zone=zone, quality=quality, unknown=unknown)
+
+
+def _noted(table: MarketTable, note: str) -> MarketTable:
+    return msgspec.structs.replace(table, note=f"{table.note}; {note}" if table.note else note)

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from adapters.tiger_worker.broker import AccountBroker
+from adapters.tiger_worker.login_refusals import unanswered
 from adapters.tiger_worker.quote_rights import (
     FORBIDDEN,
     NEED_THEM,
@@ -337,4 +338,4 @@ def _fault_of(method: str, reply: Mapping[str, Any], *, field: str) -> MarketRef
     if code == _WRONG_PARAMETER:
         where = field or "arguments"
         return wrong(where, "the broker does not take this value, or not with the others")
-    raise BrokerUnavailableError(f"{method} was answered with {code}")
+    raise unanswered(method, reply)

@@ -194,6 +194,11 @@ def oldest(rows: Iterable[Row], name: str, otherwise: datetime) -> datetime:
     return min((at for row in rows if (at := moment_in(row, name)) is not None), default=otherwise)
 
 
+def newest(rows: Iterable[Row], name: str, otherwise: datetime) -> datetime:
+    """Return the time of the newest row."""
+    return max((at for row in rows if (at := moment_in(row, name)) is not None), default=otherwise)
+
+
 def objects_in(row: Row, name: str) -> list[Row]:
     """Return a list of objects in a row.
 

@@ -1,6 +1,6 @@
 """The market tools at the gateway: what goes to which worker, and how its table is told."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from tests.support.gateway import (
     MODES,
     NOW,
     QUICK,
+    FakeClock,
     Mode,
     World,
     error_of,
@@ -59,10 +60,19 @@ def reply(table: MarketTable = TABLE) -> asks.AskReply:
     return asks.AskReply(data=msgspec.Raw(msgspec.json.encode(table)))
 
 
-def world_of(zone: str = "UTC", **answers: object) -> World:
+class LateClock(FakeClock):
+    """Stands still at 20:48 UTC of a Monday: New York trades, and in Hong Kong it is Tuesday."""
+
+    def now(self) -> datetime:
+        """Return the one moment."""
+        return NOW + timedelta(days=1, hours=5, minutes=18)
+
+
+def world_of(zone: str = "UTC", clock: FakeClock | None = None, **answers: object) -> World:
     """Return a world whose accounts answer quotes as given, by alias with `_` for `-`."""
     world = World(QUICK)
-    world.server = build(msgspec.structs.replace(world.parts, zone=zone))
+    parts = msgspec.structs.replace(world.parts, zone=zone, clock=clock or FakeClock())
+    world.server = build(parts)
     for account, answer in answers.items():
         world.bus.answers[f"ask.{account.replace('_', '-')}.quotes"] = answer
     return world
@@ -130,26 +140,144 @@ async def test_each_tool_asks_its_question_of_the_named_account(tool: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("zone", "begin", "expected"),
+    ("zone", "question", "expected"),
     [
-        # The clock stands at 15:30 UTC, which is past midnight in Auckland.
-        ("UTC", "today", ("2026-11-22", "")),
-        ("Pacific/Auckland", "today", ("2026-11-23", "")),
-        ("UTC", "last month", ("2026-10-01", "2026-10-31")),
-        ("UTC", "2026-01-02", ("2026-01-02", "")),
+        ("UTC", {"symbol": "AAPL", "begin": "today"}, ("2026-11-23", "")),
+        ("Asia/Hong_Kong", {"symbol": "AAPL", "begin": "today"}, ("2026-11-23", "")),
+        ("Asia/Hong_Kong", {"symbol": "AAPL", "begin": "yesterday"}, ("2026-11-22", "2026-11-22")),
+        # In Hong Kong nothing was traded yet on Tuesday.
+        ("America/New_York", {"symbol": "00700", "begin": "today"}, ("2026-11-23", "")),
+        ("Asia/Hong_Kong", {"symbol": "00700", "begin": "today"}, ("2026-11-24", "")),
+        (
+            "Asia/Hong_Kong",
+            {"symbol": "TCH.HK261230C00620000", "begin": "today"},
+            ("2026-11-24", ""),
+        ),
+        ("Asia/Hong_Kong", {"symbol": "600519", "begin": "5d"}, ("2026-11-19", "")),
+        ("UTC", {"symbol": "AAPL", "begin": "last month"}, ("2026-10-01", "2026-10-31")),
+        ("UTC", {"symbol": "AAPL", "begin": "2026-01-02"}, ("2026-01-02", "")),
+        # A future may be of any exchange: both days.
+        ("Asia/Hong_Kong", {"symbol": "HSI2612", "begin": "today"}, ("2026-11-23", "")),
+        (
+            "Asia/Hong_Kong",
+            {"symbol": "HSI2612", "begin": "yesterday"},
+            ("2026-11-22", "2026-11-23"),
+        ),
     ],
 )
-async def test_relative_days_are_the_persons(
-    zone: str, begin: str, expected: tuple[str, str]
+async def test_words_for_days_are_of_the_earlier_of_the_exchanges_day_and_the_persons(
+    zone: str, question: dict[str, str], expected: tuple[str, str]
 ) -> None:
-    world = world_of(zone)
+    world = world_of(zone, LateClock())
     world.bus.answers["ask.sandbox.bars"] = reply()
-    arguments = {"account": "sandbox", "symbol": "AAPL", "begin": begin}
+    security = "future" if question["symbol"].startswith("HSI") else "stock"
+    arguments = {"account": "sandbox", "security": security, **question}
     async with world.client("auto") as client:
         answer = told(await client.call_tool("get_bars", arguments))
-    question = msgspec.json.decode(world.bus.asked[-1][1], type=market_asks.BarsAsk)
-    assert (question.begin, question.end) == expected
+    sent = msgspec.json.decode(world.bus.asked[-1][1], type=market_asks.BarsAsk)
+    assert (sent.begin, sent.end) == expected
     assert answer["zones"]["yours"] == zone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"what": "earnings", "begin": "this week"}, ("US", "2026-11-23", "2026-11-29")),
+        ({"what": "earnings", "begin": "tomorrow"}, ("US", "2026-11-24", "2026-11-24")),
+        (
+            {"what": "earnings", "begin": "next month", "market": "HK"},
+            ("HK", "2026-12-01", "2026-12-31"),
+        ),
+        (
+            {"what": "dividend", "symbols": ["00700"], "begin": "today"},
+            ("HK", "2026-11-24", "2026-11-24"),
+        ),
+        ({"what": "overview", "symbols": ["00700"]}, ("HK", "", "")),
+        ({"what": "overview", "symbols": ["600519"]}, ("CN", "", "")),
+        ({"what": "overview", "symbols": ["00700"], "market": "SG"}, ("SG", "", "")),
+        ({"what": "overview", "symbols": ["00700", "AAPL"]}, ("US", "", "")),
+        ({"what": "daily", "symbols": ["AAPL"], "begin": "this week"}, ("US", "2026-11-23", "")),
+    ],
+)
+async def test_figures_are_of_the_market_of_their_symbols_and_a_named_span_is_whole(
+    arguments: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    world = world_of("Asia/Hong_Kong", LateClock())
+    world.bus.answers["ask.sandbox.fundamentals"] = reply()
+    async with world.client("auto") as client:
+        told(await client.call_tool("get_fundamentals", {"account": "sandbox", **arguments}))
+    sent = msgspec.json.decode(world.bus.asked[-1][1], type=market_asks.FundamentalsAsk)
+    assert (sent.market, sent.begin, sent.end) == expected
+
+
+async def test_a_calendar_of_a_named_span_is_whole() -> None:
+    world = world_of()
+    world.bus.answers["ask.sandbox.market_status"] = reply()
+    question = {"account": "sandbox", "view": "calendar", "market": "HK", "begin": "next week"}
+    async with world.client("auto") as client:
+        told(await client.call_tool("get_market_status", question))
+    sent = msgspec.json.decode(world.bus.asked[-1][1], type=market_asks.MarketStatusAsk)
+    assert (sent.begin, sent.end) == ("2026-11-23", "2026-11-29")
+
+
+async def test_the_days_of_an_account_are_new_yorks() -> None:
+    world = world_of("Asia/Hong_Kong", LateClock())
+    table = MarketTable(columns=(), rows=(), at=NOW, zone="America/New_York")
+    told_of = market_asks.AssetsTold(table=table)
+    world.bus.answers["ask.sandbox.assets"] = asks.AskReply(
+        data=msgspec.Raw(msgspec.json.encode(told_of))
+    )
+    question = {"account": "sandbox", "view": "history", "begin": "today"}
+    async with world.client("auto") as client:
+        told(await client.call_tool("get_balances", question))
+    (_, body) = next(each for each in world.bus.asked if each[0] == "ask.sandbox.assets")
+    sent = msgspec.json.decode(body, type=market_asks.AssetsAsk)
+    assert (sent.begin, sent.end) == ("2026-11-23", "")
+
+
+NOTHING_IN_US: Final = "nothing was found (in market=US, the default; there are HK, CN and SG too)"
+
+
+@pytest.mark.parametrize(
+    ("tool", "what", "arguments", "note"),
+    [
+        ("find_contracts", "contracts", {"query": "tencent"}, NOTHING_IN_US),
+        ("find_contracts", "contracts", {"query": "tencent", "market": "HK"}, "nothing was found"),
+        ("find_contracts", "contracts", {"query": "00700"}, "nothing was found"),
+        (
+            "find_contracts",
+            "contracts",
+            {"query": "x", "security": "fund"},
+            "nothing was found",
+        ),
+        (
+            "get_fundamentals",
+            "fundamentals",
+            {"what": "overview", "symbols": ["TENCENT"]},
+            NOTHING_IN_US,
+        ),
+        (
+            "get_fundamentals",
+            "fundamentals",
+            {"what": "exchange_rate", "symbols": ["XXX"]},
+            "nothing was found",
+        ),
+        (
+            "get_fundamentals",
+            "fundamentals",
+            {"what": "overview", "symbols": ["AAPL", "00700"]},
+            "nothing was found (in market=US, the default; of another market: 00700)",
+        ),
+    ],
+)
+async def test_where_nothing_was_found_the_market_by_default_is_told(
+    tool: str, what: str, arguments: dict[str, Any], note: str
+) -> None:
+    world = world_of()
+    world.bus.answers[f"ask.sandbox.{what}"] = reply(MarketTable(columns=(), rows=(), at=NOW))
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool(tool, {"account": "sandbox", **arguments}))
+    assert answer["note"] == note
 
 
 async def test_without_a_name_a_real_account_is_asked_and_never_the_sandbox_beside_it() -> None:
@@ -286,7 +414,8 @@ async def test_the_tools_are_small_and_say_that_they_only_read() -> None:
         tool = listed[name]
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint
-        assert tool.output_schema == {"type": "object", "required": ["columns", "rows"]}
+        always = ["environment", "account", "as_of", "columns", "rows"]
+        assert tool.output_schema == {"type": "object", "required": always}
         assert "account" not in tool.input_schema.get("required", [])
 
 

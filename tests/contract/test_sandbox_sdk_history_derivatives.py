@@ -215,6 +215,25 @@ def test_future_window_is_one_of_the_ends_of_its_bars(client: Any) -> None:
     assert list(bars["time"]) == [ms(f"2026-11-{day}T17:00") for day in (18, 17, 16)]
 
 
+def test_weeks_and_months_of_a_future_are_named_by_the_end_of_their_last_day(client: Any) -> None:
+    weeks = client.get_future_bars(["ES2612"], period="week", limit=3)
+    fridays = [ms(f"2026-11-{day}T17:00") for day in ("20", "13", "06")]
+    assert list(weeks["time"]) == fridays
+    # The window is one of their ends; the end itself is not in it.
+    before = client.get_future_bars(["ES2612"], period="week", end_time=fridays[1], limit=1)
+    assert list(before["time"]) == fridays[2:]
+    upto = client.get_future_bars(["ES2612"], period="week", end_time=fridays[1] + 1, limit=1)
+    assert list(upto["time"]) == fridays[1:2]
+    months = client.get_future_bars(
+        ["ES2612"], period="month", end_time=ms("2026-11-01"), begin_time=ms("2026-09-15")
+    )
+    assert list(months["time"]) == [ms("2026-10-30T17:00"), ms("2026-09-30T17:00")]
+    days = client.get_future_bars(
+        ["ES2612"], begin_time=ms("2026-11-09"), end_time=ms("2026-11-14"), limit=9
+    )
+    assert weeks["close"].iloc[1] == days["close"].iloc[0]
+
+
 def test_main_contract_can_be_asked_for(client: Any) -> None:
     bars = client.get_future_bars(["ESmain", "HSI2612"], limit=2)
     assert list(bars["identifier"]) == ["ESmain"] * 2 + ["HSI2612"] * 2

@@ -3,6 +3,7 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import msgspec
@@ -246,6 +247,60 @@ def test_without_the_right_stocks_come_delayed_and_say_so() -> None:
     assert table.at.isoformat() == "2026-11-23T02:50:59.252000+00:00"
 
 
+HONG_KONG: Final = {"identifier": "00700", "symbol": "00700", "market": "HK", "currency": "HKD"}
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "note"),
+    [
+        (43_200_000, "prices are of different times: `as_of` is the newest, `at` each row's own"),
+        (2_000, ""),
+    ],
+)
+def test_quotes_of_an_open_and_a_closed_market_are_as_of_the_newest(age_ms: int, note: str) -> None:
+    def prices(content: Any) -> dict[str, Any]:
+        (symbol,) = content["symbols"]
+        at = NOW_MS - age_ms if symbol == "00700" else NOW_MS
+        return data([QUOTE | {"symbol": symbol, "latestTime": at}])
+
+    contracts = data({"items": [CONTRACT, HONG_KONG]})
+    broker = ScriptedBroker(quote_real_time=prices, contracts=contracts)
+    table = ask(asks(broker), "quotes", symbols=["00700", "AAPL"])
+    assert table.at.isoformat() == "2026-11-23T03:05:59.252000+00:00"
+    closed, opened = rows(table)
+    assert opened["at"] == "2026-11-23T03:05:59.252Z"
+    assert (closed["at"] < opened["at"], table.note) == (True, note)
+
+
+def hours(now_ms: int, **state: str) -> ScriptedBroker:
+    return ScriptedBroker(market_state=data([state]) | {"timestamp": now_ms})
+
+
+@pytest.mark.parametrize(
+    ("now", "market", "written", "expected"),
+    [
+        ("2026-11-23", "US", "11-24 09:30:00 EST", "2026-11-24T09:30:00-05:00"),
+        ("2026-07-01", "US", "07-02 09:30:00 EDT", "2026-07-02T09:30:00-04:00"),
+        ("2026-11-23", "HK", "11-24 09:30:00", "2026-11-24T09:30:00+08:00"),
+        # Over the end of a year, and a moment ago.
+        ("2026-12-31", "US", "01-04 09:30:00 EST", "2027-01-04T09:30:00-05:00"),
+        ("2027-01-01", "HK", "12-31 09:30:00", "2026-12-31T09:30:00+08:00"),
+        ("2028-02-28", "US", "02-29 09:30:00 EST", "2028-02-29T09:30:00-05:00"),
+        # What cannot be read stays.
+        ("2026-11-23", "US", "02-29 09:30:00 EST", "02-29_09:30:00_EST"),
+        ("2026-11-23", "US", "soon", "soon"),
+        ("2026-11-23", "XX", "11-24 09:30:00", "11-24_09:30:00"),
+    ],
+)
+def test_the_next_opening_has_its_year_and_its_zone(
+    now: str, market: str, written: str, expected: str
+) -> None:
+    now_ms = int(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp() * 1000)
+    broker = hours(now_ms, market=market, openTime=written)
+    (row,) = rows(ask(asks(broker), "market_status"))
+    assert row["next_open_local"] == expected
+
+
 def test_without_any_price_the_refusal_says_what_to_do() -> None:
     broker = ScriptedBroker(quote_real_time=refused(4, NO_RIGHT), quote_delay=data([]))
     fault = refusal(asks(broker), "quotes", symbols=["AAPL"])
@@ -385,6 +440,18 @@ def test_a_chain_is_filtered_by_exact_figures(asked: dict[str, Any], expected: l
     found = [f"{row['right'][0].upper()}{row['strike']}" for row in rows(table)]
     assert found == expected
     assert dict(table.facts)["found"] == len(expected)
+
+
+def test_what_a_chain_cannot_be_filtered_by_is_told_with_all_it_can() -> None:
+    told = asks(ScriptedBroker(option_chain=chain))
+    for text in ("foo>=0.3", "delta=0.3", "delta:5d>=0.3"):
+        fault = refusal(told, "option_chain", symbol="AAPL", expiry=EXPIRY, filters=[text])
+        assert fault.field == "filters"
+        assert fault.message.endswith(
+            ": expected >= or <= of one of strike, bid, bid_size, ask, ask_size, last, "
+            "previous_close, volume, open_interest, implied_volatility, delta, gamma, theta, "
+            "vega, rho"
+        )
 
 
 def test_a_chain_comes_without_the_right_to_the_stocks_price() -> None:

@@ -85,6 +85,8 @@ class Case(NamedTuple):
     columns: dict[str, str]
     # Whether rows come in the reply's order.
     is_reversed: bool = False
+    # Whether more is asked for than is told, of which the latest is.
+    is_back: bool = False
 
 
 PRICES: Final = {"last": "latestPrice", "bid": "bidPrice", "ask_size": "askSize"}
@@ -166,6 +168,8 @@ CASES: Final = {
         "option_kline",
         "0.items",
         BAR | {"open_interest": "openInterest", "at": "time"},
+        is_reversed=True,
+        is_back=True,
     ),
     "option minutes": Case(
         "bars",
@@ -179,8 +183,10 @@ CASES: Final = {
         {"symbol": "CL2701", "security": "future", "limit": 5},
         "future_kline",
         "0.items",
-        BAR | {"open_interest": "openInterest", "settlement": "settlement", "at": "time"},
+        # Without the settlement, which stands empty until there is one.
+        BAR | {"open_interest": "openInterest", "ends_at": "time"},
         is_reversed=True,
+        is_back=True,
     ),
     "future trades": Case(
         "bars",
@@ -393,6 +399,8 @@ def test_each_cell_is_the_figure_that_the_broker_sent(worker: Worker, name: str)
     sent = _rows(worker.broker.replies[case.method], case.path)
     if case.is_reversed:
         sent = sent[::-1]
+    if case.is_back:
+        sent = sent[-case.question["limit"] :]
     told = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert told, "the sandbox has some of each"
     assert len(told) == min(len(sent), 300)
@@ -418,6 +426,17 @@ def test_a_report_has_a_row_for_each_period_and_a_column_for_each_field(worker: 
     assert found == sent
     ends = [str(row["period_end"]) for row in told]
     assert ends == sorted(ends, reverse=True)
+
+
+def test_figures_whose_currency_is_not_told_say_so(worker: Worker) -> None:
+    table = worker.ask("fundamentals", what="earnings", begin="2026-10-10", end="2026-11-10")
+    assert {"expected_eps", "actual_eps"} <= set(table.columns)
+    assert "in the company's own currency" in table.note
+    daily = worker.ask("fundamentals", what="daily", symbols=["AAPL"])
+    assert "market_capitalization" in daily.columns
+    assert "currency that is not told here; see what=currency" in daily.note
+    none = worker.ask("fundamentals", what="earnings", symbols=["NONE"])
+    assert (none.rows, none.note) == ((), "")
 
 
 def test_daily_figures_stand_under_their_own_day(worker: Worker) -> None:

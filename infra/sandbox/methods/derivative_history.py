@@ -7,12 +7,19 @@ request may name is not documented there: the limits are the sandbox's own.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
 
-from infra.sandbox.market.bars import PERIOD_MINUTES, Bar, BarQuery, bars_of, is_period
+from infra.sandbox.market.bars import (
+    PERIOD_MINUTES,
+    PERIODS_LONG,
+    Bar,
+    BarQuery,
+    bars_of,
+    is_period,
+)
 from infra.sandbox.market.calendars import trading_day_on_or_before
 from infra.sandbox.market.futures import FAMILIES, MAIN_SUFFIX, main_future
 from infra.sandbox.market.history import Series
@@ -282,9 +289,9 @@ def _future_bars(
     end_ms = time_ms_of(asked.end_time, item.market, "end_time")
     place_ms = place_of(call, asked.page_token, "future_kline", code)
     # Bars are named by their ends: a window of names is one of begins, some time earlier.
-    length_ms = _length_ms(series, asked.period)
+    length_ms = 0 if asked.period in PERIODS_LONG else _length_ms(series, asked.period)
     if end_ms is not None and end_ms <= series.now_ms:
-        end_ms -= length_ms
+        end_ms = _long_before_ms(item, asked.period, end_ms - length_ms)
     window = BarQuery(
         period=asked.period,
         begin_ms=0 if begin_ms is None else begin_ms - length_ms,
@@ -328,4 +335,21 @@ def _end_ms(item: Instrument, period: str, begin_ms: int, day: date) -> int:
     minutes = PERIOD_MINUTES.get(period)
     if minutes is not None:
         return begin_ms + minutes * MINUTE_MS
+    key = PERIODS_LONG.get(period)
+    if key is not None:
+        while key(day + timedelta(days=1)) == key(day):
+            day += timedelta(days=1)
+        day = trading_day_on_or_before(item.market, day)
     return stretches_of(item.market, "FUT", day)[-1].end_ms
+
+
+# Before which begin the weeks, months and years are that end before a time; of others, before it.
+def _long_before_ms(item: Instrument, period: str, end_ms: int) -> int:
+    key = PERIODS_LONG.get(period)
+    if key is None:
+        return end_ms
+    day = day_at(item.market, end_ms)
+    step = timedelta(days=1 if _end_ms(item, period, end_ms, day) < end_ms else -1)
+    while key(day + step) == key(day):
+        day += step
+    return midnight_ms(item.market, day + max(step, timedelta(0)))
