@@ -20,6 +20,7 @@ from core.price_sense import is_triggered, price_checks
 from core.refusals import Refusal
 from core.refusing import refused, refused_by_key
 from core.submitting import shut_gate
+from core.symbol_hints import hint_of
 from core.terms import (
     AlgoPlan,
     OptionLeg,
@@ -29,6 +30,7 @@ from core.terms import (
     StopLoss,
     TakeProfit,
     TermsError,
+    TradingSession,
 )
 
 # Every option of a US combination is for a hundred shares.
@@ -52,7 +54,8 @@ def decide_preview(
         detail = f"the broker did not answer {answer.failed}"
         return refused(item, Refusal.BROKER_UNAVAILABLE, detail)
     if answer.contract is None or answer.contract.symbol != command.symbol:
-        detail = f"Tiger knows no {command.security} {command.symbol} of these terms"
+        hint = hint_of(command.symbol, command.security)
+        detail = f"Tiger knows no {command.security} {command.symbol} of these terms: {hint}"
         return refused(item, Refusal.UNKNOWN_SYMBOL, detail)
     try:
         spec = spec_of(command, answer.contract)
@@ -83,6 +86,7 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
     """
     if (command.quantity is None) == (command.cash_amount is None):
         raise CommandError("expected either quantity or cash_amount", field="quantity")
+    _check_hours(command)
     is_combination = command.security is SecurityType.COMBINATION
     # A warrant has a strike too, but its symbol alone names it.
     is_option = command.security is SecurityType.OPTION
@@ -94,7 +98,9 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
             side=command.side,
             order_type=command.order_type,
             quantity=_figure(command.quantity, "quantity") or Decimal(0),
-            limit_price=_figure(command.limit_price, "limit_price"),
+            limit_price=_net(command)
+            if is_combination
+            else _figure(command.limit_price, "limit_price"),
             time_in_force=command.time_in_force,
             outside_regular_hours=command.outside_regular_hours,
             security=command.security,
@@ -121,6 +127,20 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
     return spec
 
 
+def _check_hours(command: PreviewOrder) -> None:
+    """Refuse two terms of which one allows what the other forbids.
+
+    Raises:
+        CommandError: naming one of them.
+    """
+    if command.outside_regular_hours and command.session is TradingSession.REGULAR:
+        raise CommandError(
+            "expected session extended, overnight or full beside outside_regular_hours, was "
+            "regular: for regular hours alone leave outside_regular_hours out",
+            field="session",
+        )
+
+
 def _check_parts(spec: OrderSpec) -> None:
     """Refuse a part of a unit where the broker's own fields have no room for it.
 
@@ -142,6 +162,23 @@ def _check_parts(spec: OrderSpec) -> None:
 
 def _figure(text: str | None, field: str) -> Decimal | None:
     return None if text is None else parse_positive(text, field=field)
+
+
+# Some markets and brokers write a credit as a price below 0; here the side says who pays.
+def _net(command: PreviewOrder) -> Decimal | None:
+    text = command.limit_price
+    if text is None or not text.startswith("-"):
+        return _figure(text, "limit_price")
+    other, gets = (
+        (Side.SELL, "receive a credit of at least")
+        if command.side is Side.BUY
+        else (Side.BUY, "pay a debit of at most")
+    )
+    raise CommandError(
+        f"expected limit_price above 0 for a combination, was {text[:40]!r}: to {gets} that much, "
+        f"turn both: side {other}, and each leg's side the other one",
+        field="limit_price",
+    )
 
 
 def _leg(leg: LegAsked) -> OptionLeg:

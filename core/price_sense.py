@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple, Protocol
 
+from core.combination_sense import combination_warnings
+from core.exit_sense import exit_warnings
 from core.preview_events import Check
 from core.terms import OrderSpec, OrderType, SecurityType, Side
 
@@ -132,27 +134,43 @@ def price_warnings(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> d
             found["quote_fits"] = (
                 "the quote is the underlying's: it says nothing of the combination's own price"
             )
-        return found
+        return found | combination_warnings(spec)
     if quote is not None:
         found |= _near_warnings(spec, quote, now)
-    return found | dict(_far_warnings(spec, quote)) | dict(_short_limits(spec))
+    found |= dict(_far_warnings(spec, quote)) | dict(_short_limits(spec))
+    return found | exit_warnings(spec)
 
 
 def change_warnings(old: OrderSpec, new: OrderSpec) -> dict[str, str]:
-    """Return which price a change moves by more than is warned of, by the name of the price."""
+    """Return what a person should know of a change, by the name of each warning.
+
+    A price that moves by more than is warned of has its own name; the others are those of a new
+    order without a quote, as far as the order as it stands has them not.
+    """
     if old.legs:
-        return {}
+        before = combination_warnings(old)
+        return {
+            name: text for name, text in combination_warnings(new).items() if name not in before
+        }
     bound = _bounds_of(old).short
     moves = (
         (name, before, after)
         for name in ("limit_price", "stop_price", "trailing_amount", "trailing_percent")
         if (before := getattr(old, name)) is not None and (after := getattr(new, name)) is not None
     )
-    return {
+    moved = {
         name: f"{name} goes from {before:f} to {after:f}, {_ratio(after, before)} what it was"
         for name, before, after in moves
         if abs(after - before) > before * bound
     }
+    known = set(_own_warnings(old))
+    return moved | dict(each for each in _own_warnings(new) if each not in known)
+
+
+# What the terms alone say, wherever the market is.
+def _own_warnings(spec: OrderSpec) -> Iterator[tuple[str, str]]:
+    yield from _far_warnings(spec, None)
+    yield from _short_limits(spec)
 
 
 def _own_stops(spec: OrderSpec) -> Iterator[tuple[str, Decimal]]:

@@ -36,6 +36,11 @@ _NEXT_STEP: Final = {
     "unavailable": _AWAY,
 }
 _BUT_SYMBOLS: Final = "It takes orders, but for the symbols that are halted or frozen."
+_BUT_DOUBTS: Final = (
+    "It takes orders, but none of a symbol whose order is in doubt: get_orders(status=open) names "
+    "them. The service asks the broker about `unknown` until it is sure; `not_found` waits for a "
+    "person, who types `tiger-mcp release`."
+)
 _READ_ONLY: Final = "It is read-only: only a person can change that, typed on their machine."
 _SIGNS_WITH_KEY: Final = (
     "none is recorded: the login signs each request with a key that does not expire"
@@ -302,8 +307,11 @@ def _account_step(row: views.AccountRow, *, now: datetime) -> str:
         return _token_step(row.token, now=now)
     if row.mode is Mode.READ_ONLY:
         return _READ_ONLY
-    if row.state == "active" and (row.halted_symbols or row.frozen_symbols):
-        return _BUT_SYMBOLS
+    if row.state == "active":
+        is_barred = bool(row.halted_symbols or row.frozen_symbols)
+        limits = (_BUT_SYMBOLS if is_barred else "", _BUT_DOUBTS if row.doubtful_orders else "")
+        told = " ".join(each for each in limits if each)
+        return told or _NEXT_STEP[row.state]
     return _NEXT_STEP.get(row.state, "")
 
 

@@ -1,8 +1,8 @@
 """Kinds of arguments, each with its bounds and the words that a model reads."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from core.commands import PRINTABLE_EXPECTED, REASON_LENGTH_MAX, SYMBOL_PATTERN
@@ -12,8 +12,7 @@ CANCELS_MAX = 20
 LEGS_MAX = 6
 _AMOUNT_LENGTH_MAX = 42
 _ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
-# Shown wider than taken, and shorter: a refusal tells the rest.
-_ID_SHOWN = r"^[\w.-]+$"
+_FLAGS: Final = {"true": True, "false": False}
 _KEY_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
 
@@ -22,6 +21,17 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise PydanticCustomError("not_printable", PRINTABLE_EXPECTED)
     return text
+
+
+def _true_or_false(sent: object) -> object:
+    # Some clients send every value as text; any other word, or a number, is nobody's clear yes.
+    match sent:
+        case bool():
+            return sent
+        case str() if sent.lower() in _FLAGS:
+            return _FLAGS[sent.lower()]
+        case _:
+            raise PydanticCustomError("bool_type", "expected true or false")
 
 
 # Every tool has one: what it looks like is told by list_accounts, and by the refusal.
@@ -33,19 +43,19 @@ Symbol = Annotated[
         {"type": "string", "pattern": r"^[A-Z0-9.-]+$", "description": "AAPL, 00700 (HK)."}
     ),
 ]
+# What is shown of these is shorter than what is taken; a refusal tells the rest.
 # Whatever orders and positions are told by, an option's own words too.
 Traded = Annotated[
     str,
     Field(pattern=r"^[A-Z0-9][A-Z0-9. \-]{0,30}$"),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[\w. -]+$", "description": "AAPL, 00700 (HK)."}
-    ),
+    WithJsonSchema({"type": "string", "description": "AAPL, 00700 (HK)."}),
 ]
 Underlying = Annotated[
     str,
     Field(
         pattern=f"^{SYMBOL_PATTERN}$",
-        description="AAPL, 00700, future ES2612; of an option its underlying's.",
+        description="AAPL, 00700, future ES2612; of a US option its underlying's, of an HK one "
+        "option_symbol of get_option_chain (TCH.HK).",
     ),
 ]
 Market = Annotated[
@@ -69,6 +79,9 @@ Key = Annotated[
         description="Yours, one per wish: a repeated call gives the first answer.",
     ),
 ]
+Warned = Annotated[
+    str, Field(pattern="^w-[0-9a-f]{8}$", description="As the answer with warnings gave it.")
+]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 Moment = Annotated[str, Field(max_length=40)]
 Since = Annotated[
@@ -81,13 +94,16 @@ Since = Annotated[
         ),
     ),
 ]
+# The same; the list of tools has a budget of bytes.
+SinceToo = Annotated[str, Field(max_length=40, description="As in get_orders.")]
 Until = Annotated[str, Field(max_length=40, description="Likewise, whole day.")]
 PreviewId = Annotated[str, Field(pattern="^prv-[0-9a-f]{32}$")]
 OrderId = Annotated[
     str,
     Field(pattern=_ID_PATTERN),
-    WithJsonSchema({"type": "string", "pattern": _ID_SHOWN}),
+    WithJsonSchema({"type": "string"}),
 ]
+Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 Cursor = Annotated[str, Field(max_length=400)]
 

@@ -3,6 +3,7 @@
 What cannot be sent is refused before anybody is asked, and what was said no to is over.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.holdings import holdings_for
 from adapters.mcp.orders_flow import Outcome
-from adapters.mcp.outcomes import FAILED_CHECKS, warnings_of
+from adapters.mcp.outcomes import FAILED_CHECKS, SUBMIT_REFUSED, SUBMITTED, warnings_of
 from adapters.mcp.principals import owner_of_previews
 from core import events, preview_events, views
 from core.commands import ModifyOrder, TermsSeen, submit_command_id
@@ -35,6 +36,10 @@ _CHANGE_OVER: Final = (
     "This call changed nothing. It was declined, and so is its repetition. Ask the person in "
     "words what they want; only if they ask for this very change after all, call modify_order "
     "with a new key."
+)
+_WARNED: Final = (
+    "This call changed nothing. Show the person what `detail` warns of; only if they want this "
+    'very change, make the same call with warned "{}" besides.'
 )
 _CHANGED: Final = NotAgreed("what the question was about has changed since it was asked")
 
@@ -82,16 +87,21 @@ class Confirming:
         account: str,
         command: ModifyOrder,
         command_id: str,
+        *,
+        warned: str,
     ) -> tuple[Answered, TermsSeen | None]:
         """Return None if this change may be sent as far as the person is concerned.
 
         Beside it the order's terms as they were seen, over no others of which it may be laid.
+        `warned` is what an answer to the same change gave, whose warnings the person has seen.
 
         Raises:
             ToolError: the projector does not say what the order is, or a term does not fit it.
         """
         if not self._asks(ctx):
-            return None, await self._terms_at_hand(account, command.order_id)
+            at_hand = await self._row_at_hand(account, command.order_id)
+            said = await self._warning(account, at_hand, command, command_id, warned=warned)
+            return said, _terms_of(at_hand)
         seen: TermsSeen | None = None
 
         async def wording() -> Wording:
@@ -103,6 +113,23 @@ class Confirming:
             return _of_change(account, row, command, environment)
 
         return await self._ask(ctx, wording), seen
+
+    async def spent(self, account: str, outcome: Outcome) -> str:
+        """Return why a preview that is told of again cannot be submitted any more, "" if it can.
+
+        Nobody knows it while the projector is away; a submit is the same one order all the same.
+        """
+        shown = outcome.end.data if outcome.end else None
+        if not outcome.is_repeat or not isinstance(shown, preview_events.OrderPreviewed):
+            return ""
+        try:
+            found = await self._explained(account, shown.preview_id)
+        except ToolError:
+            return ""
+        if found.order is not None:
+            return SUBMITTED.format(found.order.order_id)
+        command_id = submit_command_id(account, shown.preview_id, owner_of_previews())
+        return SUBMIT_REFUSED if _was_refused(_facts_of(found), command_id) else ""
 
     async def failed_checks(self, account: str, preview_id: str, outcome: Outcome) -> str:
         """Return which checks a submit was refused for, "" if for none or if nobody knows them."""
@@ -188,11 +215,30 @@ class Confirming:
         return next((each for each in found.orders if each.order_id == order_id), None)
 
     # Where nobody is asked, a change must not wait for a projector that is away.
-    async def _terms_at_hand(self, account: str, order_id: str) -> TermsSeen | None:
+    async def _row_at_hand(self, account: str, order_id: str) -> views.OrderRow | None:
         try:
-            return _terms_of(await self._order_row(account, order_id))
+            return await self._order_row(account, order_id)
         except ToolError:
             return None
+
+    # A new order is shown before it is sent, with its warnings; so is a change that needs one.
+    async def _warning(
+        self,
+        account: str,
+        row: views.OrderRow | None,
+        command: ModifyOrder,
+        command_id: str,
+        *,
+        warned: str,
+    ) -> NotAgreed | None:
+        warnings = {} if row is None else questions.warnings_of_change(row, command)
+        if not warnings:
+            return None
+        detail = "; ".join(warnings.values())
+        code = _code_of(account, command, detail)
+        if warned == code or (command.key and await self._is_handled(account, command_id)):
+            return None
+        return NotAgreed(detail, code="warned", next_step=_WARNED.format(code))
 
     # A key names one change: to repeat the call is only to look.
     async def _is_handled(self, account: str, command_id: str) -> bool:
@@ -220,6 +266,12 @@ def _of_change(
     # Another reason, which stands last, makes no other change; a new key does.
     about = (account, text.rpartition("\n")[0], command.key)
     return Question(text, about, "the person said no to this change", _CHANGE_OVER)
+
+
+# Of this change with these warnings and of no other, so that nobody can know it before.
+def _code_of(account: str, command: ModifyOrder, detail: str) -> str:
+    told = f"{account}\0{command.order_id}\0{detail}"
+    return f"w-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 # Terms that no listing shows yet are those that a later change is laid over.

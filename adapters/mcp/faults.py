@@ -136,9 +136,11 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _such_as(found: Any) -> str:
     """Return the list that somebody may have meant who sent one text alone, as an example."""
     sent = found["input"]
-    is_text = isinstance(sent, str) and len(sent) <= _SHOWN_LENGTH_MAX
     # Legs are no texts.
-    return f", such as {json.dumps([sent])}" if is_text and found["loc"][-1] != "legs" else ""
+    if not isinstance(sent, str) or len(sent) > _SHOWN_LENGTH_MAX or found["loc"][-1] == "legs":
+        return ""
+    parts = [part for each in sent.split(",") if (part := each.strip())]
+    return f", such as {json.dumps(parts or [sent])}"
 
 
 # One pydantic error in our words; it tells what was expected and a short form of what was.

@@ -42,6 +42,7 @@ _ORDER_COLUMNS: Final = (
     "reason",
     "broker_text",
     "started_at",
+    "exchange_time",
     "updated_at",
 )
 _EXECUTION_COLUMNS: Final = (
@@ -128,7 +129,7 @@ class ModifyAnswer(Answer, frozen=True, kw_only=True, omit_defaults=True):
     command_id: str
     order_id: str
     summary: str = ""
-    # As of a submit.
+    # As of a submit, or `warned`: the person has to see what `detail` warns of.
     code: str | None = None
     detail: str = ""
     broker_text: str = ""
@@ -217,6 +218,8 @@ def order_cells(row: views.OrderRow) -> Mapping[str, Cell]:
         "reason": one_line(row.reason),
         "broker_text": broker_text(row.detail),
         "started_at": row.started_at,
+        # What since and until go by, on the clock that the exchange's days have.
+        "exchange_time": exchange_time(row.started_at, row.market),
         "updated_at": row.updated_at,
     }
 

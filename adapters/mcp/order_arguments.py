@@ -6,7 +6,17 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.mcp.arguments import LEGS_MAX, Amount, Day, Key, Moment, Reason, Spread, Underlying
+from adapters.mcp.arguments import (
+    LEGS_MAX,
+    Amount,
+    Day,
+    Flag,
+    Key,
+    Moment,
+    Reason,
+    Spread,
+    Underlying,
+)
 from adapters.mcp.times import day_of, moment_of
 from core.commands import AlgoAsked, LegAsked, ModifyOrder, PreviewOrder, StopAsked
 from core.errors import CommandError
@@ -69,11 +79,15 @@ class OrderArguments(Spread):
     right: OptionRight | None = None
     legs: Annotated[
         list[Leg] | None,
-        Field(max_length=LEGS_MAX, description="combination: 2+ US options."),
+        Field(
+            max_length=LEGS_MAX,
+            description="combination: 2+ US options. side sell reverses every leg: for a credit, "
+            "name them reversed, limit_price the least to receive.",
+        ),
     ] = None
     time_in_force: TimeInForce = TimeInForce.DAY
     good_till: Annotated[Moment | None, Field(description="gtd: 2026-12-18T16:00:00-05:00.")] = None
-    outside_regular_hours: bool = False
+    outside_regular_hours: Flag = False
     session: TradingSession | None = None
     take_profit_price: Annotated[
         Amount | None, Field(description="On limit orders, live once filled.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +11,7 @@ from adapters.mcp import answers
 from adapters.mcp.answers import broker_text, one_line
 from adapters.mcp.asking import NotAgreed
 from adapters.mcp.facts import Fact
-from adapters.mcp.holdings import Holdings, sold
+from adapters.mcp.holdings import Holdings, short_sale
 from adapters.mcp.order_answers import (
     PreviewAnswer,
     SubmitAnswer,
@@ -77,10 +76,17 @@ _KEY_IS_USED: Final = " The key is used up: take a new one."
 _EXPIRED: Final = (
     "This preview has expired. Call preview_order again (with a new key, if with any)."
 )
+SUBMITTED: Final = (
+    "It was submitted already, as order {}: get_orders says what became of it. For another order "
+    "call preview_order with a new key."
+)
+SUBMIT_REFUSED: Final = (
+    "Its submit was refused, and always will be: explain_order says why. Call preview_order again "
+    "with a new key."
+)
 # Another worker may yet take the very same command.
 _NOT_LOOKED_AT: Final = frozenset({Refusal.COMMAND_UNREADABLE, Refusal.SIGNATURE_INVALID})
 FAILED_CHECKS: Final = "did not pass in the preview: {}"
-_HELD_NOT_KNOWN: Final = "what the account holds is not known: it may be sold short"
 # An older quote is worth a word to the person.
 QUOTE_AGE_MAX_S: Final = 60.0
 # A checked shape ends here: an end that no branch knows is a bug of `orders_flow.ENDS`.
@@ -99,9 +105,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def preview_answer(
-    outcome: Outcome, asked: Asked, *, held: Holdings | None = None
+    outcome: Outcome, asked: Asked, *, held: Holdings | None = None, spent: str = ""
 ) -> PreviewAnswer:
-    """Return what a preview came to; `held` is what there is of what would be sold."""
+    """Return what a preview came to.
+
+    `held` is what there is of what would be sold; `spent` says why it can be submitted no more.
+    """
     base = PreviewAnswer(
         environment=asked.environment,
         account=asked.account,
@@ -116,7 +125,8 @@ def preview_answer(
             return base
         case Fact(data=preview_events.OrderPreviewed() as shown, recorded_at=shown_at):
             warnings = warnings_of(shown, shown_at, held)
-            return _previewed(shown, base, warnings, now=asked.now)
+            told = _previewed(shown, base, warnings, now=asked.now)
+            return replace(told, can_submit=False, next_step=spent) if spent else told
         case Fact(data=events.OrderRefused() as no):
             return replace(
                 base,
@@ -325,25 +335,7 @@ def warnings_of(
     found |= price_warnings(shown.spec, shown.quote, now=shown_at)
     if shown.estimate is not None and shown.estimate.commission is None:
         found["commission_known"] = "the broker did not say what it charges"
-    return found | _short_sale(shown, held)
-
-
-# Orders that are open count as well, but the broker knows them better than we do.
-def _short_sale(shown: preview_events.OrderPreviewed, held: Holdings | None) -> dict[str, str]:
-    wanted = sold(shown.spec)
-    if held is None:
-        return {"held_known": _HELD_NOT_KNOWN} if wanted else {}
-    shorts = [
-        _short_of(f"{one_line(word)}: " if shown.spec.legs else "", quantity, held[word])
-        for word, quantity in wanted.items()
-        if quantity > max(held[word], Decimal(0))
-    ]
-    return {"opens_short": "; ".join(shorts)} if shorts else {}
-
-
-def _short_of(what: str, quantity: Decimal, held: Decimal) -> str:
-    short = plain(quantity - max(held, Decimal(0)))
-    return f"{what}the account holds {plain(held)}: {short} of it is sold short"
+    return found | short_sale(shown.spec, shown.quote, held)
 
 
 def _margin_in_words(bound: Money) -> str:

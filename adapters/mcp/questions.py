@@ -72,10 +72,9 @@ def change_question(row: views.OrderRow | None, command: ModifyOrder, *, where: 
     """
     if row is None:
         return _unknown_change(command, where=where)
-    if row.is_external or row.parent_order_id or row.phase in FINAL_PHASES:
+    if not _is_changeable(row):
         return None
-    # Terms that no listing shows yet are those that a later change is laid over.
-    present = row.wanted or row.spec
+    present = _present(row)
     new = changed(present, command)
     if row.wanted is None and shrinks(row.spec, new):
         return None
@@ -87,6 +86,17 @@ def change_question(row: views.OrderRow | None, command: ModifyOrder, *, where: 
         f"Reason given: {one_line(command.reason)}",
     )
     return "\n".join(lines)
+
+
+def warnings_of_change(row: views.OrderRow, command: ModifyOrder) -> dict[str, str]:
+    """Return what a person should know of a change, {} where the worker refuses it anyway."""
+    if not _is_changeable(row):
+        return {}
+    present = _present(row)
+    try:
+        return change_warnings(present, changed(present, command))
+    except CommandError:
+        return {}
 
 
 def changed(spec: OrderSpec, command: ModifyOrder) -> OrderSpec:
@@ -120,6 +130,15 @@ def shrinks(old: OrderSpec, new: OrderSpec) -> bool:
     if replace(new, quantity=old.quantity, limit_price=old.limit_price) != old:
         return False
     return new.quantity <= old.quantity and _is_no_worse(old, new)
+
+
+def _is_changeable(row: views.OrderRow) -> bool:
+    return not (row.is_external or row.parent_order_id or row.phase in FINAL_PHASES)
+
+
+# Terms that no listing shows yet are those that a later change is laid over.
+def _present(row: views.OrderRow) -> OrderSpec:
+    return row.wanted or row.spec
 
 
 def _is_no_worse(old: OrderSpec, new: OrderSpec) -> bool:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from adapters.mcp import answers
 from adapters.mcp import order_answers as told
-from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, Traded, Until
+from adapters.mcp.arguments import Account, Cursor, Limit, OrderId, Since, SinceToo, Traded, Until
 from adapters.mcp.explaining import ExplainAnswer, explained
 from adapters.mcp.faults import refused_argument
 from adapters.mcp.gateway import Gateway
@@ -92,7 +92,7 @@ class RecordTools:
         account: Account,
         symbol: Traded | None = None,
         order_id: OrderId | None = None,
-        since: Since | None = None,
+        since: SinceToo | None = None,
         until: Until | None = None,
         limit: Limit = views.ROWS_DEFAULT,
         cursor: Cursor | None = None,
@@ -179,14 +179,15 @@ class RecordTools:
             raise refused_argument(error) from None
         return told.Period(since=begin or None, until=end or None)
 
-    # Words such as `last week` mean here what they mean to the market tools; a moment is its own.
+    # Words such as `last week` are those of the market tools, by the days of the person alone; a
+    # moment is its own.
     def _edges(self, since: str, until: str) -> tuple[str, str]:
         parts = self._gateway.parts
         days = span(
             "" if is_moment(since) else since,
             "" if is_moment(until) else until,
             now=parts.clock.now(),
-            zone=parts.zone,
+            zones=(parts.zone,),
             names=("since", "until"),
         )
         return days.begin or since, until if is_moment(until) else days.end

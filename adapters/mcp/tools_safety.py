@@ -6,13 +6,13 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from msgspec.structs import replace
 
-from adapters.mcp import change_outcomes, order_answers, outcomes
+from adapters.mcp import change_outcomes, order_answers
 from adapters.mcp.arguments import Account, Reason, Symbol
 from adapters.mcp.gateway import Gateway
 from adapters.mcp.names import check_underlying
-from adapters.mcp.orders_flow import HALT, Asked, carry_out
-from adapters.mcp.principals import principal_of
+from adapters.mcp.orders_flow import HALT
 from adapters.mcp.tool_shape import Effect, GatewayTool, tool
+from adapters.mcp.writes import Writes
 from core import views
 from core.commands import HaltTrading
 
@@ -27,6 +27,7 @@ class SafetyTools:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._writes = Writes(gateway)
 
     def all(self) -> list[GatewayTool]:
         """Return the tools of this group."""
@@ -48,31 +49,17 @@ class SafetyTools:
         check_underlying(symbol)
         environment = await self._gateway.writable(account)
         command_id = self._gateway.parts.ids.new("cmd")
-        waits = self._gateway.parts.waits
-        outcome = await carry_out(
-            self._gateway,
-            Asked(
-                account=account,
-                name=HALT,
-                command_id=command_id,
-                correlation_id=command_id,
-                principal=principal_of(ctx),
-                body=HaltTrading(symbol=symbol or "", reason=reason),
-                life_s=waits.order_life_s,
-                wait_s=waits.halt_s,
-            ),
+        outcome = await self._writes.carry_out(
+            ctx,
+            account,
+            HALT,
+            command_id,
+            HaltTrading(symbol=symbol or "", reason=reason),
+            correlation_id=command_id,
+            wait_s=self._gateway.parts.waits.halt_s,
         )
-        answer = change_outcomes.halt_answer(
-            outcome,
-            outcomes.Asked(
-                environment=environment,
-                account=account,
-                command_id=command_id,
-                highest_n=self._gateway.facts.highest(account),
-                now=self._gateway.parts.clock.now(),
-            ),
-            symbol=symbol or "",
-        )
+        asked = self._writes.asked(environment, account, command_id)
+        answer = change_outcomes.halt_answer(outcome, asked, symbol=symbol or "")
         if answer.status != "halted":
             return answer
         try:

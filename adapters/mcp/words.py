@@ -31,7 +31,7 @@ _UNTIL: Final = {
 
 def order_in_words(spec: OrderSpec) -> str:
     """Return one sentence that says all terms of an order."""
-    parts = [f"{spec.side} {_size(spec)} {contract_in_words(spec)} {_price(spec)}", _until(spec)]
+    parts = [f"{spec.side} {_size(spec)} {contract_in_words(spec)}{_how(spec)}", _until(spec)]
     if spec.session is not None:
         parts.append(f"session {spec.session}")
     elif spec.outside_regular_hours:
@@ -50,6 +50,8 @@ def order_in_words(spec: OrderSpec) -> str:
         parts.append(f"take profit at {plain(spec.take_profit.limit_price)} once filled")
     if spec.stop_loss is not None:
         parts.append(f"stop loss {_stop(spec.stop_loss)} once filled")
+    if spec.take_profit is not None or spec.stop_loss is not None:
+        parts.append(_exits_hold(spec))
     if spec.or_stop is not None:
         parts.append(f"or else {_other_stop(spec)}, and one cancels the other")
     sentence = ", ".join(parts)
@@ -59,7 +61,8 @@ def order_in_words(spec: OrderSpec) -> str:
 def contract_in_words(spec: OrderSpec) -> str:
     """Return what is traded: symbol, class, and what tells one contract from another."""
     if spec.legs:
-        return f"{spec.symbol} combination ({'; '.join(_leg(leg) for leg in spec.legs)})"
+        trades = "; ".join(_leg(leg, spec) for leg in spec.legs)
+        return f"{spec.symbol} combination (it will {trades})"
     if spec.security is SecurityType.OPTION:
         strike = "" if spec.strike is None else plain(spec.strike)
         return f"{spec.symbol} {spec.expiry} {strike} {spec.right} ({spec.market} option)"
@@ -76,6 +79,22 @@ def _size(spec: OrderSpec) -> str:
     if spec.cash_amount is not None:
         return f"{plain(spec.cash_amount)} {spec.currency} of"
     return plain(spec.quantity)
+
+
+# What is paid for a whole of several legs: who buys it pays, who sells it receives, and a price
+# below 0, as an order from elsewhere may have it, is the other way round.
+def _how(spec: OrderSpec) -> str:
+    if not spec.legs:
+        return f" {_price(spec)}"
+    how = "" if spec.order_type is OrderType.LIMIT else f" {_price(spec)}"
+    if spec.limit_price is None:
+        return f"{how}, pays or receives what the market gives"
+    pays = (spec.side is Side.BUY) == (spec.limit_price >= 0)
+    net = abs(spec.limit_price)
+    said = f"{how}, {'pays at most' if pays else 'receives at least'} {plain(net)} {spec.currency}"
+    if spec.multiplier is None:
+        return said
+    return f"{said} ({plain((net * spec.quantity * spec.unit).normalize())} {spec.currency} in all)"
 
 
 def _price(spec: OrderSpec) -> str:
@@ -117,7 +136,9 @@ def _other_stop(spec: OrderSpec) -> str:
     assert stop is not None
     assert stop.stop_price is not None, "it is checked with the terms"
     how = "at market" if stop.limit_price is None else f"at limit {plain(stop.limit_price)}"
-    return f"{how} once the price {_turn(spec.side)} to {plain(stop.stop_price)}"
+    # Whatever hours its limit order has.
+    hours = " in regular hours" if spec.outside_regular_hours or spec.session else ""
+    return f"{how} once the price {_turn(spec.side)} to {plain(stop.stop_price)}{hours}"
 
 
 def _until(spec: OrderSpec) -> str:
@@ -133,10 +154,26 @@ def _stop(stop: StopLoss) -> str:
     return f"at {price}" + (f" limit {plain(stop.limit_price)}" if stop.limit_price else "")
 
 
-def _leg(leg: OptionLeg) -> str:
+# As it will trade: who sells the whole turns every leg.
+def _leg(leg: OptionLeg, spec: OrderSpec) -> str:
+    is_bought = (leg.side is Side.BUY) == (spec.side is Side.BUY)
+    does = f"{Side.BUY if is_bought else Side.SELL} {plain(spec.quantity * leg.ratio)}"
     if leg.strike is None:
-        return f"{leg.side} {leg.ratio} of the underlying"
-    return f"{leg.side} {leg.ratio} {leg.expiry} {plain(leg.strike)} {leg.right}"
+        return f"{does} of the underlying"
+    return f"{does} {leg.expiry} {plain(leg.strike)} {leg.right}"
+
+
+# They take the order's own time in force, and none trades outside regular hours.
+def _exits_hold(spec: OrderSpec) -> str:
+    both = spec.take_profit is not None and spec.stop_loss is not None
+    last, work = ("both", "work") if both else ("it", "works")
+    if spec.good_till is not None:
+        until = f"{'end' if both else 'ends'} at that moment too"
+    elif spec.time_in_force is TimeInForce.GOOD_TILL_CANCELLED:
+        until = f"{'last' if both else 'lasts'} until cancelled"
+    else:
+        until = f"{'end' if both else 'ends'} at the day's close"
+    return f"{last} {until} and {work} in regular hours only"
 
 
 def option_of(word: str) -> tuple[str, str, OptionRight] | None:

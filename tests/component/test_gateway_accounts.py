@@ -180,6 +180,21 @@ async def test_an_account_tells_its_token_its_halts_and_what_helps(mode: Mode) -
 
 
 @both_eras
+@pytest.mark.parametrize(("symbols", "words"), [((), ""), (("AAPL",), "but for the symbols that")])
+async def test_account_with_an_order_in_doubt_says_what_it_bars_and_who_helps(
+    mode: Mode, symbols: tuple[str, ...], words: str
+) -> None:
+    world = World()
+    row = troubled(state="active", halted_symbols=symbols)
+    world.bus.answers["view.system.accounts"] = views.AccountsAnswer(accounts=(row,))
+    async with world.client(mode) as client:
+        answer = told(await client.call_tool("get_account", {"account": "sandbox"}))
+    assert words in answer["next_step"]
+    assert "get_orders(status=open)" in answer["next_step"]
+    assert "`tiger-mcp release`" in answer["next_step"]
+
+
+@both_eras
 @pytest.mark.parametrize("state", ["active", "halted", "frozen", "stale"])
 async def test_an_account_whose_worker_does_not_answer_is_unavailable(
     mode: Mode, state: str

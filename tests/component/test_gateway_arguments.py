@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
+from core.commands import PreviewOrder
 from tests.support.gateway import MODES, TERMS, Mode, World, error_of
 
 both_eras = pytest.mark.parametrize("mode", MODES)
+COMBINATION: dict[str, Any] = {
+    "security": "combination",
+    "legs": [
+        {"side": side, "right": "call", "expiry": "2026-12-18", "strike": strike}
+        for side, strike in (("buy", "230"), ("sell", "240"))
+    ],
+}
 
 
 @both_eras
@@ -69,6 +77,20 @@ both_eras = pytest.mark.parametrize("mode", MODES)
             {"outside_regular_hours": "perhaps"},
             "invalid_argument: outside_regular_hours: expected true",
         ),
+        (
+            {"outside_regular_hours": "yes"},
+            "invalid_argument: outside_regular_hours: expected true",
+        ),
+        ({"outside_regular_hours": 1}, "invalid_argument: outside_regular_hours: expected true"),
+        (
+            {"outside_regular_hours": True, "session": "regular"},
+            "invalid_argument: session: expected session extended, overnight or full",
+        ),
+        (
+            {**COMBINATION, "limit_price": "-1.76"},
+            "invalid_argument: limit_price: expected limit_price above 0 for a combination, was "
+            "'-1.76': to receive a credit",
+        ),
     ],
 )
 async def test_a_bad_argument_is_named_and_nothing_is_sent(
@@ -108,6 +130,26 @@ async def test_a_bad_argument_is_named_and_nothing_is_sent(
             "cancel_orders",
             {"account": "sandbox", "order_ids": "ord-1"},
             'order_ids: expected a list, such as ["ord-1"], was',
+        ),
+        (
+            "cancel_orders",
+            {"account": "sandbox", "order_ids": "ord-1, ord-2,"},
+            'order_ids: expected a list, such as ["ord-1", "ord-2"], was',
+        ),
+        (
+            "cancel_orders",
+            {"account": "sandbox", "order_ids": ","},
+            'order_ids: expected a list, such as [","], was',
+        ),
+        (
+            "cancel_orders",
+            {"account": "sandbox", "all_open": "yes"},
+            "all_open: expected true or false, was 'yes'",
+        ),
+        (
+            "get_bars",
+            {"symbol": "AAPL", "adjusted": "on"},
+            "adjusted: expected true or false, was 'on'",
         ),
         (
             "cancel_orders",
@@ -155,3 +197,13 @@ async def test_bounds_of_other_arguments_are_named(
         text = error_of(await client.call_tool(tool, arguments))
     assert text.startswith(f"invalid_argument: {says}")
     assert world.bus.published == []
+
+
+@pytest.mark.parametrize(("sent", "meant"), [("true", True), ("False", False), (True, True)])
+async def test_a_flag_may_be_sent_as_text(sent: object, meant: bool) -> None:
+    world = World()
+    async with world.client("auto") as client:
+        await client.call_tool("preview_order", {**TERMS, "outside_regular_hours": sent})
+    (message,) = world.bus.published
+    assert isinstance(message.command, PreviewOrder)
+    assert message.command.outside_regular_hours is meant

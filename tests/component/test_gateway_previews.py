@@ -72,6 +72,50 @@ async def test_a_preview_of_a_sale_stands_though_nobody_knows_what_is_held() -> 
         assert found["held_known"] == "what the account holds is not known: it may be sold short"
 
 
+BY_AMOUNT = {
+    "less than is held": ("1855", "185.50", None),
+    "more than is held": (
+        "3000",
+        "185.50",
+        "the account holds 10: about 6.1725 of it is sold short",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_AMOUNT)
+async def test_a_sale_by_amount_is_held_to_what_the_bid_makes_of_it(name: str) -> None:
+    amount, bid, warned = BY_AMOUNT[name]
+    found = await _warnings_of_amount(amount, bid)
+    assert found.get("opens_short") == warned
+    assert "held_known" not in found
+
+
+async def test_a_sale_by_amount_without_a_price_may_be_more_than_is_held() -> None:
+    found = await _warnings_of_amount("100", None)
+    assert found["held_known"] == "how many the amount makes is not known: it may be sold short"
+
+
+async def _warnings_of_amount(amount: str, bid: str | None) -> dict[str, str]:
+    world = World()
+    spec = order_spec(
+        side=Side.SELL,
+        order_type=OrderType.MARKET,
+        limit_price=None,
+        quantity=Decimal(0),
+        cash_amount=Decimal(amount),
+    )
+    quote = None
+    if bid is not None:
+        quote = preview_events.QuoteUsed(bid=Decimal(bid), ask=None, last=None, at=NOW)
+    world.bus.worker = replying(world, lambda id_: previewed(id_, spec=spec, quote=quote))
+    world.bus.answers["view.sandbox.positions"] = views.PositionsAnswer(
+        as_of=AS_OF, observed_at=NOW, positions=(holding("AAPL", "10"),)
+    )
+    async with world.client("auto") as client:
+        answer = told(await client.call_tool("preview_order", {**TERMS, "side": "sell"}))
+    return {row["name"]: row["detail"] for row in rows_of(answer["checks"])}
+
+
 LEGS = tuple(
     OptionLeg(
         right=OptionRight.CALL,

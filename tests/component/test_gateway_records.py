@@ -5,6 +5,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from adapters.mcp.server import build
+from adapters.mcp.times import in_zone
 from core import views
 from core.money import Money
 from core.orders import CancelPhase, Phase
@@ -214,3 +216,32 @@ async def test_a_time_that_nobody_can_mean_is_refused_with_all_that_are_taken(te
             )
             assert said.startswith(f"invalid_argument: {name}: expected ")
             assert all(form in said for form in ("a day", "with its zone", "3mo", "last month"))
+
+
+@both_eras
+async def test_a_persons_today_is_told_in_their_zone_and_on_the_exchanges_clock(
+    mode: Mode,
+) -> None:
+    world = World()
+    zone = "Asia/Tokyo"
+    world.server = build(
+        msgspec.structs.replace(world.parts, zone=zone, to_local=in_zone(zone)),
+    )
+    row = order_row(ORDER_ID)
+    in_hong_kong = msgspec.structs.replace(row, market="HK")
+    nowhere = msgspec.structs.replace(row, market="XX")
+    world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
+        as_of=AS_OF, orders=(row, in_hong_kong, nowhere), cursor=None
+    )
+    async with world.client(mode) as client:
+        answer = told(
+            await client.call_tool("get_orders", {"account": "sandbox", "since": "today"})
+        )
+    # In New York it is still the day before.
+    assert answer["period"]["since"] == "2026-11-23T00:00:00+09:00"
+    times = [(each["started_at"], each["exchange_time"]) for each in rows_of(answer["orders"])]
+    assert times == [
+        (UTC_NOW, "2026-11-22T10:30:00-05:00"),
+        (UTC_NOW, "2026-11-22T23:30:00+08:00"),
+        (UTC_NOW, ""),
+    ]

@@ -17,6 +17,7 @@ from tigeropen.common.util.order_utils import (
     combo_order,
     contract_leg,
     limit_order,
+    market_order,
     stop_limit_order,
     trail_order,
 )
@@ -241,3 +242,42 @@ def test_preview_reckons_options_and_combos(client: Any, account: str) -> None:
         False,
         "We don't support trading of this stock now",
     )
+
+
+def bound_by(client: Any, order: Any) -> tuple[float, float]:
+    told = client.preview_order(order)
+    return (
+        round(told["init_margin"] - told["init_margin_before"], 2),
+        round(told["maint_margin"] - told["maint_margin_before"], 2),
+    )
+
+
+def test_preview_reckons_the_margin_of_what_is_left_after_the_trade(
+    client: Any, account: str
+) -> None:
+    placed(client, market_order(account, AAPL, "BUY", 20))
+    (held,) = client.get_positions(account=account, symbol="AAPL", sec_type="STK")
+    size = int(held.position_qty)
+    part, more = size - 1, size + 10
+    # Half of each share's price is bound, and a quarter must stay.
+    assert bound_by(client, market_order(account, AAPL, "SELL", part)) == (
+        -115.0 * part,
+        -57.5 * part,
+    )
+    assert bound_by(client, limit_order(account, AAPL, "SELL", size, 240.0)) == (
+        -115.0 * size,
+        -57.5 * size,
+    )
+    # Beyond what is held it is sold short, at the order's own price.
+    assert bound_by(client, limit_order(account, AAPL, "SELL", more, 240.0)) == (
+        -115.0 * size + 120.0 * 10,
+        -57.5 * size + 60.0 * 10,
+    )
+    assert bound_by(client, limit_order(account, AAPL, "BUY", 10, 200.0)) == (1000.0, 500.0)
+
+
+def test_preview_values_a_trailing_order_at_the_market(client: Any, account: str) -> None:
+    by_amount = bound_by(client, trail_order(account, AAPL, "BUY", 10, aux_price=3.0))
+    by_percent = bound_by(client, trail_order(account, AAPL, "BUY", 10, trailing_percent=1.5))
+    assert by_amount == by_percent
+    assert by_amount[0] == pytest.approx(1150.0, abs=5.0)

@@ -181,6 +181,13 @@ FILLING: Final[dict[str, dict[str, Any]]] = {
             for strike, side in (("210", Side.BUY), ("240", Side.SELL))
         ),
     },
+    "fund by amount": {
+        **MARKET,
+        "symbol": "IE00B11XZ988.USD",
+        "security": SecurityType.FUND,
+        "quantity": None,
+        "cash_amount": "500",
+    },
     "twap": {"order_type": OrderType.TWAP, "limit_price": None, "quantity": "2", "algo": None},
 }
 
@@ -205,6 +212,14 @@ async def test_filled_order_has_its_fills_its_position_and_its_cash_in_the_ledge
     # The order's end may be known before its executions are.
     await rig.until(lambda: traded() >= wanted)
     assert traded() == wanted
+    calm(rig)
+
+
+async def test_shares_of_a_fund_are_sold_again(rig: Rig) -> None:
+    fund = {**MARKET, "symbol": "LU0109391861.USD", "security": SecurityType.FUND}
+    for terms in ({"quantity": None, "cash_amount": "500"}, {"side": Side.SELL, "quantity": "2.5"}):
+        started = await submitted(rig, **fund, **terms)
+        await rig.fact(events.OrderFilled, order_id=started.order_id, wait_s=30.0)
     calm(rig)
 
 

@@ -21,6 +21,7 @@ from core.terms import (
     Side,
     StopLoss,
     TakeProfit,
+    TimeInForce,
 )
 from tests.support import core_facts as facts
 from tests.support import core_items
@@ -380,9 +381,18 @@ def test_a_change_that_moves_a_price_far_is_warned_of(
         ),
         (
             _exits("2500", "22", limit_price=Decimal(225)),
-            dict.fromkeys(("take_profit_price_far", "stop_loss_price_far")),
+            dict.fromkeys(("take_profit_price_far", "stop_loss_price_far", "exits_end")),
         ),
-        (_exits("250", "210", limit_price=Decimal(225)), {}),
+        (_exits("250", "210", limit_price=Decimal(225)), {"exits_end": None}),
+        (
+            _exits(
+                "250",
+                "210",
+                limit_price=Decimal(225),
+                time_in_force=TimeInForce.GOOD_TILL_CANCELLED,
+            ),
+            {},
+        ),
         # Its limit is held against its own trigger, not against the market of today.
         (
             order_spec(

@@ -28,6 +28,7 @@ from core.terms import (
     TakeProfit,
     TermsError,
     TimeInForce,
+    TradingSession,
     contract_word,
     symbol_of,
 )
@@ -117,6 +118,8 @@ FIELDS: Final[list[tuple[dict[str, Any], str]]] = [
     ({"security": SecurityType.COMBINATION}, "legs"),
     ({"security": SecurityType.COMBINATION, "legs": LEGS[:1]}, "legs"),
     ({"security": SecurityType.COMBINATION, "legs": LEGS, "quantity": "1.5"}, "quantity"),
+    ({"security": SecurityType.COMBINATION, "legs": LEGS, "limit_price": "-1.76"}, "limit_price"),
+    ({"session": TradingSession.REGULAR, "outside_regular_hours": True}, "session"),
 ]
 
 
@@ -127,6 +130,19 @@ def test_terms_that_no_order_can_have_name_the_field_to_mend(
     with pytest.raises(CommandError) as refused:
         spec_of(asked(**more), core_items.contract())
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("side", "hint"),
+    [
+        (Side.BUY, "to receive a credit of at least that much, turn both: side sell"),
+        (Side.SELL, "to pay a debit of at most that much, turn both: side buy"),
+    ],
+)
+def test_a_price_below_0_of_a_combination_says_how_it_is_asked_for(side: Side, hint: str) -> None:
+    terms = asked(security=SecurityType.COMBINATION, legs=LEGS, limit_price="-1.76", side=side)
+    with pytest.raises(CommandError, match=hint):
+        spec_of(terms, core_items.contract())
 
 
 @pytest.mark.parametrize(("more", "field"), FIELDS, ids=str)
@@ -163,6 +179,10 @@ def test_preview_of_such_terms_is_refused_and_says_the_field(
         {"or_stop": StopAsked(stop_price="11")},
         {"security": SecurityType.COMBINATION, "legs": LEGS},
         {"quantity": "0.25"},
+        {"session": TradingSession.REGULAR},
+        {"session": TradingSession.EXTENDED, "outside_regular_hours": True},
+        {"session": TradingSession.OVERNIGHT, "outside_regular_hours": True},
+        {"session": TradingSession.FULL},
     ],
     ids=str,
 )

@@ -128,6 +128,8 @@ def working_price(request: OrderTerms, prices: Prices) -> Decimal:
     key = request.contract_key
     item, last = find(key), prices.last(key)
     assert item is not None, "an order that is reckoned has a contract"
+    if item.sec_type == "FUND":
+        return last
     price = tick_above(item, last) if request.side == "BUY" else tick_below(item, last)
     if request.order_type == "STP" and request.aux_price is not None:
         return max(price, request.aux_price) if request.side == "BUY" else request.aux_price
@@ -176,8 +178,8 @@ def _refuse_quantity(request: OrderTerms, account: Account, item: Instrument) ->
     if not is_within(quantity, QUANTITY_MAX):
         raise bad("Order quantity must be greater than 0")
     is_whole = quantity % 1 == 0
-    is_us_stock = item.market == "US" and item.sec_type == "STK" and not request.legs
-    if not is_whole and not (account.kind == "prime" and is_us_stock):
+    is_divisible = item.market == "US" and item.sec_type in ("STK", "FUND") and not request.legs
+    if not is_whole and not (account.kind == "prime" and is_divisible):
         raise bad("Fractional shares are not supported")
     if is_whole and not request.legs and not is_whole_lot(item, quantity):
         raise bad(f"Order quantity must be a multiple of the lot size {item.lot_size}")
@@ -185,6 +187,9 @@ def _refuse_quantity(request: OrderTerms, account: Account, item: Instrument) ->
 
 def _refuse_session(request: OrderTerms, desk: Desk, item: Instrument, now: datetime) -> None:
     kind, session = request.order_type, desk.hours.session(item, now)
+    if item.sec_type == "FUND":
+        # Funds take orders at any time, and do them while they are dealt in.
+        return
     if kind in AUCTION_TYPES:
         if desk.hours.auction_phase(item, now) not in ("input", "no_cancel"):
             raise bad("Auction order is not allowed at this moment")

@@ -127,11 +127,22 @@ def _refuse_place(terms: OrderTerms, item: Instrument) -> None:
         raise bad("TWAP orders are supported for US stocks and options only")
     if kind == "VWAP" and not is_us_stock:
         raise bad("VWAP orders are supported for US stocks only")
+    if item.sec_type == "FUND":
+        _refuse_fund(terms)
     session = terms.session_type
     if session is not None and session.startswith("HK") and item.market != "HK":
         raise bad(f"Trading session {session} is not supported")
     if session in ("OVERNIGHT", "FULL") and not (is_us_stock and kind == "LMT"):
         raise bad(f"Trading session {session} is supported for limit orders of US stocks only")
+
+
+def _refuse_fund(terms: OrderTerms) -> None:
+    # Source: the examples of Tiger's clients for C# and Java place a market order by amount
+    # (`BuildFundContract`, `BuildAmountOrder`; read 2026-11-23). What is held is sold by either.
+    if terms.order_type != "MKT":
+        raise bad(f"Order type {terms.order_type} is not supported for funds")
+    if terms.side == "BUY" and terms.cash_amount is None:
+        raise bad("Funds are bought by amount")
 
 
 def _refuse_attached(terms: OrderTerms, *, is_paper: bool) -> None:

@@ -1,22 +1,26 @@
-"""Mutual funds: which there are, and what one share is worth on a day.
+"""Mutual funds: which there are, what one share is worth on a day, and what of them trades.
+
+A fund has no book: who subscribes or sells gets its newest value.
 
 The first two are those of Tiger's example of `fund_contracts` (read 2026-11); the others, and all
 values, are the sandbox's own.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from infra.sandbox.market.calendars import is_trading_day, trading_day_on_or_before
 from infra.sandbox.market.noise import MILLION, share, stream, wave
+from infra.sandbox.market.terms import Instrument
 
 NAV_STEP = Decimal("0.0001")
 # Length in days and reach in millionths: funds move less than stocks.
 WAVES = ((1024, 40_000), (128, 20_000), (16, 6_000), (2, 2_000))
 FIRST_DAY = date(2015, 1, 2)
+_CONTRACT_ID_FIRST = 6001
 
 
 class Fund(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,14 @@ def nav_of(fund: Fund, seed: int, day: date) -> Decimal:
     base = stream(seed, fund.symbol)
     ppm = sum(wave(base, at, length=length, amplitude=reach) for length, reach in WAVES)
     return (Decimal(share(int(fund.base * MILLION), ppm)) / MILLION).quantize(NAV_STEP)
+
+
+def valued_day(day: date) -> date:
+    """Return the newest day whose value is known on a day (UTC): one is valued once it is over.
+
+    New York has closed by then.
+    """
+    return trading_day_on_or_before("US", day - timedelta(days=1))
 
 
 def is_valued(day: date) -> bool:
@@ -89,4 +101,23 @@ FUNDS: Mapping[str, Fund] = {
             is_vault=True,
         ),
     )
+}
+
+# They are valued when New York trades, so that is where their orders are done.
+FUND_CONTRACTS: Mapping[str, Instrument] = {
+    fund.symbol: Instrument(
+        contract_id=number,
+        key=fund.symbol,
+        symbol=fund.symbol,
+        name=fund.name,
+        market="US",
+        currency=fund.currency,
+        exchange="",
+        base_price=fund.base,
+        lot_size=1,
+        sec_type="FUND",
+        tick=NAV_STEP,
+        is_shortable=False,
+    )
+    for number, fund in enumerate(FUNDS.values(), _CONTRACT_ID_FIRST)
 }

@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+from infra.sandbox.market.funds import FUND_CONTRACTS
 from infra.sandbox.market.futures import FAMILIES, find_future, is_listed_future
 from infra.sandbox.market.options import expirations, find_option, option_of
 from infra.sandbox.market.stocks import CATALOGUE
@@ -50,7 +51,7 @@ __all__ = [
 
 def find(key: str) -> Instrument | None:
     """Return the contract with a key, listed or derived, expired or not; none if there is none."""
-    return CATALOGUE.get(key) or find_option(key) or find_future(key)
+    return CATALOGUE.get(key) or FUND_CONTRACTS.get(key) or find_option(key) or find_future(key)
 
 
 def instrument_of(key: str) -> Instrument:
@@ -80,6 +81,8 @@ def resolve(
         return option_of(symbol, expiry=expiry, strike=strike, right=right)
     if sec_type == "FUT":
         return _future(symbol, expiry)
+    if sec_type == "FUND":
+        return FUND_CONTRACTS.get(symbol)
     found = CATALOGUE.get(symbol)
     return found if found is not None and found.sec_type == sec_type else None
 

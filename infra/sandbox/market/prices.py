@@ -3,7 +3,8 @@
 A move is a hash of (seed, key, step), so the same seed gives the same prices for ever and no
 generator state has to be stored: the last prices and the number of steps are the whole state.
 Listed contracts and future families have their own process; what an option, a warrant or a single
-future is worth follows from it. A price that was set by hand stays a distance from that value.
+future is worth follows from it, and a fund has its value of the day. A price that was set by hand
+stays a distance from that value.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import msgspec
 
 from infra.sandbox.market.calendars import SessionKind
 from infra.sandbox.market.depth import Level, Side, levels_from
+from infra.sandbox.market.funds import FUNDS, nav_of, valued_day
 from infra.sandbox.market.futures import SPOTS, carried
 from infra.sandbox.market.instruments import (
     PRICE_MAX,
@@ -33,6 +35,7 @@ MOVE_TICKS_MAX = 3
 DRIFT_SHARE_MAX = Decimal("0.2")
 QUOTE_SIZE = 500
 VOLUME_PER_STEP = 1000
+FUND_SIZE = 10**9  # a fund gives and takes back as many shares as are wanted
 # What options are priced as of until somebody says which day it is.
 FIRST_DAY = date(2026, 1, 1)
 # From the opening to the close of a day's regular trading.
@@ -299,6 +302,8 @@ class Prices:
 
     def _levels(self, key: str, side: Side, count_max: int | None = None) -> tuple[Level, ...]:
         instrument, last = self._instrument(key), self.last(key)
+        if instrument.sec_type == "FUND":
+            return (Level(price=last, volume=FUND_SIZE, count=1),)
         return levels_from(
             instrument,
             tick_below(instrument, last) if side == "BUY" else tick_above(instrument, last),
@@ -313,6 +318,8 @@ class Prices:
         prices = self._last if at is None else at
         if instrument.sec_type == "FUT":
             return carried(instrument, prices[instrument.symbol], self.day)
+        if instrument.sec_type == "FUND":
+            return nav_of(FUNDS[instrument.key], self._seed, valued_day(self.day))
         assert instrument.underlying is not None, "what has no process has an underlying"
         return value_of(instrument, prices[instrument.underlying], self.day)
 
@@ -326,6 +333,14 @@ class Prices:
         own = self._days.get(instrument.key)
         if own is not None:
             return own
+        if instrument.sec_type == "FUND":
+            before = valued_day(valued_day(self.day))
+            return DayFigures(
+                previous_close=nav_of(FUNDS[instrument.key], self._seed, before),
+                open=last,
+                high=last,
+                low=last,
+            )
         spot = instrument.symbol if instrument.sec_type == "FUT" else instrument.underlying
         assert spot is not None, "what has no process follows from another"
         day = self._days[spot]

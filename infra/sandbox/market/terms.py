@@ -19,6 +19,7 @@ USD_PER_UNIT: Mapping[str, Decimal] = {
     "AUD": Decimal("0.65"),
     "CNH": Decimal("0.14"),
 }
+FUND_MARKET = "MF"
 # Beyond this no price is believed, and decimal arithmetic would no longer be exact.
 PRICE_MAX = Decimal(10) ** 9
 
@@ -57,6 +58,14 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     tick: Decimal | None = None  # of a future: the same at every price
     is_etf: bool = False
     is_shortable: bool = True
+
+    @property
+    def told_market(self) -> str:
+        """Return the market as clients read it: funds have one of their own.
+
+        Source: Tiger's example of `fund_contracts` (read 2026-11).
+        """
+        return FUND_MARKET if self.sec_type == "FUND" else self.market
 
     @property
     def is_derivative(self) -> bool:

@@ -66,7 +66,7 @@ def position_json(holding: Holding, *, updated_at_ms: int) -> Json:
     return present(
         {
             "symbol": instrument.symbol,
-            "market": instrument.market,
+            "market": instrument.told_market,
             "contractId": instrument.contract_id,
             "secType": instrument.sec_type,
             "account": holding.account,

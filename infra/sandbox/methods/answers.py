@@ -54,7 +54,7 @@ def fill_json(fill: Fill) -> Json:
             "symbol": fill.symbol,
             "currency": fill.currency,
             # A currency pair is of no market; Tiger says the US one.
-            "market": "US" if instrument is None else instrument.market,
+            "market": "US" if instrument is None else instrument.told_market,
             **option_terms(instrument),
             "action": fill.side,
             "filledQuantity": quantity,
@@ -114,7 +114,8 @@ def _contract_json(order: Order) -> Json:
         # A currency pair, named by both: what is paid in is the second.
         market, currency, name = "US", order.symbol.partition(".")[2], order.symbol
     else:
-        market, currency, name = instrument.market, instrument.currency, _name(order, instrument)
+        market, currency = instrument.told_market, instrument.currency
+        name = _name(order, instrument)
     return {
         "symbol": order.symbol,
         "market": market,

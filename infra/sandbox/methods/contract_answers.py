@@ -41,7 +41,7 @@ def contract_json(instrument: Instrument, day: date) -> Json:
             return found | _option_terms(instrument)
         case _:
             return found | {
-                "supportOvernightTrading": instrument.market == "US",
+                "supportOvernightTrading": instrument.told_market == "US",
                 "supportFractionalShare": instrument.market == "US",
             }
 
@@ -108,7 +108,7 @@ def _common_json(instrument: Instrument, day: date) -> Json:
         "secType": instrument.sec_type,
         "multiplier": double(instrument.multiplier),
         "lotSize": float(instrument.lot_size),
-        "market": instrument.market,
+        "market": instrument.told_market,
         "exchange": instrument.exchange,
         "primaryExchange": instrument.exchange,
         "currency": instrument.currency,

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 import msgspec
 
-from infra.sandbox.market.calendars import trading_day_on_or_before, zone_of
-from infra.sandbox.market.funds import FUNDS, Fund, is_valued, nav_of
+from infra.sandbox.market.funds import FUNDS, Fund, is_valued, nav_of, valued_day
 from infra.sandbox.market.stretches import day_at, midnight_ms
+from infra.sandbox.market.terms import FUND_MARKET
 from infra.sandbox.methods.calls import Call, parameters
 from infra.sandbox.methods.figures import Json, double
 from infra.sandbox.methods.history_parameters import Time, limit_of, symbols_of, time_ms_of
@@ -40,7 +40,7 @@ def fund_contracts(call: Call) -> object:
 
 def fund_quote(call: Call) -> object:
     """Return the newest value of funds' shares."""
-    seed, day = call.engine.prices.seed, _valued_day(call)
+    seed, day = call.engine.prices.seed, valued_day(call.now.date())
     return [
         {
             "symbol": fund.symbol,
@@ -54,7 +54,7 @@ def fund_quote(call: Call) -> object:
 def fund_history_quote(call: Call) -> object:
     """Return the daily values of funds' shares, oldest first; of a long window the newest."""
     asked = parameters(call, FundParameters)
-    newest = _valued_day(call)
+    newest = valued_day(call.now.date())
     begin_ms = time_ms_of(asked.begin_time, "US", "begin_time")
     end_ms = time_ms_of(asked.end_time, "US", "end_time")
     begin = newest - timedelta(days=365) if begin_ms is None else day_at("US", begin_ms)
@@ -81,12 +81,6 @@ def _funds(asked: FundParameters) -> list[Fund]:
     return [FUNDS[symbol] for symbol in symbols if symbol in FUNDS]
 
 
-def _valued_day(call: Call) -> date:
-    # A day is valued once it is over.
-    yesterday = call.now.astimezone(zone_of("US")).date() - timedelta(days=1)
-    return trading_day_on_or_before("US", yesterday)
-
-
 def _valued_days(begin: date, end: date, limit: int) -> list[date]:
     found: list[date] = []
     day = end
@@ -102,7 +96,7 @@ def _fund_json(fund: Fund) -> Json:
         "symbol": fund.symbol,
         "name": fund.name,
         "companyName": fund.company,
-        "market": "MF",
+        "market": FUND_MARKET,
         "secType": "FUND",
         "currency": fund.currency,
         "tradeable": True,

@@ -70,7 +70,7 @@ def positions(call: Call) -> object:
             for holding in holdings_of(call, account)
             if sec_type in ("ALL", holding.instrument.sec_type)
             and is_wanted(holding.instrument.symbol, holding.instrument)
-            and asked.market in (*ALL, holding.instrument.market)
+            and asked.market in (*ALL, holding.instrument.told_market)
             and asked.currency in (*ALL, holding.instrument.currency)
         ]
     }

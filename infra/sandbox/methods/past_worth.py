@@ -16,6 +16,7 @@ from infra.sandbox.broker.exercise_desk import requested_change
 from infra.sandbox.broker.fund_book import paying_segment
 from infra.sandbox.broker.records import Segment
 from infra.sandbox.market.calendars import zone_of
+from infra.sandbox.market.funds import FUNDS, nav_of
 from infra.sandbox.market.history import series_of
 from infra.sandbox.market.instruments import USD_PER_UNIT, Instrument, find, instrument_of
 from infra.sandbox.market.noise import MILLION
@@ -149,6 +150,8 @@ def _value(call: Call, key: str, quantity: Decimal, day: date) -> Decimal:
 def _price(call: Call, instrument: Instrument, day: date) -> Decimal:
     prices = call.engine.prices
     if day < call.now.astimezone(zone_of("US")).date():
+        if instrument.sec_type == "FUND":
+            return nav_of(FUNDS[instrument.key], prices.seed, day)
         bar = series_of(instrument, prices.seed, call.now).day(day)
         if bar is not None:
             return Decimal(bar[CLOSE]) / MILLION
