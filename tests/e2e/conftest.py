@@ -1,9 +1,9 @@
-"""How long a walk over the tools a run makes: a short share by itself, the whole by `just walk`."""
+"""How long the walk over the tools is that a run makes, and by which seed."""
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("walk")
-    group.addoption("--walk-calls", type=int, default=400, help="calls of the walk over the tools")
+    group.addoption("--walk-calls", type=int, default=5000, help="calls that the seed makes")
     group.addoption("--walk-seed", type=int, default=1, help="of what the walk asks, in what order")

@@ -140,6 +140,10 @@ async def get_analytics_asset(stage: Stage) -> None:
             assert same(row[name], theirs[wire]), (row, theirs)
     assert rows[-1]["day"] == read["history"][0]["dt"]
     assert same(told["facts"]["securities_profit"], read["summary"]["pnl"])
+    cut = await stage.own("get_balances", view="history", begin=begin, end="10d")
+    days = [row["day"] for row in rows_of(cut["history"])]
+    assert max(days) == cut["facts"]["to_day"] <= str(stage.today - timedelta(days=9))
+    assert set(days) == {row["day"] for row in rows if row["day"] <= max(days)} != set()
     said = await stage.refusal("get_balances", account=ACCOUNT, view="now", begin="5d")
     assert "begin: only view=history" in said
 
@@ -153,6 +157,7 @@ async def tiger_add_account(stage: Stage) -> None:
     result = await stage.client.call_tool("tiger_add_account", {"secret_key": SECRET})
     assert result.is_error
     assert SECRET not in text_of(result)
+    assert "`tiger-mcp account add ALIAS --props FILE`" in text_of(result)
     said = await stage.refusal("list_accounts", secret_key=SECRET)
     assert said.startswith("invalid_argument: secret_key: there is no such argument")
     assert SECRET not in said
@@ -164,13 +169,16 @@ async def tiger_add_account(stage: Stage) -> None:
 async def tiger_remove_account(stage: Stage) -> None:
     assert "`account remove`" in stage.instructions()
     for name in ("tiger_remove_account", "remove_account"):
-        assert (await stage.client.call_tool(name, {"account_id": ACCOUNT})).is_error
+        said = await stage.refusal(name, account_id=ACCOUNT)
+        assert "`tiger-mcp account remove ALIAS`" in said
     told = await stage.ask("list_accounts")
     assert ACCOUNT in {row["account"] for row in rows_of(told["accounts"])}
 
 
 async def tiger_set_default_data_account(stage: Stage) -> None:
     assert "no default account" in stage.instructions()
+    said = await stage.refusal("tiger_set_default_data_account", account_id=ACCOUNT)
+    assert "get_quotes need none" in said
     # None is needed: the answer says whose login was asked, and a named one is asked and no other.
     told = await stage.ask("get_quotes", symbols=["AAPL"])
     assert told["account"] == ACCOUNT
@@ -181,6 +189,8 @@ async def tiger_set_default_data_account(stage: Stage) -> None:
 
 async def tiger_set_default_trading_account(stage: Stage) -> None:
     assert "no default account" in stage.instructions()
+    said = await stage.refusal("tiger_set_default_trading_account", account_id=ACCOUNT)
+    assert "Name the account in each call" in said
     placed = stage.control.request_count("place_order")
     asked: dict[str, dict[str, Any]] = {
         "preview_order": {"symbol": "AAPL", "side": "buy", "order_type": "market", "reason": "x"},
@@ -197,7 +207,8 @@ async def tiger_set_default_trading_account(stage: Stage) -> None:
 async def tiger_refresh_token(stage: Stage) -> None:
     listed = {tool.name for tool in (await stage.client.list_tools()).tools}
     assert listed.isdisjoint(LATER_TOOLS)
-    assert (await stage.client.call_tool("refresh_token", {"account": ACCOUNT})).is_error
+    for name in ("tiger_refresh_token", "refresh_token"):
+        assert "tokens renew themselves" in await stage.refusal(name, account=ACCOUNT)
     told = await stage.own("get_account")
     assert told["token"]["state"] == "none"
     assert "a key that does not expire" in told["token"]["detail"]

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
-from tests.e2e.parity_stage import NEW_YORK, Case, Stage, terms
+from tests.e2e.parity_stage import NEW_YORK, Case, Stage
 from tests.support.gateway import rows_of
 
 MARKET: Final = {"order_type": "market", "limit_price": None}
@@ -15,6 +15,8 @@ STOP_LIMIT: Final = {
     "limit_price": "5000.00",
 }
 FUTURE: Final = {"security": "future", "quantity": "1", "limit_price": "100.00"}
+FUND: Final = "LU0109391861.USD"
+BY_AMOUNT: Final = {"security": "fund", "quantity": None, "cash_amount": "500"}
 Placed = tuple[str, dict[str, Any], dict[str, Any]]
 
 
@@ -78,6 +80,14 @@ async def tiger_place_order(stage: Stage) -> None:
 async def place_order(stage: Stage) -> None:
     for symbol, more, stands in _placed(stage):
         await _stands(stage, symbol, more, stands)
+    told = await stage.placed(FUND, **MARKET, **BY_AMOUNT)
+    await stage.order(told["order_id"], "filled")
+    order, held = stage.booked(told["tiger_order_id"]), stage.book().positions[FUND]
+    assert (order.cash_amount, order.sec_type) == (Decimal(500), "FUND")
+    assert order.filled_quantity == held.quantity > 0
+    (row,) = rows_of((await stage.own("get_positions", view="now", security="fund"))["positions"])
+    assert (row["symbol"], row["security"]) == (FUND, "fund")
+    assert Decimal(row["quantity"]) == held.quantity
     keyed = {"symbol": "QQQ", "limit_price": "1.02", "key": "one-wish"}
     first, again = await stage.preview(**keyed), await stage.preview(**keyed)
     assert first["preview_id"] == again["preview_id"]
@@ -100,6 +110,7 @@ async def preview_order(stage: Stage) -> None:
                 for side, strike in (("buy", "230"), ("sell", "240"))
             ],
         ),
+        await stage.preview(FUND, **MARKET, **BY_AMOUNT),
     ]
     assert previews[0]["estimate"]["notional"] == {"amount": "2000.00", "currency": "USD"}
     assert previews[0]["order"]["limit_price"] == "200.00"
@@ -108,12 +119,10 @@ async def preview_order(stage: Stage) -> None:
         "option",
         "future",
         "combination",
+        "fund",
     ]
+    assert previews[4]["estimate"]["notional"] == {"amount": "500", "currency": "USD"}
     assert all(each["summary"] and each["costs"] for each in previews)
-    # A fund is asked of the broker as all else; this one has none to trade.
-    fund = {"security": "fund", "quantity": None, "cash_amount": "500"}
-    told = await stage.own("preview_order", **terms("LU0109391861.USD", **MARKET, **fund))
-    assert (told["status"], told["code"]) == ("refused", "unknown_symbol")
     assert (len(stage.book().orders), stage.control.request_count("place_order")) == (sent, asked)
 
 
@@ -174,6 +183,9 @@ async def tiger_get_orders(stage: Stage) -> None:
     assert rows.keys() == {tiger_order_id, str(in_app.global_id)}
     assert rows[str(in_app.global_id)]["is_external"] is True
     assert rows[tiger_order_id]["order_id"] == order_id
+    later = max(row["started_at"] for row in rows.values())
+    cut = await stage.own("get_orders", symbol="BRK.A", since=later)
+    assert [row["started_at"] for row in rows_of(cut["orders"])] == [later]
     await stage.own("cancel_orders", symbol="BRK.A")
     await stage.until(
         "get_orders", lambda seen: not seen["orders"]["rows"], status="open", symbol="BRK.A"
@@ -231,6 +243,13 @@ async def get_transactions(stage: Stage) -> None:
     } == {(str(f.fill_id), f.quantity, f.price, f.currency) for f in fills}
     seen = await stage.own("get_executions", symbol="TSLA", since="today", limit=200)
     assert len(seen["executions"]["rows"]) == sum(f.symbol == "TSLA" for f in stage.book().fills)
+    other = await stage.placed("TSLA", **MARKET, quantity="1")
+    page = await stage.until(
+        "get_executions", lambda told: rows_of(told["executions"]) != [], order_id=other["order_id"]
+    )
+    since = min(row["executed_at"] for row in rows_of(page["executions"]))
+    cut = await stage.own("get_executions", symbol="TSLA", since=since)
+    assert {row["order_id"] for row in rows_of(cut["executions"])} == {other["order_id"]}
     past = await stage.own("get_executions", symbol="TSLA", until="2020-01-01")
     assert past["executions"]["rows"] == []
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 from tests.e2e.parity_stage import NEW_YORK, WAIT_S, Case, Stage, same
@@ -67,6 +68,14 @@ async def get_realtime_quote(stage: Stage) -> None:
     stage.control.set_price("TSLA", Decimal("401.25"))
     extended = await stage.row("get_quotes", symbols=["TSLA"], session="extended")
     assert extended["last"] == "401.25"
+    (overnight,) = await _agree(
+        partial(stage.rows, "get_quotes", symbols=["TSLA"], session="overnight"),
+        partial(stage.sdk, stage.quotes.get_quote_overnight, ["TSLA"]),
+        {"last": "latest_price", "bid": "bid_price", "ask": "ask_price", "volume": "volume"},
+    )
+    # Of the other sessions the broker says more.
+    assert overnight.keys().isdisjoint(("open", "state"))
+    assert extended.keys() > {"open", "state"}
     option = await stage.row("get_quotes", symbols=[stage.option], security="option")
     read = (await stage.sdk(stage.quotes.get_option_briefs, [stage.option])).iloc[0]
     for name, theirs in {"last": "latest_price", "open_interest": "open_interest"}.items():
@@ -152,8 +161,14 @@ async def get_bars(stage: Stage) -> None:
         ("close", "volume"),
         by="time",
     )
+
+    async def settled() -> list[dict[str, Any]]:
+        # A settlement that is not there yet is 0 for the SDK and nothing for us.
+        told = await stage.rows("get_bars", symbol=stage.future, security="future", limit=20)
+        return [row | {"settlement": row["settlement"] or "0"} for row in told]
+
     await _agree(
-        partial(stage.rows, "get_bars", symbol=stage.future, security="future", limit=20),
+        settled,
         partial(stage.sdk, stage.quotes.get_future_bars, [stage.future], limit=20),
         ("close", "volume", "settlement"),
         by="time",
@@ -198,6 +213,22 @@ async def get_capital_flow(stage: Stage) -> None:
         by="timestamp",
         is_newest_first=True,
     )
+    weeks = await _agree(
+        partial(
+            stage.rows,
+            "get_market_depth",
+            symbol="AAPL",
+            view="capital_flow",
+            period="week",
+            limit=5,
+        ),
+        partial(stage.sdk, stage.quotes.get_capital_flow, "AAPL", "US", "week", limit=5),
+        ("net_inflow",),
+        by="timestamp",
+        is_newest_first=True,
+    )
+    begun = [date.fromisoformat(week["time_local"][:10]) for week in weeks]
+    assert all(later - former > timedelta(days=2) for later, former in pairwise(begun))
 
 
 async def get_capital_distribution(stage: Stage) -> None:

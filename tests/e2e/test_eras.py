@@ -1,22 +1,22 @@
 """Both eras of the protocol on the whole service: every tool, and one era alone where told so."""
 
-import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from mcp import Client
 
 from tests.support.cluster import ACCOUNT, Era, answer, cluster, served
+from tests.support.gateway import rows_of
+from tests.support.raw_client import MODERN, hello, raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
+# Those that clients in use still speak.
+OLDER = ("2024-11-05", "2025-03-26", "2025-06-18")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,12 +46,15 @@ async def test_both_eras_have_the_same_tools_resources_and_prompts(home: Path) -
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_every_tool_answers_or_says_what_it_needs(home: Path, mode: Era) -> None:
+async def test_every_tool_says_in_words_what_it_needs(home: Path, mode: Era) -> None:
+    """A mistake is never a protocol error, and what is answered is the same as text and as data.
+
+    That each tool does answer, with every word of its schema, is for `test_tool_walk.py` to show.
+    """
     async with served(home, mode=mode) as client:
         for tool in (await client.list_tools()).tools:
             needed = tool.input_schema.get("required", [])
             for arguments in ({}, {"account": ACCOUNT}, {"account": "nobody"}, {"odd": 1}):
-                # A mistake of the model is a result that it can read, never a protocol error.
                 result = await client.call_tool(tool.name, arguments)
                 text = "".join(getattr(block, "text", "") for block in result.content)
                 if not result.is_error:
@@ -83,64 +86,13 @@ async def test_a_client_that_asks_which_era_finds_the_one_that_was_forced(
         await answer(client, "get_positions", account=ACCOUNT)
 
 
-class Raw:
-    """A client that says what it wants, in lines."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._out, self._in = process.stdin, process.stdout
-        self._count = 0
-
-    async def ask(self, method: str, params: dict[str, Any], *, is_modern: bool) -> dict[str, Any]:
-        self._count += 1
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-        told = params | ({"_meta": meta} if is_modern else {})
-        request = {"jsonrpc": "2.0", "id": self._count, "method": method, "params": told}
-        self._out.write(json.dumps(request).encode() + b"\n")
-        async with asyncio.timeout(30):
-            while True:
-                message: dict[str, Any] = json.loads(await self._in.readline())
-                if message.get("id") == self._count:
-                    return message
-
-
-@contextlib.asynccontextmanager
-async def raw(home: Path, era: str) -> AsyncIterator[Raw]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "infra.cli"),
-        *("--home", str(home), "serve", "--era", era),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=1 << 20,
-    )
-    try:
-        yield Raw(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        async with asyncio.timeout(30):
-            await process.wait()
-
-
-HELLO: dict[str, Any] = {
-    "protocolVersion": LEGACY,
-    "capabilities": {},
-    "clientInfo": {"name": "raw", "version": "1"},
-}
-
-
 async def test_a_client_that_mixes_the_eras_is_served_where_one_is_forced(home: Path) -> None:
-    async with raw(home, "legacy") as client:
+    async with raw(home, "--era", "legacy") as client:
         # What reportedly locks a server that serves both, and then fails.
         probe = await client.ask("server/discover", {}, is_modern=True)
         assert probe["error"]["code"] == -32601
-        hello = await client.ask("initialize", HELLO, is_modern=False)
-        assert hello["result"]["protocolVersion"] == LEGACY
+        said = await client.ask("initialize", hello(LEGACY), is_modern=False)
+        assert said["result"]["protocolVersion"] == LEGACY
         listed = await client.ask("tools/list", {}, is_modern=False)
         assert listed["result"]["tools"]
         refused = await client.ask("tools/list", {}, is_modern=True)
@@ -148,9 +100,30 @@ async def test_a_client_that_mixes_the_eras_is_served_where_one_is_forced(home: 
 
 
 async def test_where_the_new_era_is_forced_the_old_handshake_is_no_way_in(home: Path) -> None:
-    async with raw(home, "modern") as client:
-        for method, params in (("initialize", HELLO), ("tools/list", {}), ("ping", {})):
+    async with raw(home, "--era", "modern") as client:
+        for method, params in (("initialize", hello(LEGACY)), ("tools/list", {}), ("ping", {})):
             refused = await client.ask(method, params, is_modern=False)
             assert refused["error"]["code"] == -32022
             assert refused["error"]["data"]["supported"] == [MODERN]
         assert (await client.ask("tools/list", {}, is_modern=True))["result"]["tools"]
+
+
+@pytest.mark.parametrize("version", OLDER)
+async def test_a_client_of_an_older_revision_is_served_in_its_own(home: Path, version: str) -> None:
+    async with raw(home) as client:
+        said = await client.ask("initialize", hello(version), is_modern=False)
+        assert said["result"]["protocolVersion"] == version
+        assert said["result"]["instructions"]
+        client.tell("notifications/initialized")
+        listed = await client.ask("tools/list", {}, is_modern=False)
+        names = {tool["name"] for tool in listed["result"]["tools"]}
+        assert names >= {"list_accounts", "preview_order", "submit_order"}
+        assert all(tool["inputSchema"]["type"] == "object" for tool in listed["result"]["tools"])
+        told = await client.call("list_accounts")
+        assert not told.get("isError"), told
+        # Clients of the oldest revisions read the text alone.
+        (row, *_) = rows_of(json.loads(told["content"][0]["text"])["accounts"])
+        assert row["account"] == ACCOUNT
+        refused = await client.call("get_orders", account="nobody")
+        assert refused["isError"] is True
+        assert refused["content"][0]["text"].startswith("unknown_account: ")

@@ -183,6 +183,11 @@ async def test_a_stop_is_not_moved_past_the_market(home: Path) -> None:
         asked = control.request_count(MODIFY)
         change = {"account": ACCOUNT, "order_id": order_id, "reason": "a test"}
         told = await answer(client, "modify_order", **change, stop_price=LOW)
+        assert (told["status"], told["code"]) == ("refused", "warned")
+        assert told["detail"].startswith("stop_price goes from 5000")
+        assert control.request_count(MODIFY) == asked
+        seen = told["next_step"].split('"')[1]
+        told = await answer(client, "modify_order", **change, stop_price=LOW, warned=seen)
         assert (told["status"], told["code"]) == ("refused", "invalid_terms")
         assert "it would buy AT ONCE" in told["detail"]
         assert control.request_count(MODIFY) == asked

@@ -1,6 +1,7 @@
 """Every tool, in both eras of the protocol, with calls from sensible to hostile, made by a seed.
 
-By itself a short walk; `just walk` makes the whole one. What a walk finds is printed with the call
+First what a model would ask, with every word of every schema, while the broker is well; then calls
+that a seed makes, while the broker fails now and then. What a walk finds is printed with the call
 as it was sent, and with the command that makes the same calls again.
 """
 
@@ -25,7 +26,6 @@ from infra.supervisor.status import ProcessState, live_status
 from tests.support.cluster import cluster, sandbox_of
 from tests.support.tool_walk import (
     Finding,
-    Names,
     Walker,
     let_the_broker_speak,
     make_home,
@@ -35,9 +35,12 @@ from tests.support.tool_walk import (
     troubles_in,
     watched,
 )
-from tests.support.tool_walk_calls import ERAS, Kind, calls_of
-from tests.support.tool_walk_values import ACCOUNTS, BROKER_TEXT, KNOWN, TRADED
+from tests.support.tool_walk_calls import ERAS, Kind, calls_of, turns_of
+from tests.support.tool_walk_known import KNOWN, UNANSWERED
+from tests.support.tool_walk_names import Names
+from tests.support.tool_walk_values import ACCOUNTS, BROKER_TEXT, TRADED
 from tests.support.tool_walk_verdicts import Judge
+from tests.support.tool_walk_words import words_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODERN: Final = "2026-07-28"
@@ -45,6 +48,10 @@ LEGACY: Final = "2025-11-25"
 WRITES: Final = ("place_order", "modify_order", "cancel_order")
 # Of the calls, one in so many is sent again where every account is read-only.
 READ_ONLY_SHARE: Final = 4
+# Of the calls that vary sensible ones, at least one in so many is answered.
+ANSWERED_SHARE: Final = 3
+# In a short walk there are too few of a tool to say so of each.
+VARIED_MIN: Final = 10
 SETTLE_S: Final = 120.0
 SHOWN_MAX: Final = 20
 REFUSED: Final = frozenset({"account_read_only", "invalid_argument", "unknown_account"})
@@ -60,6 +67,9 @@ class Walked(NamedTuple):
     stray: list[str]
     full: Walker
     full_tools: frozenset[str]
+    # Every word of the tools' schemas, and those of answered calls while the broker was well.
+    words: frozenset[str]
+    answered: frozenset[str]
     # Those that say of themselves that they only read.
     reads: frozenset[str]
     read_only: Walker
@@ -95,9 +105,11 @@ async def walked(
             reads = await reads_of(modern)
             control = sandbox_of(home)
             judge = Judge(first, home)
-            full = Walker(clients, judge, names)
+            full = Walker(clients, judge, names, tools=first)
             text = BROKER_TEXT % installation.logins[0].accounts[0].number
             await full.prepare(control, text)
+            await full.walk(turns_of(first))
+            answered = frozenset(full.answered)
             let_the_broker_speak(control, text, seed)
             calls = calls_of(first, count=count, seed=seed)
             await full.walk(calls)
@@ -105,7 +117,7 @@ async def walked(
             save_modes(Home(home), installation, dict.fromkeys(ACCOUNTS, Mode.READ_ONLY))
             before = {method: control.request_count(method) for method in WRITES}
             read_only_tools = frozenset(await tools_of(modern))
-            read_only = Walker(clients, judge, names)
+            read_only = Walker(clients, judge, names, tools=first)
             await read_only.walk(calls[::READ_ONLY_SHARE])
         yield Walked(
             home=home,
@@ -115,6 +127,8 @@ async def walked(
             stray=stray,
             full=full,
             full_tools=frozenset(first),
+            words=words_of(first),
+            answered=answered,
             reads=reads,
             read_only=read_only,
             read_only_tools=read_only_tools,
@@ -156,6 +170,22 @@ async def test_every_tool_is_asked_what_a_model_would_ask(
                 if (tuple(what), kind) == ((tool, era), Kind.KNOWN)
             }
             assert ends.keys() - {fault.value for fault in Fault}, (tool, era, ends)
+
+
+async def test_every_word_of_every_schema_was_answered(walked: Walked) -> None:
+    assert sorted(walked.words - walked.answered) == sorted(UNANSWERED)
+
+
+async def test_calls_that_vary_what_a_model_would_ask_are_answered(walked: Walked) -> None:
+    sent: Counter[str] = Counter()
+    answered: Counter[str] = Counter()
+    for (tool, _, kind, outcome), count in walked.full.outcomes.items():
+        if kind is Kind.FITTING:
+            sent[tool] += count
+            answered[tool] += count * (outcome not in frozenset(Fault))
+    assert sent.keys() == walked.full_tools
+    assert [tool for tool, n in sent.items() if n >= VARIED_MIN and not answered[tool]] == []
+    assert answered.total() > sent.total() / ANSWERED_SHARE, (answered, sent)
 
 
 async def test_no_answer_breaks_a_rule_whatever_is_asked(walked: Walked) -> None:

@@ -38,15 +38,17 @@ async def served(
     mode: Era = "auto",
     options: Sequence[str] = (),
     asked: ElicitationFnT | None = None,
+    program: str = "infra.cli",
 ) -> AsyncIterator[Client]:
     """Start `tiger-mcp serve` on a home and connect to it as Claude would.
 
-    With `asked` the client declares that it shows questions, and answers them so.
+    With `asked` the client declares that it shows questions, and answers them so. `program` is the
+    module that is run as `tiger-mcp`.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-P", "-m", "infra.cli", "--home", str(home), "serve", *options],
+        args=["-P", "-m", program, "--home", str(home), "serve", *options],
     )
     with contextlib.ExitStack() as files:
         opened = await asyncio.to_thread((home / "gateway.log").open, "a")

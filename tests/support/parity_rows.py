@@ -2,7 +2,8 @@
 
 The seed is `luxiaolei/tiger-mcp`, generation 1; the official server is Tiger's `tigermcp` 0.1.7. A
 row that is no capability here says so: refused by design, with what a person types instead, or
-waiting for later work. `docs/tools.md` shows the rows, `tests/e2e/test_parity.py` performs each.
+waiting for later work. `docs/tools.md` shows the rows, `tests/e2e/test_parity.py` performs each of
+those two.
 """
 
 import re
@@ -17,6 +18,7 @@ class Answered(StrEnum):
     """How a predecessor's tool is answered here."""
 
     BY_TOOL = "tool"
+    AT_START = "at the start"
     REFUSED = "refused by design"
     LATER = "later"
 
@@ -145,7 +147,7 @@ OFFICIAL: Final[tuple[Row, ...]] = (
     Row(
         "preview_order",
         "preview_order(account)",
-        "combinations too; of a fund the sandbox's broker trades none, and it says so",
+        "combinations too, and a fund by amount",
     ),
     Row(
         "place_order",
@@ -162,6 +164,25 @@ SHIM: Final[tuple[Row, ...]] = (
     Row("place_option_order", "preview_order(account, security=option), submit_order(account)"),
     Row("modify_order", "modify_order(account, order_id)", "a stub text there"),
     Row("search_symbols", "find_contracts(query)", "five fixed names there"),
+)
+# What both have beside their tools; the seed's two are registered in a form that fails there.
+RESOURCES: Final[tuple[Row, ...]] = (
+    Row(
+        "tiger://health",
+        "list_accounts, get_account(account)",
+        "state, freezes, breaks and token; of the processes a person types `tiger-mcp status`",
+    ),
+    Row(
+        "tiger://info",
+        "name, version and instructions, as every client gets them at the start",
+        "`tiger-mcp --version` for a person",
+        Answered.AT_START,
+    ),
+    Row(
+        "server://status",
+        "get_account(account), get_market_status(view=rights)",
+        "account and quote rights; `tiger-mcp doctor` looks at the machine",
+    ),
 )
 # Tools that are promised for later, and are not listed until they work.
 LATER_TOOLS: Final = ("watch_price", "get_alerts", "search_audit", "refresh_token")

@@ -19,7 +19,7 @@ from adapters.mcp.faults import NEXT_STEP as FAULT_STEP
 from core.refusals import NEXT_STEP as REFUSAL_STEP
 from tests.support import tool_examples
 from tests.support.gateway import World
-from tests.support.parity_rows import LATER_TOOLS, OFFICIAL, SEED, SHIM, Row
+from tests.support.parity_rows import LATER_TOOLS, OFFICIAL, RESOURCES, SEED, SHIM, Row
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "tools.md"
 # What a parameter means where neither its schema nor its own words say it; of one tool by
@@ -98,6 +98,9 @@ reads.
 """
 _LATER: Final = """
 Not listed until they work: {}.
+
+Not told until they are kept: `get_account` shows what of its limits an account has used, once there
+are limits; an order that waits for a person's approval is `held`, once there are approvals.
 """
 
 
@@ -121,6 +124,8 @@ async def page() -> str:
         _rows(OFFICIAL),
         "\n### The seed system, generation 2, where it adds anything\n\n",
         _rows(SHIM),
+        "\n### Resources of both\n\n",
+        _rows(RESOURCES),
         _LATER.format(", ".join(f"`{name}`" for name in LATER_TOOLS)),
     ]
     return "".join(parts)
@@ -153,7 +158,8 @@ async def _beside(client: Client) -> str:
     prompts = (await client.list_prompts()).prompts
     named = [(f"`{each.name}`", each.description or "") for each in prompts]
     return (
-        "\nResources, for clients that watch them:\n\n"
+        "\nResources, for clients that watch them. Notices of change are sent to those who speak\n"
+        "2026-07-28; all others read again.\n\n"
         + _table(("address", "what"), resources)
         + "\nPrompts:\n\n"
         + _table(("prompt", "what"), named)

@@ -9,7 +9,7 @@ import contextlib
 import json
 import re
 import sys
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,8 @@ from infra.sandbox.home import AccountSpec, LoginSpec, create_home
 from infra.sandbox.wire import faults
 from infra.supervisor.installation import login_settings
 from tests.support.cluster import Era, answer, text_of
-from tests.support.tool_walk_calls import ERAS, Arguments, Call, Kind, Schema, filled
+from tests.support.tool_walk_calls import ERAS, Call, Kind, filled
+from tests.support.tool_walk_names import RESTING, Names
 from tests.support.tool_walk_values import (
     ACCOUNTS,
     CALLER_MARK,
@@ -38,6 +39,7 @@ from tests.support.tool_walk_values import (
     WATCHED_ACCOUNT,
 )
 from tests.support.tool_walk_verdicts import Judge
+from tests.support.tool_walk_words import Arguments, Schema, words_in
 
 LOGINS: Final = (
     LoginSpec(
@@ -63,15 +65,10 @@ AT_ONCE: Final = 4
 CALL_LIMIT_S: Final = 60.0
 READY_LIMIT_S: Final = 30.0
 _SHOWN_LENGTH_MAX: Final = 1_500
-_POOL_MAX: Final = 50
+_SEEN: Final = re.compile(r"w-[0-9a-f]{8}")
 _TROUBLE: Final = re.compile(r'Traceback|"level": "(error|critical)"')
-_OF_AN_ACCOUNT: Final = frozenset({"order", "preview"})
-_NOTHING: Final = {
-    "order": "ord-00000000000000000000000000000000",
-    "others": "ord-00000000000000000000000000000000",
-    "preview": "prv-00000000000000000000000000000000",
-    "cursor": "0",
-}
+# Ends of a write that did nothing, or not for sure.
+_UNDONE: Final = frozenset({"refused", "rejected", "not_sent", "not_applied", "unknown", "pending"})
 
 
 class Finding(NamedTuple):
@@ -137,52 +134,25 @@ def let_the_broker_speak(control: SandboxControl, text: str, seed: int) -> None:
         control.add_fault(effect, method=method, count=None, probability=Decimal(chance), seed=seed)
 
 
-class Names:
-    """What the walk has met and may ask about: ids by account, cursors, and what is listed."""
-
-    def __init__(self) -> None:
-        self.submitted: set[str] = set()
-        self._pools: dict[tuple[str, str], deque[str]] = defaultdict(
-            lambda: deque(maxlen=_POOL_MAX)
-        )
-
-    async def learn(self, client: Client) -> None:
-        """Ask for an expiry, an option and a future that there are now."""
-        chain = await answer(client, "get_option_chain", symbol="AAPL")
-        expiries = [str(row[0]) for row in chain["rows"]]
-        self._pools["", "expiry"].extend(expiries[2:4])
-        options = await answer(client, "get_option_chain", symbol="AAPL", expiry=expiries[2])
-        self._pools["", "option"].append(options["rows"][len(options["rows"]) // 2][0])
-        futures = await answer(client, "find_contracts", security="future", query="CL")
-        self._pools["", "future"].append(futures["rows"][0][0])
-
-    def found(self, arguments: Arguments, what: str, n: int) -> str:
-        """Return one name of a kind, of the account that is asked about or of another one."""
-        account = str(arguments.get("account", ""))
-        if what == "others":
-            account, what = next(each for each in TRADED if each != account), "order"
-        pool = self._pools[account if what in _OF_AN_ACCOUNT else "", what]
-        return pool[n % len(pool)] if pool else _NOTHING[what]
-
-    def keep(self, sent: Arguments, told: Mapping[str, Any]) -> None:
-        """Take the ids and the cursor of an answer."""
-        account = str(sent.get("account", ""))
-        for name, what in (("order_id", "order"), ("preview_id", "preview")):
-            if told.get(name) and told[name] not in self._pools[account, what]:
-                self._pools[account, what].append(told[name])
-        if told.get("cursor"):
-            self._pools["", "cursor"].append(told["cursor"])
-
-
 class Walker:
     """Sends calls through one client of each era at once and keeps what was found."""
 
-    def __init__(self, clients: Mapping[Era, Client], judge: Judge, names: Names) -> None:
+    def __init__(
+        self,
+        clients: Mapping[Era, Client],
+        judge: Judge,
+        names: Names,
+        *,
+        tools: Mapping[str, Schema],
+    ) -> None:
         self.findings: list[Finding] = []
         self.outcomes: Counter[tuple[str, str, Kind, str]] = Counter()
+        # Of the schemas, as `words_of` has them; those of calls that did what they say.
+        self.answered: set[str] = set()
         self._clients = clients
         self._judge = judge
         self._names = names
+        self._tools = tools
 
     async def walk(self, calls: Sequence[Call]) -> None:
         """Send every call through the client of its era."""
@@ -195,7 +165,7 @@ class Walker:
     async def prepare(self, control: SandboxControl, text: str) -> None:
         """Wait until every account works, and let there be orders, fills and names to ask about.
 
-        Of the orders one rests, one fills, the reply to one is lost, and two are rejected with the
+        Of the orders some rest, some fill, the reply to one is lost, and two are rejected with the
         broker's text.
         """
         client = self._clients[ERAS[0]]
@@ -206,23 +176,37 @@ class Walker:
                     told = await client.call_tool("get_account", {"account": account})
                     state = (told.structured_content or {}).get("state", state)
         await self._names.learn(client)
-        await self._order(client, TRADED[0], "AAPL", "1.00")
-        await self._order(client, TRADED[0], "AAPL", "900.00")
+        for what, terms in RESTING.items():
+            self._names.name(TRADED[0], what, await self._order(client, TRADED[0], "MSFT", terms))
+        sale = {"side": "sell", **_at("5000.00")}
+        await self._order(client, TRADED[0], "GOOG", sale)
+        for account, symbol, price in (
+            (TRADED[0], "AAPL", "1.00"),
+            (TRADED[0], "AAPL", "900.00"),
+            (TRADED[0], "GOOG", "900.00"),
+            (TRADED[1], "MSFT", "1.00"),
+            (HALTED_ACCOUNT, "MSFT", "1.00"),
+        ):
+            await self._order(client, account, symbol, _at(price))
         for account, symbol, effect in (
             (TRADED[0], "QQQ", faults.EmptyBody()),
             (TRADED[1], "AAPL", faults.RejectNow(remark=text)),
             (TRADED[1], "AAPL", faults.RejectLate(remark=text)),
         ):
             control.add_fault(effect, method="place_order")
-            await self._order(client, account, symbol, "1.00")
+            await self._order(client, account, symbol, _at("1.00"))
 
-    async def _order(self, client: Client, account: str, symbol: str, price: str) -> None:
-        terms = {"symbol": symbol, "side": "buy", "order_type": "limit", "quantity": "2"}
-        asked = {"account": account, **terms, "limit_price": price, "reason": "to have one"}
+    async def _order(
+        self, client: Client, account: str, symbol: str, terms: Mapping[str, str]
+    ) -> str:
+        asked = {"account": account, "symbol": symbol, "side": "buy", "quantity": "2", **terms}
+        asked["reason"] = "to have one"
         preview = await answer(client, "preview_order", **asked)
         chosen = {"account": account, "preview_id": preview["preview_id"]}
         self._names.submitted.add(preview["preview_id"])
-        self._names.keep(chosen, await answer(client, "submit_order", **chosen))
+        told = await answer(client, "submit_order", **chosen)
+        self._names.keep(chosen, told)
+        return str(told["order_id"])
 
     async def _work(self, client: Client, calls: deque[Call]) -> None:
         while calls:
@@ -245,7 +229,26 @@ class Walker:
             self.findings.append(Finding(call, sent, tuple(breaches), text_of(result)))
         self.outcomes[call.tool, call.era, call.kind, _outcome(result)] += 1
         if not result.is_error:
-            self._names.keep(sent, result.structured_content or {})
+            await self._go_on(client, call, sent, result.structured_content or {})
+
+    # A sensible answer that has more pages is asked for the next one; a change that was warned of
+    # is asked for again, as a person who wants it would have it.
+    async def _go_on(
+        self, client: Client, call: Call, sent: Arguments, told: Mapping[str, Any]
+    ) -> None:
+        self._names.keep(sent, told)
+        if told.get("status") not in _UNDONE:
+            self.answered |= words_in(call.tool, self._tools[call.tool], sent)
+        if call.kind is Kind.KNOWN and told.get("cursor") and "cursor" not in sent:
+            following = sent | {"cursor": told["cursor"]}
+            await self._send(client, call._replace(arguments=following))
+        seen = _SEEN.search(str(told.get("next_step")))
+        if call.kind is Kind.KNOWN and seen is not None and "warned" not in sent:
+            await self._send(client, call._replace(arguments=sent | {"warned": seen[0]}))
+
+
+def _at(price: str) -> dict[str, str]:
+    return {"order_type": "limit", "limit_price": price}
 
 
 def _outcome(result: CallToolResult) -> str:

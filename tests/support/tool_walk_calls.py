@@ -1,9 +1,11 @@
 """Calls for the walk over every tool, made by hypothesis from each tool's own input schema.
 
-Four kinds: `known` (a call a model would make), `fitting` (anything the schema allows), `boundary`
-(values on and just over an edge), `hostile` (wrong kinds, absent, extra, huge, strange text, other
-people's names, injections). The same tools, count and seed give the same calls. What is only known
-while the walk goes on stands as a word in braces, such as `{order:3}`; `filled` puts it in.
+Four kinds: `known` (a call a model would make, by turns with every word of the schema's closed
+lists), `fitting` (such a call with one or two arguments that the schema allows, mostly sensible
+ones), `boundary` (with values on and just over an edge), `hostile` (wrong kinds, absent, extra,
+huge, strange text, other people's names, injections). The same tools, count and seed give the same
+calls. What is only known while the walk goes on stands as a word in braces, such as `{order:3}`;
+`filled` puts it in.
 """
 
 import itertools
@@ -20,26 +22,24 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.support.cluster import Era
+from tests.support.tool_walk_known import KNOWN, SENSIBLE
 from tests.support.tool_walk_values import (
-    ACCOUNTS,
     EDGES,
     EXTRAS,
     FOREIGN,
-    HALTED_ACCOUNT,
     HUGE,
-    KNOWN,
     ODD,
     STRANGE,
     TEXT_LENGTHS,
 )
+from tests.support.tool_walk_words import Arguments, Schema, turned
 
-Schema = Mapping[str, Any]
-Arguments = dict[str, Any]
 Mutation = Callable[[DrawFn, Schema, Arguments], None]
 # Modes of the client: the newest era that the server speaks, and the old one.
 ERAS: Final[tuple[Era, ...]] = ("auto", "legacy")
 _SHOWN_KEYS: Final = frozenset({"type", "description", "default"})
 _WORD: Final = re.compile(r"\{([a-z]+):(\d+)\}")
+_STANDING: Final = frozenset({"account", "cursor", "key", "warned"})
 _TEXT_LENGTH_MAX: Final = 60
 _MUTATIONS_MAX: Final = 3
 
@@ -92,6 +92,25 @@ def calls_of(tools: Mapping[str, Schema], *, count: int, seed: int) -> list[Call
     ]
     random.Random(seed).shuffle(made)
     return [Call(number, *each) for number, each in enumerate(made)]
+
+
+def turns_of(tools: Mapping[str, Schema]) -> list[Call]:
+    """Return what a model would ask, in an order that leaves for later calls what they need.
+
+    Each known call in both eras, and, in one era after the other, with every word of the closed
+    lists in place of what it says.
+    """
+    made = [
+        (era, tool, arguments)
+        for tool, known in KNOWN.items()
+        for eras, share in ((ERAS, known), (None, turned(tools[tool], known)))
+        for arguments, next_era in zip(share, itertools.cycle(ERAS), strict=False)
+        for era in eras or (next_era,)
+    ]
+    return [
+        Call(number, era, tool, Kind.KNOWN, dict(arguments))
+        for number, (era, tool, arguments) in enumerate(made)
+    ]
 
 
 def filled(arguments: Arguments, find: Callable[[str, int], str]) -> Arguments:
@@ -160,11 +179,12 @@ def _made(tool: str, kind: Kind, schema: Schema, *, count: int, seed: str) -> It
     match kind:
         case Kind.KNOWN:
             first, *others = KNOWN[tool]
+            others += turned(schema, KNOWN[tool])
             random.Random(seed).shuffle(others)
             chosen = itertools.islice(itertools.cycle((first, *others)), count)
             return (dict(each) for each in chosen for _ in ERAS)
         case Kind.FITTING:
-            strategy = _on_an_account(tool, schema)
+            strategy = _changed(tool, schema, known)
         case Kind.BOUNDARY:
             strategy = _on_an_edge(schema, known)
         case Kind.HOSTILE:
@@ -192,14 +212,25 @@ def _drawn(strategy: SearchStrategy[Arguments], count: int, seed: str) -> list[A
     return list(itertools.islice(itertools.cycle(found), count))
 
 
-# Else nearly every call would end at an account that nobody has.
+# An account stands: else nearly every call would end there. So does what only an answer gives.
 @st.composite
-def _on_an_account(draw: DrawFn, tool: str, schema: Schema) -> Arguments:
-    arguments: Arguments = draw(fitting(schema))
-    if "account" in arguments:
-        accounts = (HALTED_ACCOUNT,) if tool == "halt_trading" else ACCOUNTS
-        arguments["account"] = draw(st.sampled_from(accounts))
+def _changed(
+    draw: DrawFn, tool: str, schema: Schema, known: SearchStrategy[Arguments]
+) -> Arguments:
+    arguments = draw(known)
+    names = [name for name in schema["properties"] if name not in _STANDING]
+    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)) if names else ():
+        arguments[name] = draw(_legal(tool, name, schema["properties"][name]))
     return arguments
+
+
+def _legal(tool: str, name: str, schema: Schema) -> SearchStrategy[Any]:
+    sensible = SENSIBLE.get(f"{tool}.{name}", SENSIBLE.get(name, ()))
+    if not sensible:
+        return fitting(schema)
+    # Of five one is whatever else the schema allows.
+    chosen = st.sampled_from(sensible)
+    return st.one_of(chosen, chosen, chosen, chosen, fitting(schema))
 
 
 @st.composite

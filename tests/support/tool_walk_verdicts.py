@@ -20,8 +20,9 @@ from adapters.mcp.faults import Fault
 from core.refusals import Refusal
 from infra.home import Home
 from tests.support.cluster import text_of
-from tests.support.tool_walk_calls import Arguments, Call, Schema
+from tests.support.tool_walk_calls import Call
 from tests.support.tool_walk_values import ACCOUNTS, BROKER_MARK, CALLER_MARK
+from tests.support.tool_walk_words import Arguments, Schema
 
 # 20,000 tokens, at four bytes each.
 ANSWER_BYTES_MAX: Final = 80_000
@@ -34,6 +35,11 @@ _ERROR: Final = re.compile(r"([a-z_]+): (.+)", re.DOTALL)
 _WAY_ON: Final = re.compile(
     r"list_accounts|get_orders|`tiger-mcp|[Tt]ry again|[Aa] person|must buy"
 )
+# Columns whose cells are money.
+_MONEY: Final = re.compile(
+    r"(?:^|_)(?:eps|price|cost|charges|cash|profit|bid|ask|last|open|high|low|close"
+    r"|amount|value|balance|capitalization|revenue|income|inflow|outflow)$"
+)
 # Words of our own making and of the SDK's, which no user should ever read.
 _INNARDS: Final = re.compile(
     r"Traceback|File \"|\.py\b|site-packages|tigeropen|ApiException|TigerOpen|pydantic|msgspec"
@@ -41,6 +47,8 @@ _INNARDS: Final = re.compile(
     r"|[A-Z][a-z]+(Error|Exception)\b|-----BEGIN|\beyJ[\w-]{10,}\.[\w-]+\.|\bS[UAOCNX][A-Z2-7]{54,}"
     r"|biz_content|tiger_id|private_key|\b[A-Za-z0-9+/]{80,}={0,2}"
 )
+# Refusals by the gateway itself: the person did not agree, or has not seen what is warned of.
+_OF_THE_PERSON: Final = ("not_confirmed", "warned")
 _NAME_SHOWN: Final = 40
 _CURSOR: Final = re.compile(r'"cursor":"[^"]*"')
 _CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -133,7 +141,7 @@ def _answer(call: Call, arguments: Arguments, told: dict[str, Any]) -> Iterator[
             yield "the answer does not say what time it speaks of"
     if "status" in told and not (told.get("next_step") or told.get("next_steps")):
         yield "the answer to a write says no next step"
-    if "code" in told and told["code"] not in frozenset(Refusal):
+    if "code" in told and told["code"] not in {*Refusal, *_OF_THE_PERSON}:
         yield "the refusal's code is not of the closed list"
     yield from _tables(told, arguments)
     for leaf in leaves(told):
@@ -149,6 +157,18 @@ def _tables(told: dict[str, Any], arguments: Arguments) -> Iterator[str]:
             yield f"rows of {name} do not fit its columns"
         if isinstance(asked, int) and not isinstance(asked, bool) and len(part["rows"]) > asked:
             yield f"{name} has {len(part['rows'])} rows where at most {asked} were asked for"
+        if part["rows"] and not _is_currency_told(part["columns"], told):
+            yield f"{name} has money in no currency"
+
+
+def _is_currency_told(columns: list[str], told: dict[str, Any]) -> bool:
+    if not any(_MONEY.search(column) for column in columns):
+        return True
+    return (
+        any(column.endswith("currency") for column in columns)
+        or bool(told.get("currency"))
+        or "currency" in told.get("note", "")
+    )
 
 
 def _leaf(leaf: Leaf) -> Iterator[str]:

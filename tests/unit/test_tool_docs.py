@@ -7,7 +7,7 @@ from mcp.types import Tool
 from adapters.mcp.faults import Fault
 from core.refusals import Refusal
 from tests.support.gateway import World
-from tests.support.parity_rows import LATER_TOOLS, OFFICIAL, SEED, all_rows
+from tests.support.parity_rows import LATER_TOOLS, OFFICIAL, RESOURCES, SEED, SHIM, all_rows
 from tests.support.tool_docs import MEANINGS, PAGE, meaning_of, page
 from tests.support.tool_examples import recorded
 
@@ -60,5 +60,6 @@ def test_every_code_has_its_line() -> None:
 async def test_predecessors_have_all_their_rows_and_ours_name_tools_that_there_are() -> None:
     names = {tool.name for tool in await listed()}
     assert (len(SEED), len(OFFICIAL), len(all_rows())) == (23, 22, 45)
-    assert {tool for row in all_rows().values() for tool in row.tools} <= names
+    rows = (*all_rows().values(), *SHIM, *RESOURCES)
+    assert {tool for row in rows for tool in row.tools} <= names
     assert names.isdisjoint(LATER_TOOLS)

@@ -1,7 +1,7 @@
 """The list of tools as a client gets it: what is there, how it is annotated, and its bytes."""
 
 import pytest
-from mcp.types import Tool
+from mcp.types import JSONRPCResponse, Tool
 
 from core.modes import Mode as AccountMode
 from tests.support.gateway import MODES, Mode, World
@@ -9,6 +9,11 @@ from tests.support.gateway import MODES, Mode, World
 TOOLS_MAX = 24
 LIST_BYTES_MAX = 24_000
 READ_ONLY_BYTES_MAX = 12_000
+# The id that a client gives its request, and a version longer than the tests' own.
+REQUEST_ID = 1_000_000
+VERSION_BYTES_MAX = 30
+# What every answer about an account says first.
+EVERYWHERE = {"environment", "account", "as_of"}
 DESCRIPTION_LENGTH_MAX = 2_000
 FIRST_SENTENCE_MAX = 200
 # Tools of orders, accounts and safety, and what each may do: (reads, destructive, repeatable).
@@ -30,10 +35,12 @@ ORDERS_BYTES_MAX = 14_000
 
 
 async def listed(mode: Mode, world: World | None = None) -> tuple[list[Tool], int]:
-    """Return the tools and the bytes of the whole answer."""
+    """Return the tools and the bytes of the whole line that a client on stdio reads."""
     async with (world or World()).client(mode) as client:
         answer = await client.list_tools()
-    return answer.tools, len(answer.model_dump_json(by_alias=True, exclude_none=True).encode())
+    result = answer.model_dump(by_alias=True, exclude_none=True, mode="json")
+    line = JSONRPCResponse(jsonrpc="2.0", id=REQUEST_ID, result=result).model_dump_json() + "\n"
+    return answer.tools, len(line.encode()) + VERSION_BYTES_MAX
 
 
 def size_of(tool: Tool) -> int:
@@ -72,6 +79,14 @@ async def test_every_tool_has_schemas_annotations_and_words_that_suffice(mode: M
         assert tool.annotations is not None
         assert tool.annotations.open_world_hint is not None
         assert "$ref" not in str(tool.input_schema)
+
+
+async def test_answers_of_reads_promise_what_they_always_say_first() -> None:
+    tools, _ = await listed("auto")
+    for tool in tools:
+        assert tool.output_schema is not None
+        if tool.name != "list_accounts":
+            assert set(tool.output_schema["required"]) >= EVERYWHERE, tool.name
 
 
 async def test_tools_of_orders_say_what_they_do_to_the_world() -> None:

@@ -59,6 +59,11 @@ def test_good_answers_break_no_rule(home: Path) -> None:
     assert breaches(home, "unknown_account: there is no 'x'. See list_accounts.") == []
     marked = {"columns": ["broker_text"], "rows": [[BROKER_MARK]]}
     assert breaches(home, SAID | {"orders": marked}) == []
+    money: dict[str, Any] = {"columns": ["price"], "rows": [["185.5"]]}
+    assert breaches(home, SAID | money | {"currency": "USD"}) == []
+    assert breaches(home, SAID | money | {"note": "in the company's own currency"}) == []
+    with_currency = {"columns": ["price", "currency"], "rows": [["185.5", "USD"]]}
+    assert breaches(home, SAID | {"fills": with_currency}) == []
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,8 @@ def test_good_answers_break_no_rule(home: Path) -> None:
         (SAID | {"broker_text": "x" * 301}, "301 characters of the broker's text"),
         (SAID | {"orders": {"columns": ["terms"], "rows": [[CALLER_MARK]]}}, "caller's text"),
         (SAID | {"broker_text": "\u202e"}, "control characters"),
+        (SAID | {"columns": ["day", "actual_eps"], "rows": [["x", "1.64"]]}, "in no currency"),
+        (SAID | {"fills": {"columns": ["price"], "rows": [["185.5"]]}}, "in no currency"),
     ],
 )
 def test_a_planted_breach_is_found(home: Path, said: dict[str, Any] | str, rule: str) -> None:

@@ -49,6 +49,17 @@ def stands(alias: str, symbol: str, **fields: Any) -> Check:
     return check
 
 
+def bound_together(alias: str) -> Check:
+    """The orders that the account's book got cancel each other."""
+
+    async def check(stage: Stage, _: str) -> None:
+        groups = {order.oca_group for order in stage.orders(alias)}
+        assert len(groups) == 1, groups
+        assert all(groups)
+
+    return check
+
+
 def none_open(alias: str, symbol: str | None = None) -> Check:
     """Nothing is open any more, of a symbol or of the account."""
 

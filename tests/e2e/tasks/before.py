@@ -2,13 +2,15 @@
 
 import asyncio
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from infra.sandbox.broker.records import Side
 from infra.sandbox.wire import faults
 from tests.e2e.tasks.stage import PLACE, Act, Stage
 from tests.support.cluster import answer
 from tests.support.gateway import rows_of
+
+TOKEN_LIFE_S: Final = 2 * 60 * 60
 
 
 def price(symbol: str, at: str) -> Act:
@@ -106,6 +108,21 @@ def refused_by_broker(alias: str, symbol: str, words: str) -> Act:
             alias, symbol=symbol, side="buy", order_type="market", quantity="1", reason="to try"
         )
         await stage.in_phase(alias, order_id, "rejected")
+
+    return act
+
+
+def token_ends_soon(alias: str, login: str) -> Act:
+    """The login's token, with which its worker starts, is over in two hours."""
+
+    async def act(stage: Stage) -> None:
+        stage.control.issue_user_token(login, life_s=TOKEN_LIFE_S)
+        stage.worker(login).kill()
+        await stage.until(
+            "get_account",
+            lambda told: (told["state"], told["token"]["state"]) == ("active", "expiring"),
+            account=alias,
+        )
 
     return act
 

@@ -4,10 +4,11 @@ from tests.e2e.tasks.assistant import Assistant, amount, plain
 from tests.support.gateway import rows_of
 
 
-async def last_week(a: Assistant) -> str:
+async def trades_of_last_week(a: Assistant) -> str:
     """Say what was traded, and why, in the words of that time."""
     account = (await a.account("sandbox-paper"))["account"]
-    fills = rows_of((await a.ask("get_executions", account=account, since="7d"))["executions"])
+    told = await a.ask("get_executions", account=account, since="last week", until="last week")
+    fills = rows_of(told["executions"])
     ids = sorted({row["order_id"] for row in fills})
     orders = await a.ask("get_orders", account=account, order_ids=ids)
     why = {row["order_id"]: row["reason"] for row in rows_of(orders["orders"])}

@@ -8,7 +8,7 @@ and journal, and from the ledger as an auditor reads it.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -45,7 +45,8 @@ from infra.sandbox.settings import Settings as Switches
 from infra.sandbox.wire.http_server import HOST
 from infra.supervisor.installation import load_or_make, login_settings
 from infra.supervisor.status import live_status
-from tests.support.cluster import answer, cluster, sandbox_of, served
+from tests.support import week_later
+from tests.support.cluster import Era, answer, cluster, sandbox_of, served
 from tests.support.gateway import rows_of
 
 WAIT_S: Final = 30.0
@@ -75,10 +76,17 @@ class Stage:
     """One running home: its broker, its ledger, and a client for what people do beside tasks."""
 
     def __init__(
-        self, path: Path, installation: Installation, client: Client, notary: NatsClient
+        self,
+        path: Path,
+        installation: Installation,
+        clients: Mapping[Era, Client],
+        week_later: Client,
+        notary: NatsClient,
     ) -> None:
         self.path = path
-        self.client = client
+        self.clients = clients
+        self.client = clients["auto"]
+        self.week_later = week_later
         self.control: SandboxControl = sandbox_of(path)
         self.numbers = {
             account.alias: account.number
@@ -220,10 +228,16 @@ class _Ledger:
 async def staged(path: Path) -> AsyncIterator[Stage]:
     """Run a home with four accounts that trade, one for looking alone, and a login with a token."""
     installation = await asyncio.to_thread(_installed, Home(path))
-    async with cluster(path) as settings, served(path) as client:
+    async with (
+        cluster(path) as settings,
+        served(path) as client,
+        served(path, mode="legacy") as older,
+        served(path, program=week_later.PROGRAM) as later,
+    ):
         await answer(client, "list_accounts")
         async with _noted(settings) as notary:
-            stage = Stage(path, installation, client, notary)
+            clients: dict[Era, Client] = {"auto": client, "legacy": older}
+            stage = Stage(path, installation, clients, later, notary)
             stage.control.set_settings(Switches(price_drift=False))
             for alias in stage.numbers:
                 await stage.until("get_account", lambda t: t["state"] == "active", account=alias)

@@ -12,8 +12,9 @@ from tests.e2e.tasks.stage import Act
 class Task(NamedTuple):
     """One task.
 
-    `calls_max` is what a person would expect: one look at the accounts, one call per thing to know
-    or to do, and one look at the end.
+    `is_week_later`: the person asks a week after what was there before. `calls_max` is what a
+    person would expect: one look at the accounts, one call per thing to know or to do, and one look
+    at the end.
     """
 
     words: str
@@ -21,6 +22,7 @@ class Task(NamedTuple):
     calls_max: int
     after: tuple[Check, ...]
     before: tuple[Act, ...] = ()
+    is_week_later: bool = False
 
 
 def traded(alias: str, *, orders: int = 1, fills: int = 1) -> Check:

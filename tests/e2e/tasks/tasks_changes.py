@@ -98,6 +98,28 @@ CHANGES: Final = (
         4,
         (
             after.sent(placed=1),
+            after.book(
+                "sandbox",
+                {
+                    "symbol": "SPY",
+                    "side": "SELL",
+                    "order_type": "LMT",
+                    "limit_price": "700",
+                    "quantity": "4",
+                    "time_in_force": "GTC",
+                    "is_open": True,
+                },
+                {
+                    "symbol": "SPY",
+                    "side": "SELL",
+                    "order_type": "STP",
+                    "aux_price": "600",
+                    "quantity": "4",
+                    "time_in_force": "GTC",
+                    "is_open": True,
+                },
+            ),
+            after.bound_together("sandbox"),
             traded("sandbox", fills=0),
             after.said(
                 r"700.* or else at market once the price falls to 600, and one cancels the other"

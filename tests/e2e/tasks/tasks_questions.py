@@ -21,7 +21,7 @@ QUESTIONS: Final = (
     ),
     Task(
         "What did I trade last week on sandbox-paper, and why?",
-        read.last_week,
+        read.trades_of_last_week,
         3,
         (
             after.nothing_sent(),
@@ -33,12 +33,20 @@ QUESTIONS: Final = (
             before.holds("sandbox-paper", "AAPL", "3", "earnings next week"),
             before.holds("sandbox-paper", "00700", "100", "cheap against its peers"),
         ),
+        is_week_later=True,
     ),
     Task(
         "Is the token of hongkong about to expire?",
         read.token,
         2,
         (after.nothing_sent(), after.said(r"^issued: 719 hours left\. .*renewed by itself")),
+    ),
+    Task(
+        "Is the token of hongkong about to expire now? (It is.)",
+        read.token,
+        2,
+        (after.nothing_sent(), after.said(r"^expiring: 1 hours left\. .*tried again")),
+        (before.token_ends_soon("hongkong", "gamma"),),
     ),
     Task(
         "Why was my AMZN order on sandbox refused?",
