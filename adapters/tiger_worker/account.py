@@ -186,15 +186,19 @@ class AccountWorker:
             timing=login.timing,
             code_version=login.code_version,
         )
-        self._desk = Desk(
-            settings, ledger=ledger, acts=self.lanes, clock=world.clock, ids=world.ids
-        )
         self._gaps = Gaps(world.clock)
+        self._desk = Desk(
+            settings,
+            ledger=ledger,
+            acts=self.lanes,
+            clock=world.clock,
+            ids=world.ids,
+            gaps=self._gaps,
+            on_woken=world.session.renew_connections,
+        )
         self._thread = DeskThread(
             self._desk,
             name=f"desk-{plan.alias}",
-            gaps=self._gaps,
-            on_woken=world.session.renew_connections,
             on_failure=world.on_failure,
         )
         self._halt_telling = HaltTelling(file_halt, desk=self._thread)

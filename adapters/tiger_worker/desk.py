@@ -4,9 +4,11 @@ Steps 4 to 10 of the way of an order. The rules of this file:
 - The intention is stored before the act, the outcome after it, the message is acknowledged last.
 - At most one event per decision; what an event leads to is a further item.
 - A desk never waits for the broker. What cannot be decided yet is parked, in order.
+- Before each decision the desk looks for a pause: what was known may be hours old.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -15,6 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.tiger_worker.causes import links
+from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.own_cancels import OwnCancels
 from adapters.tiger_worker.parts import Acts, Intent, Ledger, ModifyIntent, Work
 from core import account_events, codec, events, items, readings
@@ -70,13 +73,24 @@ class Desk:
     """
 
     def __init__(
-        self, settings: DeskSettings, *, ledger: Ledger, acts: Acts, clock: Clock, ids: Ids
+        self,
+        settings: DeskSettings,
+        *,
+        ledger: Ledger,
+        acts: Acts,
+        clock: Clock,
+        ids: Ids,
+        gaps: Gaps,
+        on_woken: Callable[[], None],
     ) -> None:
+        """Make a desk; `on_woken` is called after a pause of the process."""
         self._settings = settings
         self._ledger = ledger
         self._acts = acts
         self._clock = clock
         self._ids = ids
+        self._gaps = gaps
+        self._on_woken = on_woken
         self._tail: Tail = EMPTY_TAIL
         self._parked: deque[Work] = deque()
         self._placing: dict[str, Work] = {}
@@ -133,6 +147,11 @@ class Desk:
             self._wish_cancels()
             self._follow()
 
+    def look_for_a_pause(self) -> None:
+        """Record that the process stood still, if it did since the last look."""
+        self._look_for_a_pause()
+        self._follow()
+
     @property
     def n(self) -> int:
         """The number of the last event of the account's line that is stored; from any thread."""
@@ -147,7 +166,16 @@ class Desk:
         while self._follow_ups:
             self._step(self._follow_ups.popleft())
 
+    def _look_for_a_pause(self) -> None:
+        paused = self._gaps.pause()
+        if paused is not None:
+            self._on_woken()
+            self._step(Work(paused))
+
     def _step(self, work: Work) -> None:
+        # Read first: a pause after the look makes what is intended here too old to be sent.
+        boot_s = self._clock.boot_s()
+        self._look_for_a_pause()
         item = work.item
         context = self._context()
         is_expired = _expires_at(item, context) < context.now
@@ -176,7 +204,7 @@ class Desk:
                 self._parked.append(work)
                 return
         try:
-            self._decide(item, work, context, held=held)
+            self._decide(item, work, context, held=held, boot_s=boot_s)
         except VersionConflictError:
             self._observe_at_new_tail(item)
             raise
@@ -210,8 +238,9 @@ class Desk:
             and self.state.preview_for(item.command.preview_id, item.owner) is not None
         )
 
-    def _decide(self, item: items.Item, work: Work, context: Context, *, held: _Held) -> None:
-        boot_s = self._clock.boot_s()
+    def _decide(
+        self, item: items.Item, work: Work, context: Context, *, held: _Held, boot_s: float
+    ) -> None:
         event = decide(self.state, item, context)
         if held.number and not isinstance(event, events.OrderSubmissionStarted):
             self._acts.give_back(held.number)

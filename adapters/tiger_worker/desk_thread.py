@@ -19,7 +19,6 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.tiger_worker.desk import Desk
-from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.parts import Work
 from core.items import Item
 from core.readings import (
@@ -61,16 +60,12 @@ class DeskThread:
         desk: Desk,
         *,
         name: str,
-        gaps: Gaps,
-        on_woken: Callable[[], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        """Make a desk's thread; `on_woken` is called after a pause of the process."""
+        """Make a desk's thread; `on_failure` is called where it ends by itself."""
         self.desk = desk
         # Items carried through so far.
         self.taken = 0
-        self._gaps = gaps
-        self._on_woken = on_woken
         self._on_failure = on_failure
         self._count = itertools.count()
         # An entry of a sighting carries none: it takes whichever has waited longest by then.
@@ -195,7 +190,7 @@ class DeskThread:
         try:
             turn, _, work = self._queue.get(timeout=PARKED_LOOK_S)
         except queue.Empty:
-            self._look_for_a_pause()
+            self.desk.look_for_a_pause()
             if not self._is_closing:
                 self.desk.retry_parked()
             return True
@@ -206,20 +201,12 @@ class DeskThread:
         if work is None:
             # What waited here was dropped.
             return True
-        self._look_for_a_pause()
         if turn is not Turn.COMMAND or not self._is_closing:
             self.desk.take(work, with_parked=not self._is_closing)
         self.taken += 1
         if isinstance(work.item, RoundCompleted):
             self._round_at = time.monotonic()
         return True
-
-    def _look_for_a_pause(self) -> None:
-        # Before anything is decided: what was known may be hours old.
-        paused = self._gaps.pause()
-        if paused is not None:
-            self._on_woken()
-            self.desk.take(Work(paused), with_parked=False)
 
 
 def _thing_of(item: Item) -> tuple[object, ...] | None:

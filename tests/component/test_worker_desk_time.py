@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.tiger_worker.desk_thread import SIGHTINGS_MAX, DeskThread, Turn
-from adapters.tiger_worker.gaps import PAUSE_NOTICED_S, Gaps
+from adapters.tiger_worker.gaps import PAUSE_NOTICED_S
 from adapters.tiger_worker.parts import Work
 from core import account_events, events, items, readings
 from core.errors import VersionConflictError
@@ -71,19 +71,12 @@ class _RunningDesk:
 
     def __init__(self, rig: DeskRig) -> None:
         self.failures: list[BaseException] = []
-        self.woken = 0
         self._failed = threading.Event()
-        self.gaps = Gaps(rig.clock)
         self.thread = DeskThread(
             rig.desk,
             name="desk-test",
-            gaps=self.gaps,
-            on_woken=self._wake,
             on_failure=self._fail,
         )
-
-    def _wake(self) -> None:
-        self.woken += 1
 
     def _fail(self, error: BaseException) -> None:
         self.failures.append(error)
@@ -97,14 +90,14 @@ class _RunningDesk:
 def test_sleep_is_noticed_before_the_next_command_is_decided() -> None:
     rig = previewed_rig("1")
     running = _RunningDesk(rig)
-    rig.clock.boot += 100
+    rig.stand_still(100)
     running.thread.post(Work(core_items.submit(number="")), Turn.COMMAND)
     running.thread.start()
     rig.ledger.wait_for("order.refused")
     running.thread.stop()
     assert running.failures == []
     assert rig.stored() == ["account.stale", "order.refused"]
-    assert running.woken == 1
+    assert rig.trace.of("woken") == [""]
 
 
 def test_sleep_is_noticed_before_what_was_parked_is_looked_at_again() -> None:
@@ -113,7 +106,7 @@ def test_sleep_is_noticed_before_what_was_parked_is_looked_at_again() -> None:
     rig.acts.slots = 0
     rig.take(core_items.submit(number=""), name="submit")
     rig.acts.slots = 4
-    rig.clock.boot += 100
+    rig.stand_still(100)
     running.thread.start()
     rig.ledger.wait_for("order.refused")
     running.thread.stop()
@@ -131,7 +124,7 @@ def test_ledger_that_did_not_answer_for_long_is_a_gap_before_the_next_decision(
 
     def append_late(**fields: Any) -> Appended:
         if rig.stored() == []:
-            rig.clock.boot += PAUSE_NOTICED_S + 1.0
+            rig.stand_still(PAUSE_NOTICED_S + 1.0)
         return append(**fields)
 
     monkeypatch.setattr(rig.ledger, "append", append_late)
@@ -143,6 +136,46 @@ def test_ledger_that_did_not_answer_for_long_is_a_gap_before_the_next_decision(
     assert running.failures == []
     assert rig.stored()[:2] == ["order.refused", "account.stale"]
     assert rig.acts.intents == []
+
+
+def test_ledger_that_did_not_answer_for_long_is_a_gap_before_what_was_parked_is_decided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = previewed_rig("1")
+    rig.acts.slots = 0
+    rig.take(core_items.submit(number=""), name="parked")
+    rig.acts.slots = 4
+    append = rig.ledger.append
+
+    def append_late(**fields: Any) -> Appended:
+        if rig.stored() == []:
+            rig.stand_still(PAUSE_NOTICED_S + 1.0)
+        return append(**fields)
+
+    monkeypatch.setattr(rig.ledger, "append", append_late)
+    # What was parked is looked at again after it, as part of the same item.
+    rig.take(core_items.external())
+    stored = rig.stored()
+    assert stored[0] == "order.external_observed"
+    assert stored[-2:] == ["account.stale", "order.refused"]
+    assert rig.acts.intents == []
+
+
+def test_pause_after_the_look_counts_against_the_time_to_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = previewed_rig("1")
+    hold = rig.acts.hold
+
+    def hold_late() -> str | None:
+        rig.stand_still(100)
+        return hold()
+
+    monkeypatch.setattr(rig.acts, "hold", hold_late)
+    before_s = rig.clock.boot_s()
+    rig.take(core_items.submit(number=""))
+    (intent,) = rig.acts.intents
+    assert intent.send_by_boot_s == before_s + facts.TIMING.send_window_s
 
 
 # A login that stops.
@@ -191,13 +224,13 @@ def test_desk_that_closes_and_waits_retries_nothing_parked(monkeypatch: pytest.M
     rig.take(core_items.submit(number=""), name="parked")
     rig.acts.slots = 4
     looks = threading.Semaphore(0)
-    pause = running.gaps.pause
+    pause = rig.gaps.pause
 
     def look() -> GapNoticed | None:
         looks.release()
         return pause()
 
-    monkeypatch.setattr(running.gaps, "pause", look)
+    monkeypatch.setattr(rig.gaps, "pause", look)
     running.thread.close_for_commands()
     running.thread.start()
     # Only after the second idle look is the first one's end sure.

@@ -251,6 +251,9 @@ class DeskRig:
         self.ledger = MemoryLedger(self.trace)
         self.acts = MemoryActs(self.trace)
         self.ids = CountedIds()
+        # Time that passes on the other clock alone passes for a desk that looks all the while.
+        self._look_clock = ManualClock()
+        self.gaps = Gaps(self._look_clock)
         self.desk = self.new_desk()
         for event in given:
             record = self.ledger.write(event)
@@ -262,7 +265,20 @@ class DeskRig:
         settings = DeskSettings(
             account=facts.ACCOUNT, login="login-1", timing=facts.TIMING, code_version="0"
         )
-        return Desk(settings, ledger=self.ledger, acts=self.acts, clock=self.clock, ids=self.ids)
+        return Desk(
+            settings,
+            ledger=self.ledger,
+            acts=self.acts,
+            clock=self.clock,
+            ids=self.ids,
+            gaps=self.gaps,
+            on_woken=lambda: self.trace.append(("woken", "")),
+        )
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the desk's process does nothing."""
+        self.clock.boot += seconds
+        self._look_clock.boot += seconds
 
     def restart(self) -> None:
         """Have a successor go on with what is stored, as a worker's begin does."""
@@ -292,8 +308,6 @@ class ListeningDesk(DeskThread):
         super().__init__(
             rig.desk,
             name="desk-test",
-            gaps=Gaps(rig.clock),
-            on_woken=lambda: None,
             on_failure=_fail,
         )
         self.posted: list[tuple[Turn, Work]] = []

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from adapters.tiger_worker import halt_telling
 from adapters.tiger_worker.desk_thread import DeskThread, Turn
-from adapters.tiger_worker.gaps import Gaps
 from adapters.tiger_worker.halt_telling import (
     LINES_MAX,
     TELL_EVERY_S,
@@ -43,8 +42,6 @@ class TellingRig:
         self.thread = DeskThread(
             self.rig.desk,
             name="desk-test",
-            gaps=Gaps(self.rig.clock),
-            on_woken=lambda: None,
             on_failure=failures.append,
         )
         self.telling = HaltTelling(self.watch.halt, desk=self.thread)
