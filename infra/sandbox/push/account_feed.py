@@ -1,5 +1,6 @@
-"""Turns what happens at the broker into frames for those who follow an account, at once."""
+"""Turns what happens at the broker into frames for those who follow an account."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,8 @@ from infra.sandbox.push.messages import (
 from infra.sandbox.push.session import Session
 from infra.sandbox.wire.envelope import to_ms
 
+_Follower = tuple[Session, str]
+
 
 class AccountFeed:
     """Listens to the engine.
@@ -55,6 +58,8 @@ class AccountFeed:
         self._now = now
         self._sessions = sessions
         self._delivery = delivery
+        # What happened, when (milliseconds), and who followed the accounts then.
+        self._due: list[tuple[Record, int, tuple[_Follower, ...]]] = []
 
     def refresh(self, session: Session) -> None:
         """Note where a session's accounts stand, after it has subscribed or unsubscribed.
@@ -68,32 +73,54 @@ class AccountFeed:
         }
 
     def record_applied(self, record: Record) -> None:
-        """Tell who follows the accounts that a record has changed."""
+        """Tell who follows the accounts that a record has changed, when the broker is done.
+
+        The reply to a call that changes something goes first: what is pushed is worked out beside
+        it, as elsewhere, and takes none of its time.
+        """
         if isinstance(record, NumberReserved | PricesSet):
             return
-        for session in tuple(self._sessions.values()):
-            for account in sorted(session.subscriptions.accounts):
-                self._tell(session, account, record)
-
-    def _tell(self, session: Session, account: str, record: Record) -> None:
-        order = _order_in(record)
-        if order is not None and order.account != account:
+        followed = tuple(
+            (session, account)
+            for session in self._sessions.values()
+            for account in sorted(session.subscriptions.accounts)
+        )
+        if not followed:
             return
-        at_ms = to_ms(self._now())
-        if order is not None:
-            message = order_message(order_json(order), at_ms=at_ms)
-            self._delivery.deliver(session, message, account=account)
-            for fill in _fills_in(record):
-                message = transaction_message(
-                    fill_json(fill),
-                    account=account,
-                    identifier=fill.contract_key,
-                    multiplier=fill.multiplier,
-                    at_ms=at_ms,
-                )
-                self._delivery.deliver(session, message, account=account)
-        # An order that is new, or has changed, binds cash but moves no holding.
-        self._tell_holdings(session, account, is_moved=not isinstance(record, OrderWritten))
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._due.append((record, to_ms(self._now()), followed))
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        moved: dict[_Follower, bool] = {}
+        for record, at_ms, followed in due:
+            order = _order_in(record)
+            for session, account in followed:
+                if order is not None and order.account != account:
+                    continue
+                if order is not None:
+                    self._tell_order(session, order, record, at_ms=at_ms)
+                # An order that is new, or has changed, binds cash but moves no holding.
+                is_moved = not isinstance(record, OrderWritten)
+                moved[session, account] = moved.get((session, account), False) or is_moved
+        for (session, account), is_moved in moved.items():
+            # Who has left in between hears nothing more.
+            if account in session.holdings:
+                self._tell_holdings(session, account, is_moved=is_moved)
+
+    def _tell_order(self, session: Session, order: Order, record: Record, *, at_ms: int) -> None:
+        message = order_message(order_json(order), at_ms=at_ms)
+        self._delivery.deliver(session, message, account=order.account)
+        for fill in _fills_in(record):
+            message = transaction_message(
+                fill_json(fill),
+                account=order.account,
+                identifier=fill.contract_key,
+                multiplier=fill.multiplier,
+                at_ms=at_ms,
+            )
+            self._delivery.deliver(session, message, account=order.account)
 
     def _tell_holdings(self, session: Session, account: str, *, is_moved: bool) -> None:
         at_ms, before = to_ms(self._now()), session.holdings[account]

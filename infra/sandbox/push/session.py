@@ -18,7 +18,7 @@ class Tape(msgspec.Struct, frozen=True, kw_only=True):
     number: int  # of the last trade
 
 
-class Session(msgspec.Struct, kw_only=True):
+class Session(msgspec.Struct, kw_only=True, eq=False):
     """One login's connection; a newer one of the same login takes its place."""
 
     connection: Connection
