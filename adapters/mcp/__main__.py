@@ -21,7 +21,7 @@ from core.errors import ConfigError
 from core.modes import Environment, Mode
 from infra.clock import RandomIds, SystemClock
 from infra.config import Settings, StdioEra, load_settings
-from infra.home import AccountSettings, Home, check_private
+from infra.home import Home, check_private
 from infra.logs import configure
 from infra.system_zone import system_zone
 from infra.version import code_version
@@ -179,25 +179,29 @@ class _AccountList:
         self._home = home
         self._stamp: tuple[int, int, int] | None = None
         # A home that is not made yet has none; it is made by whoever brings the cluster up.
-        self._accounts: tuple[AccountSettings, ...] = ()
+        self._environments: Mapping[str, Environment] = {}
+        self._modes: Mapping[str, Mode] = {}
 
     def environments(self) -> Mapping[str, Environment]:
-        return {account.alias: account.environment for account in self._read()}
+        self._read()
+        return self._environments
 
     def modes(self) -> Mapping[str, Mode]:
-        return {account.alias: account.mode for account in self._read()}
+        self._read()
+        return self._modes
 
-    def _read(self) -> tuple[AccountSettings, ...]:
+    def _read(self) -> None:
         try:
             found = self._home.installation_file.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._stamp:
                 logins = self._home.load().logins
-                self._accounts = tuple(each for login in logins for each in login.accounts)
+                accounts = [each for login in logins for each in login.accounts]
+                self._environments = {each.alias: each.environment for each in accounts}
+                self._modes = {each.alias: each.mode for each in accounts}
                 self._stamp = stamp
         except (ConfigError, OSError) as error:
             _log.debug("accounts.unreadable", cause=str(error))
-        return self._accounts
 
 
 if __name__ == "__main__":

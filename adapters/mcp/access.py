@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -23,7 +23,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import is_input_required
 
 from adapters.mcp.access_sending import Addressed, Lanes, Message, is_stored
-from adapters.mcp.callers import current
+from adapters.mcp.callers import Caller, current
 from core.ports import Bus, Clock, Ids
 from core.subjects import SYSTEM
 
@@ -31,6 +31,7 @@ RECORDS_MAX: Final = 10_000
 GATHER_S: Final = 0.2
 RETRY_S: Final = 1.0
 DRAIN_LIMIT_S: Final = 2.0
+_WRITTEN_AT_ONCE: Final = 10
 READ_RESOURCE: Final = "read_resource"
 ACCOUNTS_URI: Final = "tiger://accounts/"
 _LOST: Final = "records_lost"
@@ -81,6 +82,20 @@ class RecordsLost(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
+class _Heard(NamedTuple):
+    """A call that is over."""
+
+    at: datetime
+    caller: Caller
+    ctx: ServerRequestContext[Any, Any]
+    tool: object
+    arguments: Mapping[str, Any]
+    outcome: str
+    status: str
+    command_id: str
+    elapsed_ms: int
+
+
 class AccessLog:
     """Takes a record of each call and sends them in the background."""
 
@@ -99,8 +114,8 @@ class AccessLog:
         self._tools = tools
         self._accounts = accounts
         self._records_max = records_max
-        # Not sorted by account yet; all that wait, in the lanes too, are counted.
-        self._records: deque[Addressed[AccessRecord]] = deque()
+        # Not written as records yet; all that wait, in the lanes too, are counted.
+        self._heard: deque[_Heard] = deque()
         self._lanes = Lanes(ids, accounts=accounts, batch=_batch)
         self._waiting = 0
         # Every account that there was since the start: its name stays one that may be written.
@@ -174,26 +189,31 @@ class AccessLog:
             self._lose(1, now)
             return
         self._waiting += 1
-        caller = current()
-        tools = self._tools() | {READ_RESOURCE}
         tool, arguments = _asked(ctx)
-        record = AccessRecord(
-            at=now,
-            principal=caller.principal,
-            token_id=caller.token_id,
-            token_client=_cut(caller.client),
-            client=_client(ctx),
-            tool=_named(tool, tools),
-            account=_named(_account(arguments), self._accounts_so_far()),
-            digest=_digest(arguments),
-            outcome=outcome,
-            status=status,
-            command_id=command_id,
-            elapsed_ms=elapsed_ms,
-            protocol=ctx.protocol_version,
+        self._heard.append(
+            _Heard(
+                at=now,
+                caller=current(),
+                ctx=ctx,
+                tool=tool,
+                arguments=arguments,
+                outcome=outcome,
+                status=status,
+                command_id=command_id,
+                elapsed_ms=elapsed_ms,
+            )
         )
-        name = record.tool if record.tool in tools else _UNKNOWN_TOOL
-        self._records.append(Addressed(record.account, name, record))
+
+    # Beside the calls: what is worked out here takes longer than many a read.
+    async def _write(self) -> None:
+        while self._heard:
+            tools, accounts = self._tools() | {READ_RESOURCE}, self._accounts_so_far()
+            for _ in range(min(len(self._heard), _WRITTEN_AT_ONCE)):
+                record = _record(self._heard.popleft(), tools, accounts)
+                name = record.tool if record.tool in tools else _UNKNOWN_TOOL
+                self._lanes.take(Addressed(record.account, name, record))
+            # Whoever ends this here finds every record in one place or the other.
+            await asyncio.sleep(0)
 
     def _accounts_so_far(self) -> set[str]:
         self._known_accounts |= self._accounts()
@@ -201,10 +221,11 @@ class AccessLog:
 
     # True: the stream has something more.
     async def _send_some(self, bus: Bus | None) -> bool:
+        # Also where nothing can be sent: arguments are kept no longer than they have to be.
+        await self._write()
         if bus is None:
             return False
-        fresh, self._records = self._records, deque()
-        stored = await self._lanes.send(fresh, bus)
+        stored = await self._lanes.send(bus)
         self._waiting -= stored
         # Told last, and not through a link that took nothing.
         if self._lost is not None and (stored or not self._waiting):
@@ -228,6 +249,25 @@ class AccessLog:
     def _lose(self, count: int, now: datetime) -> None:
         first_at = now if self._lost is None else self._lost.first_at
         self._lost = RecordsLost(lost=self.lost + count, first_at=first_at, last_at=now)
+
+
+def _record(heard: _Heard, tools: Set[str], accounts: Set[str]) -> AccessRecord:
+    caller = heard.caller
+    return AccessRecord(
+        at=heard.at,
+        principal=caller.principal,
+        token_id=caller.token_id,
+        token_client=_cut(caller.client),
+        client=_client(heard.ctx),
+        tool=_named(heard.tool, tools),
+        account=_named(_account(heard.arguments), accounts),
+        digest=_digest(heard.arguments),
+        outcome=heard.outcome,
+        status=heard.status,
+        command_id=heard.command_id,
+        elapsed_ms=heard.elapsed_ms,
+        protocol=heard.ctx.protocol_version,
+    )
 
 
 def _batch(records: tuple[AccessRecord, ...]) -> AccessBatch:

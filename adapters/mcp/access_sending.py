@@ -7,7 +7,7 @@ back no other. What was begun under the name of an account that is no longer the
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -82,13 +82,13 @@ class Lanes(Generic[R]):
         self._lanes: dict[str, _Lane[R]] = {}
         self._bus: Bus | None = None
 
-    async def send(self, fresh: Iterable[Addressed[R]], bus: Bus) -> int:
-        """Take records, send what waits in every lane, and return how many the stream has now."""
+    async def send(self, bus: Bus) -> int:
+        """Send what waits in every lane, and return how many records the stream has now."""
         if bus is not self._bus:
             # What one link was not let to do may be open to the next.
             self._bus = bus
             self.hurry()
-        self._sort(fresh)
+        self._leave_lanes_of_the_gone()
         now_s = asyncio.get_running_loop().time()
         ready = [
             (account, lane)
@@ -104,17 +104,18 @@ class Lanes(Generic[R]):
         for lane in self._lanes.values():
             lane.wake()
 
+    def take(self, record: Addressed[R]) -> None:
+        """Take a record into the lane of its account."""
+        account = record.account if record.account in self._accounts() else SYSTEM
+        self._lanes.setdefault(account, _Lane[R]()).records.append(record)
+
     # Looked up each time: a list that was kept would name accounts that are gone.
-    def _sort(self, fresh: Iterable[Addressed[R]]) -> None:
-        accounts = self._accounts()
-        for account in self._lanes.keys() - accounts - {SYSTEM}:
+    def _leave_lanes_of_the_gone(self) -> None:
+        for account in self._lanes.keys() - self._accounts() - {SYSTEM}:
             gone = self._lanes.pop(account)
             system = self._lanes.setdefault(SYSTEM, _Lane[R]())
             system.records.extend(gone.records)
             system.messages.extend(gone.messages)
-        for record in fresh:
-            account = record.account if record.account in accounts else SYSTEM
-            self._lanes.setdefault(account, _Lane[R]()).records.append(record)
 
     async def _empty(self, account: str, lane: _Lane[R], bus: Bus) -> int:
         stored = 0
