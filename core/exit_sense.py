@@ -15,7 +15,8 @@ def exit_warnings(spec: OrderSpec) -> dict[str, str]:
         end = "with good_till" if spec.good_till is not None else "at the day's close"
         found["exits_end"] = (
             f"its exits end {end}: what has filled by then stands without them from then on. With "
-            "time_in_force gtc they last until cancelled"
+            "time_in_force gtc they last until cancelled, where the account takes it: a paper "
+            "account may not"
         )
     if spec.outside_regular_hours or spec.session not in (None, TradingSession.REGULAR):
         found["exits_hours"] = (

@@ -88,6 +88,13 @@ def spec_of(command: PreviewOrder, contract: items.ContractFacts) -> OrderSpec:
         raise CommandError("expected either quantity or cash_amount", field="quantity")
     _check_hours(command)
     is_combination = command.security is SecurityType.COMBINATION
+    if is_combination and contract.market != "US":
+        # Of others nothing says for how many of the underlying one unit is.
+        raise CommandError(
+            f"expected the underlying of US options for legs, was one of {contract.market}; its "
+            "options trade one by one, as security option",
+            field="symbol",
+        )
     # A warrant has a strike too, but its symbol alone names it.
     is_option = command.security is SecurityType.OPTION
     try:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from core.combination_sense import combination_warnings
 from core.exit_sense import exit_warnings
+from core.hours_sense import hours_warnings
 from core.preview_events import Check
 from core.terms import OrderSpec, OrderType, SecurityType, Side
 
@@ -53,13 +54,17 @@ class _Bounds(NamedTuple):
 _BOUNDS: Final = _Bounds(Decimal("0.05"), Decimal("0.3"))
 # Prices of these are small and jump: a few ticks are many per cent.
 _BOUNDS_OF_RIGHTS: Final = _Bounds(Decimal("0.3"), Decimal("0.8"))
-_RIGHTS: Final = frozenset({SecurityType.OPTION, SecurityType.WARRANT, SecurityType.CBBC})
+_RIGHTS: Final = frozenset(
+    {SecurityType.OPTION, SecurityType.COMBINATION, SecurityType.WARRANT, SecurityType.CBBC}
+)
 # A last trade that is older, and stands alone, says nothing of what the market does now.
 PRICE_AGE_MAX: Final = timedelta(minutes=5)
 # A nearer trail turns with the next trades; "0.05" is often meant as 5 %.
 TRAIL_PERCENT_MIN: Final = Decimal("0.25")
 # From here on a far price is told as "N times": a slipped point reads so.
 _TIMES_MIN: Final = Decimal(2)
+# How far a change may move a limit towards the market, which nobody has read then; of a right more.
+_WORSE_MAX: Final = Decimal("0.1")
 _ANY_PRICE: Final = {
     OrderType.MARKET: "a market order takes whatever price there is",
     OrderType.AUCTION: "it takes whatever price the auction makes",
@@ -134,41 +139,48 @@ def price_warnings(spec: OrderSpec, quote: Quoted | None, *, now: datetime) -> d
             found["quote_fits"] = (
                 "the quote is the underlying's: it says nothing of the combination's own price"
             )
-        return found | combination_warnings(spec)
+        return found | combination_warnings(spec) | hours_warnings(spec)
     if quote is not None:
         found |= _near_warnings(spec, quote, now)
     found |= dict(_far_warnings(spec, quote)) | dict(_short_limits(spec))
-    return found | exit_warnings(spec)
+    return found | exit_warnings(spec) | hours_warnings(spec)
 
 
 def change_warnings(old: OrderSpec, new: OrderSpec) -> dict[str, str]:
     """Return what a person should know of a change, by the name of each warning.
 
-    A price that moves by more than is warned of has its own name; the others are those of a new
+    A figure that moves by more than is warned of has its own name; the others are those of a new
     order without a quote, as far as the order as it stands has them not.
     """
-    if old.legs:
-        before = combination_warnings(old)
-        return {
-            name: text for name, text in combination_warnings(new).items() if name not in before
-        }
-    bound = _bounds_of(old).short
-    moves = (
-        (name, before, after)
-        for name in ("limit_price", "stop_price", "trailing_amount", "trailing_percent")
-        if (before := getattr(old, name)) is not None and (after := getattr(new, name)) is not None
-    )
-    moved = {
-        name: f"{name} goes from {before:f} to {after:f}, {_ratio(after, before)} what it was"
-        for name, before, after in moves
-        if abs(after - before) > before * bound
-    }
     known = set(_own_warnings(old))
-    return moved | dict(each for each in _own_warnings(new) if each not in known)
+    own = dict(each for each in _own_warnings(new) if each not in known)
+    return dict(_moves(old, new)) | own
+
+
+def _moves(old: OrderSpec, new: OrderSpec) -> Iterator[tuple[str, str]]:
+    bounds = _bounds_of(old)
+    for name in ("limit_price", "stop_price", "trailing_amount", "trailing_percent"):
+        before, after = getattr(old, name), getattr(new, name)
+        if before is None or after is None:
+            continue
+        is_worse = name == "limit_price" and (after > before) == (old.side is Side.BUY)
+        bound = min(bounds.short, max(bounds.past, _WORSE_MAX)) if is_worse else bounds.short
+        if abs(after - before) > abs(before) * bound:
+            yield name, f"{name} goes from {before:f} to {after:f}{_times(after, before)}"
+    before, after = old.quantity, new.quantity
+    guards = old.stop_price is not None or old.order_type is OrderType.TRAILING_STOP
+    if after > before * _TIMES_MIN:
+        yield "quantity", f"quantity goes from {before:f} to {after:f}{_times(after, before)}"
+    elif guards and before - after > before * bounds.short:
+        text = f"quantity goes from {before:f} to {after:f}: it guards no more than that"
+        yield "quantity", text
 
 
 # What the terms alone say, wherever the market is.
 def _own_warnings(spec: OrderSpec) -> Iterator[tuple[str, str]]:
+    if spec.legs:
+        yield from combination_warnings(spec).items()
+        return
     yield from _far_warnings(spec, None)
     yield from _short_limits(spec)
 
@@ -289,7 +301,8 @@ def _far_warnings(spec: OrderSpec, quote: Quoted | None) -> Iterator[tuple[str, 
     # Until it is triggered, the limit of a stop meets no market.
     base = spec.stop_price if spec.order_type is OrderType.STOP_LIMIT else market
     if spec.limit_price is not None and base is not None:
-        text = _far_limit(spec.side, spec.limit_price, base, bounds)
+        met = "its trigger" if base is spec.stop_price else "the market"
+        text = _far_limit(spec.side, spec.limit_price, base, bounds, met=met)
         if text:
             yield "price_far", text
     for name, stop in _own_stops(spec):
@@ -307,12 +320,12 @@ def _far_warnings(spec: OrderSpec, quote: Quoted | None) -> Iterator[tuple[str, 
             yield "trail_far", f"it trails by {shown} %: it may never trigger"
 
 
-def _far_limit(side: Side, limit: Decimal, base: Decimal, bounds: _Bounds) -> str:
+def _far_limit(side: Side, limit: Decimal, base: Decimal, bounds: _Bounds, *, met: str) -> str:
     is_buy = side is Side.BUY
     past = limit - base if is_buy else base - limit
     said = f"limit_price {limit:f} is {_from(limit, base)}"
     if past > base * bounds.past:
-        kept = f"more than {_rounded(bounds.past * 100)} % past the market"
+        kept = f"more than {_rounded(bounds.past * 100)} % past {met}"
         return f"{said}, {kept}: it takes any price {'up' if is_buy else 'down'} to {limit:f}"
     if -past > base * bounds.short:
         return f"{said}, more than {_rounded(bounds.short * 100)} % short of it: it may never fill"
@@ -357,6 +370,13 @@ def _from(price: Decimal, base: Decimal) -> str:
         return f"{_ratio(price, base)} {base:f}"
     share = _rounded(abs(price - base) / base * 100)
     return f"{share} % {'above' if price > base else 'below'} {base:f}"
+
+
+# Of a net price that turns, or begins at nothing, no ratio says anything.
+def _times(after: Decimal, before: Decimal) -> str:
+    if before <= 0 or after <= 0:
+        return ""
+    return f", {_ratio(after, before)} what it was"
 
 
 def _ratio(price: Decimal, base: Decimal) -> str:

@@ -54,9 +54,13 @@ NEXT_STEP: Final[dict[Refusal, str]] = {
     Refusal.PREVIEW_USED: "This preview was already submitted; look at get_orders.",
     Refusal.CHECK_FAILED: "The preview named a failed check; mend it and preview again.",
     Refusal.ACCOUNT_READ_ONLY: "A person must set the account's mode; no tool can.",
-    Refusal.ACCOUNT_HALTED: "A person must type `tiger-mcp resume`, for a symbol with --symbol.",
+    Refusal.ACCOUNT_HALTED: (
+        "A person must type `tiger-mcp resume ACCOUNT`, for a symbol with --symbol."
+    ),
     Refusal.ACCOUNT_STALE: "It is being compared with the broker; preview again in a few seconds.",
-    Refusal.ACCOUNT_FROZEN: "A person must look at the account and type `tiger-mcp resume`.",
+    Refusal.ACCOUNT_FROZEN: (
+        "A person must look at the account and type `tiger-mcp resume ACCOUNT`."
+    ),
     Refusal.CLOCK_SKEWED: "Set this machine's clock; it differs too much from the broker's.",
     Refusal.SYMBOL_IN_DOUBT: "See get_orders; once it is resolved, preview again.",
     Refusal.ORDER_UNKNOWN: "Look the order up with get_orders.",

@@ -22,7 +22,9 @@ from core.terms import SecurityType
 
 _BROKER_TEXT_LENGTH_MAX: Final = 300
 _NOTE_LENGTH_MAX: Final = 1_000
-_HALTED: Final = "No tool can lift a halt: a person types `tiger-mcp resume`. Cancels go on."
+_HALTED: Final = (
+    "No tool can lift a halt: a person types `tiger-mcp resume ACCOUNT`. Cancels go on."
+)
 _AWAY: Final = (
     "Its worker does not answer: no order is sent, changed or cancelled, and nothing here moves "
     "on. Ask again in a few seconds; if it stays so, a person should type `tiger-mcp status`."
@@ -30,7 +32,7 @@ _AWAY: Final = (
 _NEXT_STEP: Final = {
     "active": "It takes orders.",
     "halted": _HALTED,
-    "frozen": "Openings stop until a person has looked and typed `tiger-mcp resume`.",
+    "frozen": "Openings stop until a person has looked and typed `tiger-mcp resume ACCOUNT`.",
     "stale": "It is being compared with the broker; ask again in a few seconds.",
     "starting": "Its worker is starting; ask again in a few seconds, else `tiger-mcp status`.",
     "unavailable": _AWAY,

@@ -20,6 +20,10 @@ _REPLACED: Final = (
     "The broker's listing shows the order on its new terms. It may have filled by now: get_orders "
     "says whether it is still live."
 )
+_REPLACED_BEFORE: Final = (
+    "An earlier call made this very change; nothing was sent now. get_orders shows how the order "
+    "stands by now."
+)
 _REQUESTED: Final = (
     "The broker took the request. The old terms hold, and may fill, until get_orders shows change "
     "replaced."
@@ -103,13 +107,14 @@ def modify_answer(outcome: Outcome, asked: Asked, *, order_id: str) -> ModifyAns
         next_step=_MODIFY_PENDING,
         command_id=asked.command_id,
         order_id=order_id,
-        summary="" if started is None else one_line(order_in_words(started.spec)),
+        summary="" if started is None else one_line(order_in_words(started.spec, is_sent=True)),
     )
     match outcome.end.data if outcome.end else None:
         case None:
             return replace(base, detail="" if outcome.is_stored else NOT_CONFIRMED)
         case events.OrderReplaced():
-            return replace(base, status="replaced", next_step=_REPLACED)
+            step = _REPLACED_BEFORE if outcome.is_repeat else _REPLACED
+            return replace(base, status="replaced", next_step=step)
         case events.OrderModifyRequested():
             return replace(base, status="requested", next_step=_REQUESTED)
         case events.OrderModifyRefused(detail=detail):

@@ -4,9 +4,11 @@ What cannot be sent is refused before anybody is asked, and what was said no to 
 """
 
 import hashlib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -62,6 +64,8 @@ class Confirming:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        # What a code is made with: nobody else can make one, and none outlives this process.
+        self._secret = gateway.parts.ids.new("warn").encode()
         self._declined: dict[tuple[str, ...], None] = {}
 
     async def order(
@@ -99,7 +103,7 @@ class Confirming:
             ToolError: the projector does not say what the order is, or a term does not fit it.
         """
         if not self._asks(ctx):
-            at_hand = await self._row_at_hand(account, command.order_id)
+            at_hand = await self._order_row(account, command.order_id)
             said = await self._warning(account, at_hand, command, command_id, warned=warned)
             return said, _terms_of(at_hand)
         seen: TermsSeen | None = None
@@ -214,13 +218,6 @@ class Confirming:
         found = await self._gateway.view(account, "orders", query, views.OrdersAnswer)
         return next((each for each in found.orders if each.order_id == order_id), None)
 
-    # Where nobody is asked, a change must not wait for a projector that is away.
-    async def _row_at_hand(self, account: str, order_id: str) -> views.OrderRow | None:
-        try:
-            return await self._order_row(account, order_id)
-        except ToolError:
-            return None
-
     # A new order is shown before it is sent, with its warnings; so is a change that needs one.
     async def _warning(
         self,
@@ -232,10 +229,10 @@ class Confirming:
         warned: str,
     ) -> NotAgreed | None:
         warnings = {} if row is None else questions.warnings_of_change(row, command)
-        if not warnings:
+        if row is None or not warnings:
             return None
         detail = "; ".join(warnings.values())
-        code = _code_of(account, command, detail)
+        code = self._code_of(account, row, command, detail)
         if warned == code or (command.key and await self._is_handled(account, command_id)):
             return None
         return NotAgreed(detail, code="warned", next_step=_WARNED.format(code))
@@ -247,6 +244,13 @@ class Confirming:
         )
         found = await self._gateway.view(account, "command", query, views.CommandAnswer)
         return bool(found.events)
+
+    # Of this change of these terms with these warnings and of no other.
+    def _code_of(self, account: str, row: views.OrderRow, command: ModifyOrder, detail: str) -> str:
+        asked = [getattr(command, name) for name in questions.CHANGEABLE]
+        told = [owner_of_previews(), account, command.order_id, *asked, _terms_of(row), detail]
+        made = hmac.digest(self._secret, msgspec.json.encode(told), hashlib.sha256)
+        return f"w-{made.hex()[:8]}"
 
     def _decline(self, about: tuple[str, ...]) -> None:
         self._declined[about] = None
@@ -266,12 +270,6 @@ def _of_change(
     # Another reason, which stands last, makes no other change; a new key does.
     about = (account, text.rpartition("\n")[0], command.key)
     return Question(text, about, "the person said no to this change", _CHANGE_OVER)
-
-
-# Of this change with these warnings and of no other, so that nobody can know it before.
-def _code_of(account: str, command: ModifyOrder, detail: str) -> str:
-    told = f"{account}\0{command.order_id}\0{detail}"
-    return f"w-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 # Terms that no listing shows yet are those that a later change is laid over.

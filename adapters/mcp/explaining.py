@@ -102,7 +102,7 @@ def explained(found: views.ExplainAnswer, base: ExplainAnswer) -> ExplainAnswer:
     return msgspec.structs.replace(
         base,
         order_id="" if order is None else order.order_id,
-        summary=summary if order is None else one_line(order_in_words(order.spec)),
+        summary=summary if order is None else one_line(order_in_words(order.spec, is_sent=True)),
         reason=one_line(_reason(told) if order is None else order.reason),
         now=None if order is None else _now(order),
         preview=preview,
@@ -212,7 +212,7 @@ def _changes(told: Sequence[_Told]) -> Table | None:
                     {
                         "at": one.fact.recorded_at,
                         "by": one.by,
-                        "terms": one_line(order_in_words(change.spec)),
+                        "terms": one_line(order_in_words(change.spec, is_sent=True)),
                         "reason": one_line(change.reason),
                         "outcome": "no answer yet",
                     }

@@ -14,6 +14,7 @@ from core import preview_events, views
 from core.money import Money
 from core.orders import CancelPhase, ModifyPhase
 from core.refusals import Refusal
+from core.terms import OrderSpec
 
 CancelStatus = Literal[
     "requested", "wanted", "cancelled", "done", "refused", "rejected", "unknown", "pending"
@@ -203,7 +204,7 @@ def order_cells(row: views.OrderRow) -> Mapping[str, Cell]:
         "limit_price": row.limit_price,
         "stop_price": spec.stop_price,
         "currency": broker_text(row.currency),
-        "terms": one_line(order_in_words(spec)),
+        "terms": _terms(spec),
         "phase": row.phase,
         "filled_quantity": row.filled_quantity,
         "average_price": row.average_price,
@@ -211,7 +212,9 @@ def order_cells(row: views.OrderRow) -> Mapping[str, Cell]:
         "charges": row.charges or None,
         "cancel": "" if row.cancel is CancelPhase.NONE else row.cancel,
         "change": "" if row.modify is ModifyPhase.NONE else row.modify,
-        "wanted_terms": "" if row.wanted is None else one_line(order_in_words(row.wanted)),
+        "wanted_terms": ""
+        if row.wanted is None
+        else one_line(order_in_words(row.wanted, is_sent=True)),
         "is_external": row.is_external,
         "parent_order_id": row.parent_order_id,
         "tiger_order_id": broker_text(row.tiger_order_id),
@@ -222,6 +225,10 @@ def order_cells(row: views.OrderRow) -> Mapping[str, Cell]:
         "exchange_time": exchange_time(row.started_at, row.market),
         "updated_at": row.updated_at,
     }
+
+
+def _terms(spec: OrderSpec) -> str:
+    return one_line(order_in_words(spec, is_sent=True))
 
 
 def executions_table(rows: tuple[views.ExecutionRow, ...]) -> Table:

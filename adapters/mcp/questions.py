@@ -21,14 +21,14 @@ from core.money import parse_positive
 from core.orders import FINAL_PHASES
 from core.previewing import notional_of, reference_price
 from core.price_sense import change_warnings
-from core.terms import OrderSpec, Side, TermsError
+from core.terms import OrderSpec, OrderType, Side, TermsError
 
 _MONEY: Final = {
     Environment.SANDBOX: "simulated money",
     Environment.PAPER: "play money",
     Environment.LIVE: "REAL MONEY",
 }
-_CHANGEABLE: Final = (
+CHANGEABLE: Final = (
     "quantity",
     "limit_price",
     "stop_price",
@@ -76,13 +76,14 @@ def change_question(row: views.OrderRow | None, command: ModifyOrder, *, where: 
         return None
     present = _present(row)
     new = changed(present, command)
-    if row.wanted is None and shrinks(row.spec, new):
+    warnings = change_warnings(present, new)
+    if row.wanted is None and shrinks(row.spec, new) and not warnings:
         return None
     lines = (
         f"Change order {row.order_id} at the broker, on {where}?",
-        f"From: {one_line(order_in_words(present))} {_worth(present)}",
-        f"To: {one_line(order_in_words(new))} {_worth(new)}",
-        *(f"Warning: {text}." for text in change_warnings(present, new).values()),
+        f"From: {one_line(order_in_words(present, is_sent=True))} {_worth(present)}",
+        f"To: {one_line(order_in_words(new, is_sent=True))} {_worth(new)}",
+        *(f"Warning: {text}." for text in warnings.values()),
         f"Reason given: {one_line(command.reason)}",
     )
     return "\n".join(lines)
@@ -105,7 +106,7 @@ def changed(spec: OrderSpec, command: ModifyOrder) -> OrderSpec:
     Raises:
         CommandError: naming the term that the order has not, or that does not fit it.
     """
-    for name in _CHANGEABLE:
+    for name in CHANGEABLE:
         asked: str | None = getattr(command, name)
         if asked is None:
             continue
@@ -123,10 +124,13 @@ def shrinks(old: OrderSpec, new: OrderSpec) -> bool:
     """Say whether a change surely takes risk away: no more of it, at no worse a limit.
 
     A combination's limit has no better side that holds for each, and a trigger that moves may do
-    so either way: these never count as less.
+    so either way: these never count as less. Nor does less of what waits for a trigger, which may
+    guard a position.
     """
     if new == old:
         return True
+    if old.stop_price is not None or old.order_type is OrderType.TRAILING_STOP:
+        return False
     if replace(new, quantity=old.quantity, limit_price=old.limit_price) != old:
         return False
     return new.quantity <= old.quantity and _is_no_worse(old, new)
@@ -160,7 +164,7 @@ def _worth(spec: OrderSpec) -> str:
 
 
 def _unknown_change(command: ModifyOrder, *, where: str) -> str:
-    asked = {name: getattr(command, name) for name in _CHANGEABLE}
+    asked = {name: getattr(command, name) for name in CHANGEABLE}
     terms = ", ".join(f"{name} {one_line(text)}" for name, text in asked.items() if text)
     return (
         f"Change order {command.order_id} on {where} to {terms}? What it says now is not known "

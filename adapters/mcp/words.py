@@ -29,8 +29,12 @@ _UNTIL: Final = {
 }
 
 
-def order_in_words(spec: OrderSpec) -> str:
-    """Return one sentence that says all terms of an order."""
+def order_in_words(spec: OrderSpec, *, is_sent: bool = False) -> str:
+    """Return one sentence that says all terms of an order.
+
+    What was sent with it may have ended since: its exits have rows of their own.
+    """
+    sent_with = "sent with " if is_sent else ""
     parts = [f"{spec.side} {_size(spec)} {contract_in_words(spec)}{_how(spec)}", _until(spec)]
     if spec.session is not None:
         parts.append(f"session {spec.session}")
@@ -47,13 +51,13 @@ def order_in_words(spec: OrderSpec) -> str:
             if value is not None
         ]
     if spec.take_profit is not None:
-        parts.append(f"take profit at {plain(spec.take_profit.limit_price)} once filled")
+        parts.append(f"{sent_with}take profit at {plain(spec.take_profit.limit_price)} once filled")
     if spec.stop_loss is not None:
-        parts.append(f"stop loss {_stop(spec.stop_loss)} once filled")
-    if spec.take_profit is not None or spec.stop_loss is not None:
+        parts.append(f"{sent_with}stop loss {_stop(spec.stop_loss)} once filled")
+    if (spec.take_profit is not None or spec.stop_loss is not None) and not is_sent:
         parts.append(_exits_hold(spec))
     if spec.or_stop is not None:
-        parts.append(f"or else {_other_stop(spec)}, and one cancels the other")
+        parts.append(f"{sent_with}or else {_other_stop(spec)}, and one cancels the other")
     sentence = ", ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 

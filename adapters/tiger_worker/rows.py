@@ -31,6 +31,7 @@ from core.terms import SecurityType, contract_word
 # outside would make the listings go back for ever.
 OPENED_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _OPENED_TO: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_CENTS: Final = 2
 
 
 def order_of(row: Row, executions: Sequence[ExecutionSeen]) -> OrderSeen:
@@ -358,10 +359,11 @@ def _fees(data: Row) -> Decimal | None:
     return None if words.optional_number(data, "commission") is None else _charges(data)
 
 
+# The broker's figures are binary, and what is left of two shows it.
 def _bound(data: Row) -> Decimal | None:
     before = words.optional_number(data, "init_margin_before")
     after = words.optional_number(data, "init_margin")
-    return None if before is None or after is None else after - before
+    return None if before is None or after is None else round(after - before, _CENTS)
 
 
 def _charges(row: Row) -> Decimal | None:

@@ -311,6 +311,7 @@ async def test_a_cancel_by_filter_that_finds_nothing_is_refused_and_says_so(mode
 
 async def test_a_cancel_by_filter_counts_as_asked_though_the_views_do_not_answer() -> None:
     world = World(QUICK)
+    del world.bus.answers["view.sandbox.orders"]
     world.bus.worker = replying(world, asked)
     async with world.client("auto") as client:
         answer = told(
@@ -318,6 +319,22 @@ async def test_a_cancel_by_filter_counts_as_asked_though_the_views_do_not_answer
         )
     assert answer["status"] == "asked"
     assert [row["status"] for row in rows_of(answer["cancels"])] == ["pending"] * 3
+
+
+async def test_a_change_that_was_made_before_is_not_told_as_what_holds_now() -> None:
+    made = row_of(
+        World().bus.record("sandbox", events.OrderReplaced(order_id=ORDER_ID, spec=order_spec()))
+    )
+    world = World(QUICK)
+    world.bus.worker = replying(world)
+    keyed = {**CHANGE, "key": "k-1"}
+    async with world.client("auto") as client:
+        first = told(await client.call_tool("modify_order", keyed))
+        found = views.CommandAnswer(as_of=AS_OF, events=(made,))
+        world.bus.answers["view.sandbox.command"] = found
+        again = told(await client.call_tool("modify_order", keyed))
+    assert [first["status"], again["status"]] == ["pending", "replaced"]
+    assert again["next_step"].startswith("An earlier call made this very change; nothing was sent")
 
 
 def halted(command_id: str) -> account_events.AccountHalted:

@@ -40,7 +40,9 @@ async def test_a_view_that_does_not_answer_says_what_to_do(
     cause: Exception | None, starts: str
 ) -> None:
     world = World(QUICK)
-    if cause is not None:
+    if cause is None:
+        del world.bus.answers["view.sandbox.orders"]
+    else:
         world.bus.answers["view.sandbox.orders"] = cause
     async with world.client("auto") as client:
         text = error_of(await client.call_tool("get_orders", {"account": "sandbox"}))

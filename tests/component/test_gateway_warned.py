@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from adapters.mcp.server import build
 from core import events, views
 from core.commands import ModifyOrder, submit_command_id
 from core.ids import derived_id
@@ -83,6 +84,42 @@ async def test_code_of_one_warning_is_none_of_another() -> None:
     assert again["code"] == "warned"
     assert code_in(again) != code_in(shown)
     assert "warned" in wrong
+    assert world.bus.published == []
+
+
+async def test_code_is_of_these_terms_and_this_change_alone() -> None:
+    world = world_of(order_row(ORDER_ID))
+    async with world.client("auto") as client:
+        shown = told(await client.call_tool("modify_order", SLIPPED))
+        seen = {**SLIPPED, "warned": code_in(shown)}
+        more = told(await client.call_tool("modify_order", {**seen, "quantity": "11"}))
+        grown = order_row(ORDER_ID, spec=order_spec(quantity=Decimal(11)))
+        world.bus.answers["view.sandbox.orders"] = views.OrdersAnswer(
+            as_of=AS_OF, orders=(grown,), cursor=None
+        )
+        moved = told(await client.call_tool("modify_order", seen))
+    assert [more["code"], moved["code"]] == ["warned", "warned"]
+    assert world.bus.published == []
+
+
+async def test_code_of_one_process_is_none_of_another() -> None:
+    codes = []
+    for used_ids in (0, 1):
+        world = world_of(order_row(ORDER_ID))
+        for _ in range(used_ids):
+            world.parts.ids.new("cmd")
+        world.server = build(world.parts)
+        async with world.client("auto") as client:
+            codes.append(code_in(told(await client.call_tool("modify_order", SLIPPED))))
+    assert codes[0] != codes[1]
+
+
+async def test_change_whose_order_nobody_can_show_is_not_sent() -> None:
+    world = world_of(order_row(ORDER_ID))
+    del world.bus.answers["view.sandbox.orders"]
+    async with world.client("auto") as client:
+        said = error_of(await client.call_tool("modify_order", SLIPPED))
+    assert said.startswith("unavailable: ")
     assert world.bus.published == []
 
 

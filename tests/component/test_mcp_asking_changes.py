@@ -11,6 +11,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from core import events, views
 from core.commands import ModifyOrder, TermsSeen
 from core.orders import Phase
+from core.terms import OrderType, Side
 from tests.support.asking import YES, Answer, Person, asking, world_of
 from tests.support.gateway import (
     AS_OF,
@@ -70,6 +71,7 @@ async def test_a_change_that_grows_an_order_is_asked_of_the_person(
         "To: Buy 1000 AAPL (US stock) at limit 600 USD, good for the day. "
         "(worth about 600000 USD)\n"
         "Warning: limit_price goes from 185.50 to 600, 3.23 times what it was.\n"
+        "Warning: quantity goes from 10 to 1000, 100 times what it was.\n"
         "Reason given: because"
     ]
 
@@ -172,9 +174,20 @@ async def test_a_change_that_takes_risk_away_is_not_asked_about(name: str) -> No
     assert (person.asked, len(world.bus.published)) == ([], 1)
 
 
+GUARD = msgspec.structs.replace(
+    OPEN,
+    spec=order_spec(
+        side=Side.SELL,
+        order_type=OrderType.STOP,
+        limit_price=None,
+        stop_price=Decimal(170),
+        quantity=Decimal(100),
+    ),
+)
 ASKED_ALL_THE_SAME: dict[str, tuple[tuple[views.OrderRow, ...], str]] = {
     "its terms are not known": ((), "to quantity 7? What it says now is not known here."),
     "another change is on its way": ((PENDING,), "From: Buy 5 AAPL"),
+    "it may guard a position": ((GUARD,), "to 7: it guards no more than that."),
 }
 
 

@@ -128,7 +128,10 @@ class FakeBus:
         self.on_access: Callable[[str], Awaitable[None]] = _store
         self.arrived = asyncio.Event()
         self.asked: list[tuple[str, bytes]] = []
-        self.answers: dict[str, Any] = {}
+        # A projector that knows of no order; one that is away has no answer.
+        self.answers: dict[str, Any] = {
+            "view.sandbox.orders": views.OrdersAnswer(as_of=AS_OF, orders=(), cursor=None)
+        }
         self.worker: Callable[[Published], None] = lambda _: None
         self.publish_faults: list[Exception] = []
 

@@ -116,4 +116,4 @@ def test_a_change_of_the_price_tells_what_the_old_one_did_not() -> None:
     old = combination(*DEBIT, side=SELL, price="3")
     assert change_warnings(old, combination(*DEBIT, side=SELL, price="4")) == {}
     found = change_warnings(old, combination(*DEBIT, side=SELL, price="11"))
-    assert found.keys() == {"price_beyond_worth"}
+    assert found.keys() == {"limit_price", "price_beyond_worth"}

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from core import events, items, preview_events
 from core.commands import PreviewOrder
@@ -130,6 +131,17 @@ def test_an_amount_of_money_is_held_against_no_lots() -> None:
     )
     check = next(each for each in event.checks if each.name == "lot_size")
     assert (check.passed, check.detail) == (True, "an amount of money is in no lots")
+
+
+def test_a_combination_of_another_market_than_the_us_is_refused() -> None:
+    command = core_items.preview_command(
+        symbol="00005", security=SecurityType.COMBINATION, legs=(), limit_price="2.4"
+    )
+    answer = _answer(command, contract=replace(core_items.contract(symbol="00005"), market="HK"))
+    refused = facts.TestDesk(*facts.ready()).when(answer, facts.context())
+    assert isinstance(refused, events.OrderRefused)
+    assert refused.code is Refusal.INVALID_TERMS
+    assert "underlying of US options" in refused.detail
 
 
 def test_a_combination_trades_in_whole_ones_whatever_its_underlying_does() -> None:

@@ -313,7 +313,21 @@ def test_a_triggered_stop_keeps_no_limit_from_being_changed() -> None:
     [
         (_limit("200"), _limit("20000"), "limit_price goes from 200 to 20000, 100 times what it"),
         (_limit("200"), _limit("2"), "limit_price goes from 200 to 2, 1/100 of what it was"),
-        (_limit("200"), _limit("250"), None),
+        # Towards the market less is warned of than away from it.
+        (_limit("200"), _limit("219"), None),
+        (_limit("200"), _limit("221"), "limit_price goes from 200 to 221, 1.11 times what it was"),
+        (_limit("200"), _limit("150"), None),
+        (
+            _limit("200"),
+            replace(_limit("200"), quantity=Decimal(1000)),
+            "quantity goes from 10 to 1000, 100 times what it was",
+        ),
+        (_limit("200"), replace(_limit("200"), quantity=Decimal(1)), None),
+        (
+            _stop("220"),
+            replace(_stop("220"), quantity=Decimal(1)),
+            "quantity goes from 10 to 1: it guards no more than that",
+        ),
         (_stop("220"), _stop("22"), "stop_price goes from 220 to 22, 1/10 of what it was"),
         (
             _trailing(trailing_percent=Decimal(5)),
@@ -442,4 +456,5 @@ def test_a_combination_is_not_held_to_its_underlyings_quote() -> None:
     spec = _limit("2", security=SecurityType.COMBINATION, legs=(leg, leg))
     assert price_checks(spec, QUOTE, now=facts.NOW) == []
     assert list(_warned(spec, QUOTE)) == ["quote_fits"]
-    assert change_warnings(spec, _limit("200", security=spec.security, legs=spec.legs)) == {}
+    far = change_warnings(spec, _limit("200", security=spec.security, legs=spec.legs))
+    assert far == {"limit_price": "limit_price goes from 2 to 200, 100 times what it was"}

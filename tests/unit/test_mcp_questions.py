@@ -35,7 +35,9 @@ CHANGES: list[tuple[dict[str, Any], dict[str, str], bool]] = [
     # Less on the one side never pays for more on the other.
     ({}, {"quantity": "1", "limit_price": "186"}, False),
     ({}, {"quantity": "11", "limit_price": "1"}, False),
-    (STOP, {"limit_price": "185"}, True),
+    # What waits for a trigger may guard a position.
+    (STOP, {"limit_price": "185"}, False),
+    (STOP, {"quantity": "9"}, False),
     (STOP, {"stop_price": "199"}, False),
     (STOP, {"stop_price": "201"}, False),
     (STOP, {"stop_price": "200"}, True),

@@ -179,3 +179,14 @@ def test_the_word_of_an_option_gives_back_its_parts() -> None:
     spec = order_spec(**OPTION)
     assert option_of(spec.contract) == ("2026-12-18", "230", OptionRight.CALL)
     assert option_of("AAPL") is None
+
+
+def test_exits_of_what_was_sent_are_told_as_of_then() -> None:
+    spec = order_spec(
+        take_profit=TakeProfit(limit_price=Decimal(200)),
+        stop_loss=StopLoss(stop_price=Decimal(170)),
+    )
+    assert order_in_words(spec, is_sent=True) == (
+        "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day, sent with take profit at "
+        "200 once filled, sent with stop loss at 170 once filled."
+    )

@@ -190,6 +190,8 @@ def test_margin_of_an_order_is_what_it_adds_to_the_accounts() -> None:
     assert more.initial_margin == Money(amount=Decimal("1000.3"), currency="USD")
     less = rows.estimate_of({**told, "init_margin": 1500.1})
     assert less.initial_margin == Money(amount=Decimal("-10000.0"), currency="USD")
+    noisy = rows.estimate_of({**told, "init_margin_before": 0.1, "init_margin": 240.39})
+    assert str(noisy.initial_margin and noisy.initial_margin.amount) == "240.29"
     # The whole account's figure alone says nothing of the order.
     assert rows.estimate_of({"is_pass": True, "init_margin": 9.0}).initial_margin is None
 
