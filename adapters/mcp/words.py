@@ -34,7 +34,6 @@ def order_in_words(spec: OrderSpec, *, is_sent: bool = False) -> str:
 
     What was sent with it may have ended since: its exits have rows of their own.
     """
-    sent_with = "sent with " if is_sent else ""
     parts = [f"{spec.side} {_size(spec)} {contract_in_words(spec)}{_how(spec)}", _until(spec)]
     if spec.session is not None:
         parts.append(f"session {spec.session}")
@@ -50,14 +49,9 @@ def order_in_words(spec: OrderSpec, *, is_sent: bool = False) -> str:
             )
             if value is not None
         ]
-    if spec.take_profit is not None:
-        parts.append(f"{sent_with}take profit at {plain(spec.take_profit.limit_price)} once filled")
-    if spec.stop_loss is not None:
-        parts.append(f"{sent_with}stop loss {_stop(spec.stop_loss)} once filled")
-    if (spec.take_profit is not None or spec.stop_loss is not None) and not is_sent:
-        parts.append(_exits_hold(spec))
+    parts += _exits(spec, is_sent=is_sent)
     if spec.or_stop is not None:
-        parts.append(f"{sent_with}or else {_other_stop(spec)}, and one cancels the other")
+        parts.append(f"or else {_other_stop(spec)}, and one cancels the other")
     sentence = ", ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
@@ -168,6 +162,17 @@ def _leg(leg: OptionLeg, spec: OrderSpec) -> str:
 
 
 # They take the order's own time in force, and none trades outside regular hours.
+def _exits(spec: OrderSpec, *, is_sent: bool) -> list[str]:
+    exits = []
+    if spec.take_profit is not None:
+        exits.append(f"take profit at {plain(spec.take_profit.limit_price)} once filled")
+    if spec.stop_loss is not None:
+        exits.append(f"stop loss {_stop(spec.stop_loss)} once filled")
+    if not exits:
+        return []
+    return [f"sent with {exits[0]}", *exits[1:]] if is_sent else [*exits, _exits_hold(spec)]
+
+
 def _exits_hold(spec: OrderSpec) -> str:
     both = spec.take_profit is not None and spec.stop_loss is not None
     last, work = ("both", "work") if both else ("it", "works")

@@ -188,5 +188,5 @@ def test_exits_of_what_was_sent_are_told_as_of_then() -> None:
     )
     assert order_in_words(spec, is_sent=True) == (
         "Buy 10 AAPL (US stock) at limit 185.50 USD, good for the day, sent with take profit at "
-        "200 once filled, sent with stop loss at 170 once filled."
+        "200 once filled, stop loss at 170 once filled."
     )
