@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -22,10 +22,10 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import is_input_required
 
-from adapters.mcp.access_sending import Addressed, Lanes, Message, is_stored
+from adapters.mcp.access_lost import Losses
+from adapters.mcp.access_sending import Addressed, Lanes
 from adapters.mcp.callers import Caller, current
 from core.ports import Bus, Clock, Ids
-from core.subjects import SYSTEM
 
 RECORDS_MAX: Final = 10_000
 GATHER_S: Final = 0.2
@@ -34,12 +34,10 @@ DRAIN_LIMIT_S: Final = 2.0
 _WRITTEN_AT_ONCE: Final = 10
 READ_RESOURCE: Final = "read_resource"
 ACCOUNTS_URI: Final = "tiger://accounts/"
-_LOST: Final = "records_lost"
 _UNKNOWN_TOOL: Final = "unknown_tool"
 _CODE_LENGTH_MAX: Final = 40
 _TEXT_LENGTH_MAX: Final = 100
 _DIGEST_LENGTH: Final = 12
-_encoder: Final = msgspec.json.Encoder()
 
 _log = structlog.get_logger()
 
@@ -71,15 +69,6 @@ class AccessBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = 1
     records: tuple[AccessRecord, ...]
-
-
-class RecordsLost(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `access.system.records_lost`: how many calls have no record, and since when."""
-
-    schema: int = 1
-    lost: int
-    first_at: datetime
-    last_at: datetime
 
 
 class _Heard(NamedTuple):
@@ -114,19 +103,30 @@ class AccessLog:
         self._tools = tools
         self._accounts = accounts
         self._records_max = records_max
-        # Not written as records yet; all that wait, in the lanes too, are counted.
+        # Not written as records yet.
         self._heard: deque[_Heard] = deque()
-        self._lanes = Lanes(ids, accounts=accounts, batch=_batch)
-        self._waiting = 0
+        # One account whose subject is closed takes at most half of the room.
+        self._lanes = Lanes(
+            ids, accounts=accounts, batch=_batch, lane_records_max=(records_max + 1) // 2
+        )
+        self._losses = Losses(ids)
         # Every account that there was since the start: its name stays one that may be written.
         self._known_accounts: set[str] = set()
-        self._lost: RecordsLost | None = None
         self._news = asyncio.Event()
 
     @property
     def lost(self) -> int:
-        """Return how many records were given up since the last report of it."""
-        return 0 if self._lost is None else self._lost.lost
+        """Return how many records were given up and are not told of yet."""
+        return self._losses.count
+
+    @property
+    def left(self) -> int:
+        """Return of how many calls the stream has neither a record nor the loss, for sure."""
+        return self._waiting + self.lost
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._heard) + self._lanes.held
 
     async def middleware(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
@@ -152,28 +152,44 @@ class AccessLog:
 
     async def keep_sending(self, bus: Callable[[], Bus | None]) -> None:
         """Send records as they come, for ever; `bus` gives the way to NATS while there is one."""
-        while True:
-            await self._news.wait()
-            await asyncio.sleep(GATHER_S)
-            self._news.clear()
-            while self._has_more:
-                if not await self._send_some(bus()):
-                    await asyncio.sleep(RETRY_S)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._losses.keep_telling(bus))
+            while True:
+                # Also where nothing can be sent: arguments are kept no longer than they have to be.
+                await self._write()
+                link = bus()
+                if link is not None:
+                    self._lanes.start(link, group)
+                # A lane that rests, or has no link, is tried again without news.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S if self._waiting else None):
+                        await self._news.wait()
+                await asyncio.sleep(GATHER_S)
+                self._news.clear()
 
-    async def drain(self, bus: Bus | None) -> None:
-        """Send what is left, for a bounded time, once nobody else sends; the log tells the rest."""
+    async def drain(self, bus: Callable[[], Awaitable[Bus | None]]) -> None:
+        """Send what is left, for a bounded time, once nobody else sends; the log tells the rest.
+
+        `bus` is asked, within that time, if there is something to send; None ends the drain.
+        """
         self._lanes.hurry()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_LIMIT_S):
-                while self._has_more and await self._send_some(bus):
-                    pass
-        left = self._waiting + self.lost
-        if left:
-            _log.warning("access.records_lost", lost=left)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_LIMIT_S):
+                    await self._write()
+                    link = await bus() if self.left else None
+                    while link is not None and await self._send_all(link):
+                        await self._write()
+        finally:
+            if self.left:
+                _log.warning("access.records_lost", lost=self.left)
 
-    @property
-    def _has_more(self) -> bool:
-        return self._waiting > 0 or self._lost is not None
+    # True: the stream has something more, and there is more to send.
+    async def _send_all(self, bus: Bus) -> bool:
+        async with asyncio.TaskGroup() as group:
+            started = self._lanes.start(bus, group)
+            group.create_task(self._losses.tell(bus))
+        return any(each.result() for each in started) and self.left > 0
 
     def _keep(
         self,
@@ -186,9 +202,8 @@ class AccessLog:
         now = self._clock.now()
         self._news.set()
         if self._waiting >= self._records_max:
-            self._lose(1, now)
+            self._losses.add(now)
             return
-        self._waiting += 1
         tool, arguments = _asked(ctx)
         self._heard.append(
             _Heard(
@@ -211,44 +226,14 @@ class AccessLog:
             for _ in range(min(len(self._heard), _WRITTEN_AT_ONCE)):
                 record = _record(self._heard.popleft(), tools, accounts)
                 name = record.tool if record.tool in tools else _UNKNOWN_TOOL
-                self._lanes.take(Addressed(record.account, name, record))
+                if not self._lanes.take(Addressed(record.account, name, record)):
+                    self._losses.add(record.at)
             # Whoever ends this here finds every record in one place or the other.
             await asyncio.sleep(0)
 
     def _accounts_so_far(self) -> set[str]:
         self._known_accounts |= self._accounts()
         return self._known_accounts
-
-    # True: the stream has something more.
-    async def _send_some(self, bus: Bus | None) -> bool:
-        # Also where nothing can be sent: arguments are kept no longer than they have to be.
-        await self._write()
-        if bus is None:
-            return False
-        stored = await self._lanes.send(bus)
-        self._waiting -= stored
-        # Told last, and not through a link that took nothing.
-        if self._lost is not None and (stored or not self._waiting):
-            return await self._report_lost(bus) or stored > 0
-        return stored > 0
-
-    async def _report_lost(self, bus: Bus) -> bool:
-        lost = self._lost
-        if lost is None:
-            return True
-        message = Message(_LOST, self._ids.new("acc"), _encoder.encode(lost), 0)
-        if not await is_stored(bus, SYSTEM, message):
-            return False
-        _log.warning("access.records_lost", lost=lost.lost)
-        if self._lost is lost:
-            self._lost = None
-        elif self._lost is not None:
-            self._lost = msgspec.structs.replace(self._lost, lost=self._lost.lost - lost.lost)
-        return True
-
-    def _lose(self, count: int, now: datetime) -> None:
-        first_at = now if self._lost is None else self._lost.first_at
-        self._lost = RecordsLost(lost=self.lost + count, first_at=first_at, last_at=now)
 
 
 def _record(heard: _Heard, tools: Set[str], accounts: Set[str]) -> AccessRecord:

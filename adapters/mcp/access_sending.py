@@ -2,7 +2,8 @@
 
 Each account has a lane of its own, because its subject may be closed to the gateway for a while
 (an account that is being added) or for good (one that was removed): what waits in one lane keeps
-back no other. What was begun under the name of an account that is no longer there goes to `system`.
+back no other, and takes no more than its share of the room. What was begun under the name of an
+account that is no longer there goes to `system`.
 """
 
 import asyncio
@@ -52,10 +53,19 @@ class _Lane(Generic[R]):
         self.messages: deque[Message] = deque()
         self.pause_s = 0.0
         self.rests_until_s = 0.0
+        self.sending: asyncio.Task[int] | None = None
 
     @property
     def has_more(self) -> bool:
         return bool(self.records or self.messages)
+
+    @property
+    def held(self) -> int:
+        return len(self.records) + sum(message.calls for message in self.messages)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.sending is not None and not self.sending.done()
 
     def rest(self, now_s: float) -> None:
         self.pause_s = min(2 * self.pause_s or PAUSE_S, PAUSE_MAX_S)
@@ -74,44 +84,60 @@ class Lanes(Generic[R]):
         *,
         accounts: Callable[[], frozenset[str]],
         batch: Callable[[tuple[R, ...]], msgspec.Struct],
+        lane_records_max: int,
     ) -> None:
         """Make lanes; `accounts` says which accounts there are now, `batch` makes one body."""
         self._ids = ids
         self._accounts = accounts
         self._batch = batch
+        self._lane_records_max = lane_records_max
         self._lanes: dict[str, _Lane[R]] = {}
         self._bus: Bus | None = None
 
-    async def send(self, bus: Bus) -> int:
-        """Send what waits in every lane, and return how many records the stream has now."""
+    @property
+    def held(self) -> int:
+        """Return how many records the stream does not surely have."""
+        return sum(lane.held for lane in self._lanes.values())
+
+    def start(self, bus: Bus, group: asyncio.TaskGroup) -> list[asyncio.Task[int]]:
+        """Send what waits in every lane that is neither under way nor at rest.
+
+        Returns:
+            One task for each lane that started; its result is how many records were stored.
+        """
         if bus is not self._bus:
             # What one link was not let to do may be open to the next.
             self._bus = bus
             self.hurry()
         self._leave_lanes_of_the_gone()
         now_s = asyncio.get_running_loop().time()
-        ready = [
-            (account, lane)
-            for account, lane in self._lanes.items()
-            if lane.has_more and lane.rests_until_s <= now_s
-        ]
-        async with asyncio.TaskGroup() as group:
-            sent = [group.create_task(self._empty(account, lane, bus)) for account, lane in ready]
-        return sum(each.result() for each in sent)
+        started = []
+        for account, lane in self._lanes.items():
+            if lane.has_more and not lane.is_under_way and lane.rests_until_s <= now_s:
+                lane.sending = group.create_task(self._empty(account, lane, bus))
+                started.append(lane.sending)
+        return started
 
     def hurry(self) -> None:
         """Let no lane rest any longer."""
         for lane in self._lanes.values():
             lane.wake()
 
-    def take(self, record: Addressed[R]) -> None:
-        """Take a record into the lane of its account."""
+    def take(self, record: Addressed[R]) -> bool:
+        """Take a record into the lane of its account; False where that lane has its share."""
         account = record.account if record.account in self._accounts() else SYSTEM
-        self._lanes.setdefault(account, _Lane[R]()).records.append(record)
+        lane = self._lanes.setdefault(account, _Lane[R]())
+        if lane.held >= self._lane_records_max:
+            return False
+        lane.records.append(record)
+        return True
 
-    # Looked up each time: a list that was kept would name accounts that are gone.
+    # Looked up each time: a list that was kept would name accounts that are gone. What is under
+    # way stays where it is until that try is over, so that nothing has two senders.
     def _leave_lanes_of_the_gone(self) -> None:
         for account in self._lanes.keys() - self._accounts() - {SYSTEM}:
+            if self._lanes[account].is_under_way:
+                continue
             gone = self._lanes.pop(account)
             system = self._lanes.setdefault(SYSTEM, _Lane[R]())
             system.records.extend(gone.records)

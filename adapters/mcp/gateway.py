@@ -63,8 +63,15 @@ class Gateway:
 
         What nobody foresaw in making it ends the block, and so the process.
         """
+
+        # A client may be gone before the first link is there.
+        async def bus_soon() -> Bus | None:
+            await self._settled.wait()
+            return self._bus()
+
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(self._keep_connected(), name="gateway link")
+            keeper.add_done_callback(lambda _: self._settled.set())
             sender = group.create_task(self.access.keep_sending(self._bus), name="access records")
             try:
                 yield
@@ -72,7 +79,7 @@ class Gateway:
                 try:
                     sender.cancel()
                     await asyncio.wait({sender})
-                    await self.access.drain(self._bus())
+                    await self.access.drain(bus_soon)
                 finally:
                     self._drained.set()
                     keeper.cancel()

@@ -1,4 +1,4 @@
-"""How a gateway on stdio ends when it is told to: as if its client had gone, all sent first."""
+"""How a gateway on stdio ends when it is told to: as if its client had gone."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from adapters.mcp.wire import LineReader
 
 @contextmanager
 def ended_by_sigterm(reader: object) -> Iterator[None]:
-    """Take SIGTERM for the end of a client's input while the block runs; a second one is as ever.
+    """Take SIGTERM for the end of a client's input while the block runs; a second ends all at once.
 
     Only where the wire is ours: what the SDK reads in a thread (Windows, a terminal, a file) nobody
     can end, and there SIGTERM ends the process at once.

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.mcp.http_service import MCP_PATH
-from adapters.mcp.tokens import TokenRules, is_revoked, revocation_name
+from adapters.mcp.tokens import TokenRules, is_revoked, parse_keys, revocation_name
 from core.errors import ConfigError
 from infra.config import Settings
 from infra.home import check_private, write_private
@@ -37,7 +37,10 @@ _KEY_ID_LENGTH: Final = 16
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a token that was issued; `audience` is "" of one by an older version."""
+    """What is kept of a token that was issued.
+
+    Of one by an older version `audience`, `issuer` and `key_id` are "".
+    """
 
     token_id: str
     principal: str
@@ -45,6 +48,9 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     audience: str = ""
+    issuer: str = ""
+    # Which key signed it.
+    key_id: str = ""
 
 
 class TokenStore:
@@ -87,7 +93,8 @@ class TokenStore:
         }
         headers = {"kid": _key_id(key), "typ": "at+jwt"}
         token = jwt.encode(dict(claims), key, algorithm=_ALGORITHM, headers=headers)
-        write_private(self._issued / f"{issued.token_id}.json", msgspec.json.encode(issued))
+        kept = msgspec.structs.replace(issued, issuer=issuer, key_id=_key_id(key))
+        write_private(self._issued / f"{issued.token_id}.json", msgspec.json.encode(kept))
         return token
 
     def issued(self) -> list[IssuedToken]:
@@ -103,6 +110,24 @@ class TokenStore:
             except msgspec.DecodeError:
                 raise ConfigError(f"expected a token's record in {file}, was damaged") from None
         return sorted(found, key=lambda each: each.issued_at)
+
+    def key_ids(self, keys: Path | None = None) -> frozenset[str]:
+        """Return the ids of the keys in a JWKS file; without one, of this home's own.
+
+        Raises:
+            ConfigError: the file is damaged.
+        """
+        # Without its private half this home's key is made anew at the next start.
+        if keys is None and not self._key_file.exists():
+            return frozenset()
+        file = keys or self.keys_file
+        try:
+            return frozenset(parse_keys(file.read_bytes()))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError) as error:
+            told = type(error).__name__
+            raise ConfigError(f"expected a set of keys in {file}, was {told}") from None
 
     def is_revoked(self, token_id: str) -> bool:
         """Say whether a token is revoked."""

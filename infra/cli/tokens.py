@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import click
@@ -68,7 +69,8 @@ def issue(settings: Settings, principal: str, grants: tuple[str, ...], days: int
 def list_(settings: Settings) -> None:
     """Show each token's id, principal, grants and times; never the token.
 
-    A grant on an account that is not there (any more) is marked so.
+    A grant on an account that is not there (any more) is marked so, and a token that the service
+    refuses as it is set now: one of another address, of another issuer, or of another key.
     """
     store = TokenStore(settings.home)
     issued = store.issued()
@@ -76,7 +78,7 @@ def list_(settings: Settings) -> None:
     now = datetime.now(UTC)
     for each in issued:
         is_revoked = store.is_revoked(each.token_id)
-        state = "revoked" if is_revoked else _state(each, now=now, audience=url_of(settings))
+        state = "revoked" if is_revoked else _state(each, settings, store, now=now)
         click.echo(
             f"{each.token_id}  {each.principal}  {_granted(each, known)}  "
             f"issued {_shown(each.issued_at)}  until {_shown(each.expires_at)}  {state}"
@@ -97,11 +99,22 @@ def revoke(settings: Settings, token_id: str) -> None:
     click.echo("revoked")
 
 
-def _state(issued: IssuedToken, *, now: datetime, audience: str) -> str:
+def _state(issued: IssuedToken, settings: Settings, store: TokenStore, *, now: datetime) -> str:
     if issued.expires_at <= now:
         return "expired"
-    if issued.audience not in ("", audience):
+    if settings.token_issuer is not None and issued.issuer != settings.token_issuer:
+        return f"of another issuer than {settings.token_issuer}: refused"
+    if issued.audience not in ("", url_of(settings)):
         return f"of another address ({issued.audience}): refused"
+    if issued.issuer not in ("", issuer_of(settings)):
+        return f"of another issuer ({issued.issuer}): refused"
+    keys = settings.token_keys
+    if keys is not None and "://" in keys:
+        return f"not known here: the keys are at {keys}"
+    # Of one by an older version nobody knows which key signed it.
+    known = store.key_ids(None if keys is None else Path(keys))
+    if issued.key_id and issued.key_id not in known:
+        return f"of another key ({issued.key_id}): refused"
     return "good"
 
 

@@ -111,6 +111,48 @@ def test_the_list_shows_ids_and_times_and_no_token(home: Path) -> None:
             assert part not in "".join(lines)
 
 
+async def test_the_list_calls_no_token_good_that_another_issuers_rules_refuse(
+    home: Path, tmp_path: Path
+) -> None:
+    _, token = issue(home, "sandbox=viewer")
+    theirs = tmp_path / "theirs.json"
+    theirs.write_text('{"keys": []}')
+    own_keys = str(home / "tokens" / "keys.json")
+    own_issuer = "http://127.0.0.1:8765"
+    for issuer, keys, state in [
+        ("https://issuer.example", "https://issuer.example/keys", "of another issuer than"),
+        ("https://issuer.example", own_keys, "of another issuer than"),
+        (own_issuer, str(theirs), "of another key"),
+    ]:
+        told = {"TIGER_MCP_TOKEN_ISSUER": issuer, "TIGER_MCP_TOKEN_KEYS": keys}
+        listed = run(home, "token", "list", **told).output
+        assert state in listed
+        assert listed.rstrip().endswith("refused")
+        if "://" not in keys:
+            rules = prepare_tokens(settings_of(home, **told))
+            with pytest.raises(RefusedTokenError):
+                await TokenChecker(rules, SystemClock()).check(token)
+    told = {"TIGER_MCP_TOKEN_ISSUER": own_issuer, "TIGER_MCP_TOKEN_KEYS": own_keys}
+    assert run(home, "token", "list", **told).output.rstrip().endswith("good")
+    await TokenChecker(prepare_tokens(settings_of(home, **told)), SystemClock()).check(token)
+    told["TIGER_MCP_TOKEN_KEYS"] = "https://issuer.example/keys"
+    assert "not known here" in run(home, "token", "list", **told).output
+
+
+async def test_the_list_calls_no_token_good_whose_key_was_made_anew(home: Path) -> None:
+    old_id, old = issue(home, "sandbox=viewer")
+    (home / "tokens" / "issuer.pem").unlink()
+    assert "of another key" in run(home, "token", "list").output
+    new_id, new = issue(home, "sandbox=viewer")
+    lines = {line.split()[0]: line for line in run(home, "token", "list").output.splitlines()}
+    assert "of another key" in lines[old_id]
+    assert lines[old_id].endswith("refused")
+    assert lines[new_id].endswith("good")
+    await checker(home).check(new)
+    with pytest.raises(RefusedTokenError, match="unknown_key"):
+        await checker(home).check(old)
+
+
 def test_the_list_shows_what_was_granted_and_which_accounts_are_gone(home: Path) -> None:
     issue(home, "sandbox=trader", "*=auditor")
     store = Home(home)
