@@ -15,6 +15,9 @@ _QUIET: Final = (
     *("tigeropen", "urllib3", "stomp", "nats", "mcp"),
     *("httpx", "httpcore", "httpx2", "httpcore2"),
 )
+# It quotes the whole name that a request asked for, as often as anybody asks; the guard of the HTTP
+# service has a line of its own.
+_SILENT: Final = "mcp.server.transport_security"
 
 
 def configure(process: str, level: str) -> None:
@@ -49,6 +52,7 @@ def configure(process: str, level: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_SILENT).setLevel(logging.ERROR)
 
 
 class _Named:

@@ -5,11 +5,11 @@ token speaks for, and that each request of MCP runs as that caller and as nobody
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
-import structlog
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -21,33 +21,37 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.mcp.callers import CALLER, SERVICE_SCOPE, Caller
+from adapters.mcp.hosts import address_of
+from adapters.mcp.rare_lines import RareLines
 from adapters.mcp.tokens import RefusedTokenError, TokenChecker
 
 # Stands where the SDK would keep the token itself.
 _NOT_KEPT: Final = "***"
 
+# How long a stream of notices may go on after its token was revoked.
+_REVOKED_SEEN_S: Final = 2.0
+
 # Where the request came from whose token is looked at, for the log.
 _PEER: Final[ContextVar[str]] = ContextVar("peer", default="")
-
-_log = structlog.get_logger()
 
 
 class Verifier:
     """The SDK's `TokenVerifier`, by our rules."""
 
-    def __init__(self, checker: TokenChecker) -> None:
+    def __init__(self, checker: TokenChecker, lines: RareLines) -> None:
         self._checker = checker
+        self._lines = lines
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return what the SDK knows of a token that counts, None for any other."""
         try:
             checked = await self._checker.check(token)
         except RefusedTokenError as error:
-            _log.warning("auth.refused", why=error.why, peer=_PEER.get(), **_named(error.caller))
+            self._say_refused(error.why, error.caller)
             return None
         caller = checked.caller
         if not checked.has_service_scope:
-            _log.warning("auth.refused", why="no_service_scope", peer=_PEER.get(), **_named(caller))
+            self._say_refused("no_service_scope", caller)
         scopes = [SERVICE_SCOPE] if checked.has_service_scope else []
         return KnownToken(
             token=_NOT_KEPT,
@@ -57,6 +61,11 @@ class Verifier:
             expires_at=checked.expires_at_s,
             caller=caller,
         )
+
+    def _say_refused(self, why: str, caller: Caller | None) -> None:
+        peer, named = _PEER.get(), _named(caller)
+        who = (address_of(peer), why, *named.values())
+        self._lines.say("auth.refused", who, {"why": why, "peer": peer, **named})
 
 
 class TokenBackend(BearerAuthBackend):
@@ -78,8 +87,9 @@ class TokenAsked:
     Source: RFC 6750 section 3.1: without authentication information no error code is told.
     """
 
-    def __init__(self, app: ASGIApp, metadata_url: str) -> None:
+    def __init__(self, app: ASGIApp, metadata_url: str, lines: RareLines) -> None:
         self._app = app
+        self._lines = lines
         self._headers = {
             "WWW-Authenticate": f'Bearer scope="{SERVICE_SCOPE}", '
             f'resource_metadata="{metadata_url}"'
@@ -91,7 +101,9 @@ class TokenAsked:
         if told.lower().startswith(b"bearer "):
             await self._app(scope, receive, send)
             return
-        _log.info("auth.refused", why="no_token", peer=peer_of(scope))
+        peer, why = peer_of(scope), "no_token"
+        who = (address_of(peer), why)
+        self._lines.say("auth.refused", who, {"why": why, "peer": peer}, level=logging.INFO)
         body = {"error": "token_needed", "error_description": "a bearer token is needed"}
         await JSONResponse(body, 401, self._headers)(scope, receive, send)
 
@@ -131,10 +143,33 @@ class AsCaller:
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext, caller: Caller
     ) -> HandlerResult:
         try:
-            async with asyncio.timeout(self._checker.listen_s(caller)):
-                return await call_next(ctx)
+            async with asyncio.timeout(self._checker.listen_s(caller)) as limit:
+                watch = _Watch(self._checker, caller, limit)
+                try:
+                    return await call_next(ctx)
+                finally:
+                    watch.end()
         except TimeoutError:
             raise MCPError(INVALID_REQUEST, "the time of this stream is over") from None
+
+
+class _Watch:
+    # Ends a limit once the caller's token counts no more.
+    def __init__(self, checker: TokenChecker, caller: Caller, limit: asyncio.Timeout) -> None:
+        self._checker = checker
+        self._caller = caller
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_REVOKED_SEEN_S, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._checker.still_counts(self._caller):
+            self._timer = self._loop.call_later(_REVOKED_SEEN_S, self._look)
+        elif not self._limit.expired():
+            self._limit.reschedule(self._loop.time())
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller | None:

@@ -16,19 +16,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from adapters.mcp.auth import caller_in
 from adapters.mcp.hosts import address_of
 from adapters.mcp.http_places import Places, make_place, make_room_beside
-from adapters.mcp.limits import HEADER_BYTES_MAX
+from adapters.mcp.limits import HAS_ROOM, HEADER_BYTES_MAX
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a client may take, in seconds; what is over is cut off.
 
-    `head_s` runs from the connection, or from the first byte of a later request, to the end of its
-    head; `body_s` from there to the end of its body, of which the service's own limit for a body
-    is a part; `idle_s` between two requests; `unread_s` while what was sent is not taken;
-    `linger_s` from the refusal of a slow client until its connection is gone. How many connections
+    `handshake_s` is for TLS, before anything else is seen of a connection. `head_s` runs from the
+    connection, or from the first byte of a later request, to the end of its head; `body_s` from
+    there to the end of its body, of which the service's own limit for a body is a part; `idle_s`
+    between two requests; `unread_s` while what was sent is not taken; `linger_s` from the refusal
+    of a slow client until its connection is gone. How many connections
     there may be at a time is said by `Places`.
     """
 
+    handshake_s: float = 5.0
     head_s: float = 10.0
     body_s: float = 15.0
     idle_s: float = 30.0
@@ -87,6 +89,7 @@ class BoundedConnection(H11Protocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.conn = _BoundedHeads(h11.SERVER, HEADER_BYTES_MAX)
+        self._served, self.app = self.app, self._serve
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first head, unless the client's address has its share already."""
@@ -115,11 +118,10 @@ class BoundedConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Take the end of an answer, after which the client may take its time, to a limit."""
-        # Anew by each answer: a token that was revoked since holds no place.
-        before, self._shown_principal = self._shown_principal, self._asking_principal
-        is_another = self._shown_principal not in ("", before)
-        if is_another and not make_room_beside(self, self._others(), self.limits.places):
+        if not self._has_room():
             self.transport.close()
+        # Anew by each answer: a token that was revoked since holds no place.
+        self._shown_principal = self._asking_principal
         super().on_response_complete()
         self._watch()
 
@@ -165,6 +167,21 @@ class BoundedConnection(H11Protocol):
     def _asking_principal(self) -> str:
         caller = None if self.scope is None else caller_in(self.scope)
         return "" if caller is None else caller.principal
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        scope[HAS_ROOM] = self._has_room
+        await self._served(scope, receive, send)
+
+    # Whether its principal may have this connection too; asked once its token is known, and again
+    # at the end of what was answered before that was asked.
+    def _has_room(self) -> bool:
+        asking = self._asking_principal
+        if asking in ("", self._shown_principal):
+            return True
+        if not make_room_beside(self, self._others(), self.limits.places):
+            return False
+        self._shown_principal = asking
+        return True
 
     def _others(self) -> list["BoundedConnection"]:
         return [

@@ -29,11 +29,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.mcp.auth import AsCaller, TokenAsked, TokenBackend, Verifier
+from adapters.mcp.auth import AsCaller, TokenAsked, TokenBackend, Verifier, peer_of
 from adapters.mcp.callers import SERVICE_SCOPE
-from adapters.mcp.hosts import is_loopback, is_unspecified
+from adapters.mcp.hosts import address_of, is_loopback, is_origin, is_unspecified
 from adapters.mcp.http_connection import ConnectionLimits, bounded
-from adapters.mcp.http_server import HttpServer
+from adapters.mcp.http_server import HttpServer, raise_file_limit
 from adapters.mcp.limits import (
     BODY_BYTES_MAX,
     HEADER_BYTES_MAX,
@@ -43,6 +43,7 @@ from adapters.mcp.limits import (
 )
 from adapters.mcp.listing import GatewayServer
 from adapters.mcp.parts import Parts
+from adapters.mcp.rare_lines import RareLines
 from adapters.mcp.server import build
 from adapters.mcp.tokens import TokenChecker, TokenRules
 from core.errors import ConfigError
@@ -53,6 +54,9 @@ HEALTH_PATH: Final = "/health"
 _STOP_LIMIT_S: Final = 15
 _BACKLOG: Final = 256
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+_WRONG_HOST: Final = 421
+# Characters of a wrong name that the log shows.
+_NAME_SHOWN_MAX: Final = 100
 _NAMING: Final = frozenset({b"host", b"origin"})
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -83,6 +87,12 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
                 "anybody on the way reads the tokens; or listen on 127.0.0.1"
             )
         check_url(self.url)
+        for origin in self.origins:
+            if not is_origin(origin):
+                raise ConfigError(
+                    "expected each of TIGER_MCP_HTTP_ORIGINS as a browser writes it, like "
+                    f"https://desk.example or http://localhost:3000, was {origin!r}"
+                )
 
 
 def check_url(url: str) -> None:
@@ -111,6 +121,7 @@ async def serve_http(parts: Parts, settings: HttpSettings) -> None:
     Raises:
         ConfigError: the certificate cannot be used.
     """
+    raise_file_limit()
     app = app_of(parts, settings)
     try:
         await HttpServer(app, config_of(app, settings)).serve()
@@ -194,14 +205,15 @@ def around(
         validate_token_resource=False,
     )
     assert known.resource_server_url is not None, "it was given"
-    limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, clock)
+    lines = RareLines()
+    limited = PrincipalLimits(StreamableHTTPASGIApp(manager), settings.limits, clock, lines)
     metadata = build_resource_metadata_url(known.resource_server_url)
     checked = RequireAuthMiddleware(limited, [SERVICE_SCOPE], metadata)
     app = Starlette(
         routes=[
             Route(
                 MCP_PATH,
-                endpoint=TokenAsked(checked, str(metadata)),
+                endpoint=TokenAsked(checked, str(metadata), lines),
                 methods=["POST"],
             ),
             *create_protected_resource_routes(
@@ -214,21 +226,24 @@ def around(
         ],
         middleware=[
             *_pages(settings),
-            Middleware(HostGuard, settings=guard_settings(settings)),
-            Middleware(AuthenticationMiddleware, backend=TokenBackend(Verifier(checker))),
+            Middleware(HostGuard, settings=guard_settings(settings), lines=lines),
+            Middleware(AuthenticationMiddleware, backend=TokenBackend(Verifier(checker, lines))),
             Middleware(AuthContextMiddleware),
         ],
-        lifespan=_lifespan(manager),
+        lifespan=_lifespan(manager, lines),
     )
     app.state.end_listening = server.end_listening
+    app.state.handshake_s = settings.connections.handshake_s
+    app.state.lines = lines
     return app
 
 
 class HostGuard:
     """ASGI middleware: a web page that made a name point at this machine gets nothing from it."""
 
-    def __init__(self, app: ASGIApp, settings: TransportSecuritySettings) -> None:
+    def __init__(self, app: ASGIApp, settings: TransportSecuritySettings, lines: RareLines) -> None:
         self._app = app
+        self._lines = lines
         self._guard = TransportSecurityMiddleware(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -242,7 +257,16 @@ class HostGuard:
         ]
         asked = Request({**scope, "headers": folded})
         refused = await self._guard.validate_request(asked, is_post=False)
+        if refused is not None:
+            self._say_refused(asked, refused.status_code)
         await (self._app if refused is None else refused)(scope, receive, send)
+
+    def _say_refused(self, asked: Request, status: int) -> None:
+        header = "host" if status == _WRONG_HOST else "origin"
+        peer = peer_of(asked.scope)
+        name = asked.headers.get(header, "")[:_NAME_SHOWN_MAX]
+        who = (address_of(peer), header)
+        self._lines.say("http.name_refused", who, {"header": header, "name": name, "peer": peer})
 
 
 def guard_settings(settings: HttpSettings) -> TransportSecuritySettings:
@@ -294,11 +318,14 @@ def _health(server: GatewayServer) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _lifespan(
-    manager: StreamableHTTPSessionManager,
+    manager: StreamableHTTPSessionManager, lines: RareLines
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with manager.run():
-            yield
+        try:
+            async with manager.run():
+                yield
+        finally:
+            lines.close()
 
     return lifespan

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.mcp.auth import caller_in, peer_of
 from adapters.mcp.callers import Caller
+from adapters.mcp.rare_lines import RareLines
 from core.ports import Clock
 
 BODY_BYTES_MAX: Final = 256 * 1024
@@ -33,8 +34,12 @@ PER_PRINCIPAL_MAX: Final = 128
 PER_PRINCIPAL_HERE_MAX: Final = 64
 # Where uvicorn answers 503 to everybody, known or not: far from what connections are let to be.
 OPEN_MAX: Final = 4 * CONNECTIONS_MAX
+# In the scope of a request: what says whether its principal may have this connection too.
+HAS_ROOM: Final = "tiger_mcp.has_room"
 _PRINCIPALS_MAX: Final = 10_000
 _MINUTE_S: Final = 60.0
+_LISTEN_WAIT_S: Final = 30
+_NO_ROOM: Final = "no more connections of one principal at a time"
 _REFUSED: Final = 400
 _METHOD_HEADER: Final = b"mcp-method"
 _LISTEN: Final = b"subscriptions/listen"
@@ -61,9 +66,6 @@ class _Use:
         self.seen_s = now_s
         self.open = 0
         self.listening = 0
-        # Since the last line of the log about it.
-        self.refused = 0
-        self.told_s: float | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -73,10 +75,11 @@ class _Use:
 class PrincipalLimits:
     """ASGI middleware, behind the check of the token: refuses with 429 what is over a limit."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, clock: Clock, lines: RareLines) -> None:
         self._app = app
         self._limits = limits
         self._clock = clock
+        self._lines = lines
         # By principal and program.
         self._uses: OrderedDict[tuple[str, str], _Use] = OrderedDict()
 
@@ -86,10 +89,15 @@ class PrincipalLimits:
         assert caller is not None, "a token was checked before"
         is_listening = _listens(scope)
         use = self._use((caller.principal, caller.client))
+        if HAS_ROOM in scope and not scope[HAS_ROOM]():
+            self._say_refused(caller, _NO_ROOM)
+            await _too_much(_NO_ROOM, _LISTEN_WAIT_S, is_last=True)(scope, receive, send)
+            return
         why = self._refusal(use, is_listening=is_listening)
         if why is not None:
-            self._count_refused(use, caller, why)
-            await _too_much(why, self._wait_s(use))(scope, receive, send)
+            self._say_refused(caller, why)
+            wait_s = self._wait_s(use, is_listening=is_listening)
+            await _too_much(why, wait_s)(scope, receive, send)
             return
         send = _Told(send, scope, caller)
         use.tokens -= 1
@@ -115,23 +123,25 @@ class PrincipalLimits:
             return f"at most {self._limits.per_minute} requests a minute"
         return None
 
-    # One line a minute: whoever asks too often would fill the log too.
-    def _count_refused(self, use: _Use, caller: Caller, why: str) -> None:
-        now_s = self._clock.boot_s()
-        use.refused += 1
-        if use.told_s is None or now_s - use.told_s >= _MINUTE_S:
-            _log.warning(
-                "http.limit_reached",
-                principal=caller.principal,
-                token_client=caller.client,
-                why=why,
-                refused=use.refused,
-            )
-            use.refused, use.told_s = 0, now_s
+    def _say_refused(self, caller: Caller, why: str) -> None:
+        self._lines.say(
+            "http.limit_reached",
+            (caller.principal, caller.client, why),
+            {
+                "principal": caller.principal,
+                "token_client": caller.client,
+                "why": why,
+                "refused": 1,
+            },
+            counted="refused",
+        )
 
-    def _wait_s(self, use: _Use) -> int:
+    def _wait_s(self, use: _Use, *, is_listening: bool) -> int:
         missing = max(1 - use.tokens, 0)
-        return max(1, round(missing * _MINUTE_S / self._limits.per_minute))
+        rate_s = max(1, round(missing * _MINUTE_S / self._limits.per_minute))
+        # A stream stands long: a place among them is seldom free a moment later.
+        is_full = is_listening and use.listening >= self._limits.listen_max
+        return max(rate_s, _LISTEN_WAIT_S) if is_full else rate_s
 
     def _use(self, who: tuple[str, str]) -> _Use:
         now_s = self._clock.boot_s()
@@ -201,9 +211,9 @@ def _listens(scope: Scope) -> bool:
     return (_METHOD_HEADER, _LISTEN) in scope["headers"]
 
 
-def _too_much(why: str, wait_s: int) -> Response:
+def _too_much(why: str, wait_s: int, *, is_last: bool = False) -> Response:
     return JSONResponse(
         {"error": "too_many_requests", "error_description": f"{why}; nothing was done"},
         status_code=429,
-        headers={"Retry-After": str(wait_s)},
+        headers={"Retry-After": str(wait_s)} | ({"Connection": "close"} if is_last else {}),
     )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated
+from structlog.testing import capture_logs
 
 from adapters.mcp.http_connection import ConnectionLimits
 from adapters.mcp.http_places import Places
+from adapters.mcp.http_server import FILES_MAX, raise_file_limit
 from adapters.mcp.limits import HEADER_BYTES_MAX, Limits
 from core import views
 from tests.e2e.test_http_service import self_signed
@@ -159,6 +162,39 @@ async def test_over_tls_a_slow_client_is_cut_off_too(tmp_path: Path) -> None:
             assert await client.rest() == b""
         async with connected(gateway, context) as client:
             assert status_of(await client.drip(endless(b"GET /health HTTP/1.1\r\nX: "))) == 408
+
+
+async def test_a_client_that_does_not_go_on_with_its_handshake_is_cut_off(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    limits = ConnectionLimits(handshake_s=0.25)
+    async with (
+        http_gateway(
+            tmp_path, connections=limits, tls_certificate=certificate, tls_key=key
+        ) as gateway,
+        connected(gateway) as client,
+    ):
+        assert await end_of(client) == b""
+
+
+async def test_a_machine_without_free_files_is_told_of_once(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    with capture_logs() as lines:
+        async with http_gateway(tmp_path) as gateway:
+            for _ in range(3):
+                loop.call_exception_handler({"message": "socket.accept() out of system resource"})
+            assert (await gateway.http.get(f"{gateway.base}/health")).status_code == 200
+    told = [line.get("left_out") for line in lines if line["event"] == "http.files_exhausted"]
+    assert told == [None, 2]
+
+
+def test_as_many_files_as_there_may_be_are_asked_for() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, FILES_MAX), hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_a_second_head_has_no_more_time_than_the_first(gateway: HttpGateway) -> None:

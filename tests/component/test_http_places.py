@@ -13,6 +13,7 @@ from adapters.mcp.http_places import Places
 from adapters.mcp.tokens import revocation_name
 from core import views
 from tests.component.test_http_connection import Client, connected, end_of, whole
+from tests.component.test_mcp_http_guard import listening
 from tests.support.gateway import World
 from tests.support.http_gateway import HttpGateway, http_gateway
 
@@ -192,6 +193,25 @@ async def test_one_principal_cannot_hold_every_place_of_its_address(tmp_path: Pa
         async with connected(gateway) as new:
             assert await listed(gateway, new, tokens[1]) == 200
         assert await listed(gateway, hoard[-1], tokens[0]) == 200
+
+
+async def test_streams_of_one_principal_are_held_to_its_share_while_they_stand(
+    tmp_path: Path,
+) -> None:
+    limits = ConnectionLimits(places=Places(per_principal_here_max=PLACES))
+    async with (
+        http_gateway(tmp_path, connections=limits) as gateway,
+        contextlib.AsyncExitStack() as held,
+    ):
+        token = gateway.issuer.token("mallory", "sandbox:viewer")
+        for _ in range(PLACES):
+            await held.enter_async_context(listening(gateway, token))
+        assert (
+            await listed(gateway, await held.enter_async_context(connected(gateway)), token) == 429
+        )
+        async with connected(gateway) as new:
+            good = gateway.issuer.token("ann", "sandbox:viewer")
+            assert await listed(gateway, new, good) == 200
 
 
 async def test_one_principal_cannot_hold_every_place_from_many_addresses(tmp_path: Path) -> None:

@@ -207,6 +207,25 @@ async def test_people_who_use_one_program_have_limits_of_their_own(tmp_path: Pat
         assert (await gateway.post(other)).status_code == 200
 
 
+async def test_streams_of_a_revoked_token_end_and_leave_their_places(tmp_path: Path) -> None:
+    async with http_gateway(tmp_path, limits=Limits(listen_max=1)) as gateway:
+        old = gateway.issuer.token("ann", "sandbox:viewer")
+        new = gateway.issuer.token("ann", "sandbox:viewer", jti="tok-2")
+        body = request("subscriptions/listen", notifications={})
+        sent = modern_headers("subscriptions/listen") | bearer(old)
+        async with gateway.http.stream("POST", gateway.url, json=body, headers=sent) as reply:
+            told = reply.aiter_text()
+            assert "acknowledged" in await anext(told)
+            refused = await gateway.post(new, body)
+            assert refused.status_code == 429
+            assert int(refused.headers["Retry-After"]) >= 10
+            (gateway.issuer.revoked / revocation_name("tok-ann")).touch()
+            assert "the time of this stream is over" in "".join([each async for each in told])
+        async with asyncio.timeout(5):
+            while await listen_status(gateway, new) == 429:
+                continue
+
+
 @contextlib.asynccontextmanager
 async def listening(gateway: HttpGateway, token: str) -> AsyncIterator[None]:
     """Hold a stream of notices open."""
@@ -300,6 +319,41 @@ def test_a_setting_that_would_show_tokens_to_others_stops_the_start(
     with pytest.raises(ConfigError) as caught:
         settings(tmp_path, **changes)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "desk.example",
+        "https://desk.example/",
+        "https://desk.example/page",
+        "https://*.desk.example",
+        "https://desk.example:443",
+        "https://desk.example:port",
+        "https://ann@desk.example",
+        "https://",
+    ],
+)
+def test_a_page_that_no_browser_could_name_stops_the_start(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(ConfigError, match="TIGER_MCP_HTTP_ORIGINS"):
+        settings(tmp_path, origins=("https://good.example", origin))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://Desk.Example",
+        "http://localhost:3000",
+        "http://[::1]:3000",
+        "http://desk.example:443",
+        "chrome-extension://abcdefgh",
+    ],
+)
+def test_a_page_that_a_browser_could_name_is_taken(tmp_path: Path, origin: str) -> None:
+    found = settings(tmp_path, origins=(origin,))
+    assert origin.lower() in guard_settings(found).allowed_origins
 
 
 def test_every_address_of_the_machine_is_served_under_a_name_that_clients_use(
