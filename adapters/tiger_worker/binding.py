@@ -47,8 +47,10 @@ class Binding:
         bound = (self.environment, self.login, self.ledger_id)
         if opened and (opened.environment, opened.login, opened.ledger_id) != bound:
             raise ConfigError(
-                f"{self.alias} is bound for ever to {opened.environment} under {opened.login}; "
-                f"expected the same, was {self.environment} under {self.login}"
+                f"{self.alias} is bound for ever to {opened.environment} under {opened.login} with "
+                f"ledger {opened.ledger_id}; expected the same in the home's list of accounts, was "
+                f"{self.environment} under {self.login} with ledger {self.ledger_id}; put "
+                "installation.json back from a copy, or take another home with --home"
             )
         self._check_number(state.number_check)
 

@@ -19,12 +19,15 @@ from tigeropen.tiger_open_config import TigerOpenClientConfig
 
 from core.errors import ConfigError
 
+_OF_A_SANDBOX: Final = "a sandbox's own file is put back from a copy instead"
 ANEW: Final = (
     "export tiger_openapi_config.properties anew from the developer page of Tiger's site "
-    "(docs/accounts.md)"
+    f"(docs/accounts.md); {_OF_A_SANDBOX}"
 )
 TOKEN_FILE: Final = "tiger_openapi_token.properties"  # noqa: S105 - a file's name
-TOKEN_ANEW: Final = "make it anew on the developer page of Tiger's site (docs/regions.md)"  # noqa: S105
+TOKEN_ANEW: Final = (
+    f"make it anew on the developer page of Tiger's site (docs/regions.md); {_OF_A_SANDBOX}"
+)
 FIELDS: Final = (
     "tiger_id",
     "private_key",

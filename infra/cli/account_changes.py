@@ -15,7 +15,7 @@ from infra.config import Settings
 from infra.home import Home, Installation, digest_of
 from infra.nats.home_lock import HomeLock, LockOwner
 from infra.nats.topology import worker_role
-from infra.supervisor.installation import new_ledger_id
+from infra.supervisor.installation import check_not_lost, new_ledger_id
 from infra.supervisor.status import ProcessState, Status, live_status, supervisor_pid
 
 # A worker that starts, reconciles or ends in order takes less.
@@ -107,5 +107,6 @@ def changing(settings: Settings, *, may_begin: bool = True) -> Iterator[Change]:
             return
         if supervisor_pid(home) is not None:
             raise ConfigError("the cluster is just being set up; try again in a few seconds")
+        check_not_lost(home)
         empty = Installation(ledger_id=new_ledger_id(), logins=())
         yield Change(settings, empty, is_new=True)

@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from infra.doctor.credentials import (
-    ANEW,
-    RENEW,
     Reading,
+    file_mend,
     is_sandbox,
     read_credentials,
     served_logins,
+    token_mend,
 )
 from infra.doctor.files import accounts_unknown, installation_of
 from infra.doctor.finding import Finding, failed, not_checked, ok, warning
 from infra.doctor.room import MACOS, WINDOWS, Room
 from infra.doctor.wire import Reply, UnreachableError, ask_accounts, connect
-from infra.home import LoginSettings
+from infra.home import LoginSettings, SandboxAddress
 
 CLOCK_WARN_S: Final = 1.0
 CLOCK_FAIL_S: Final = 10.0
 _HTTP_OK: Final = 200
+_HTTP_PORT: Final = 80
 _ACCESS_FORBIDDEN: Final = 4
 _RATE_LIMITED: Final = (5, 429)
 _BAD_ENVELOPE: Final = 1000
@@ -33,6 +35,15 @@ _STRANGER: Final = {
     True: "add the account again with that sandbox's own files, or its --gateway-key",
     False: "something between this machine and Tiger answers in its place (a proxy, a changed "
     "hosts file, a foreign root certificate): take it out before you trade",
+}
+_DOOR: Final = "add this machine's public address on the developer's page (docs/regions.md)"
+_COMPARE: Final = {
+    True: "compare the account's number with login.json of the sandbox, and add it anew",
+    False: "compare the account's number with the developer's page, and add it anew",
+}
+_LOOK: Final = {
+    True: "look whether it is the sandbox that made the login's files",
+    False: "look at the developer's page whether the account is open and the login's own",
 }
 _SYNC: Final = {
     WINDOWS: "w32tm /resync (as administrator)",
@@ -95,22 +106,21 @@ def reply_finding(login: LoginSettings, reply: Reply) -> Finding:
     reason = reply.reason.lower()
     if reply.code in _RATE_LIMITED or reply.status in _RATE_LIMITED or "rate limit" in reason:
         return warning(check, "the broker answers that requests come too fast", mend=_WAIT)
-    seen, mend = _refusal(reply.code, reason)
+    seen, mend = _refusal(login, reply.code, reason)
     return failed(check, f"the broker refuses (code {reply.code}): {seen}", mend=mend)
 
 
-def _refusal(code: int, reason: str) -> tuple[str, str]:
+def _refusal(login: LoginSettings, code: int, reason: str) -> tuple[str, str]:
     if code == _ACCESS_FORBIDDEN:
-        return (
-            "this machine's address is not on the login's white list, or the login is barred",
-            "add this machine's public address on the developer's page (docs/regions.md)",
-        )
+        seen = "this machine's address is not on the login's white list, or the login is barred"
+        anew = f"{_mend_of_way(login)}: the white list and the faults of a sandbox end with it"
+        return seen, anew if is_sandbox(login) else _DOOR
     if code == _BAD_TOKEN:
-        return "the token is missing, ended or not its own", RENEW
+        return "the token is missing, ended or not its own", token_mend(login)
     if code == _BAD_ENVELOPE and "signature" in reason:
-        return "the key is not the one that Tiger knows", ANEW
+        return "the key is not the one that the broker knows", file_mend(login)
     if code == _BAD_ENVELOPE and "developer" in reason:
-        return "the Tiger id is not known", ANEW
+        return "the Tiger id is not known", file_mend(login)
     return "for a reason in Tiger's table of errors", "look the code up in Tiger's error table"
 
 
@@ -120,13 +130,13 @@ def _accounts_finding(check: str, login: LoginSettings, reply: Reply) -> Finding
         return failed(
             check,
             f"the login does not hold {', '.join(strange)}",
-            mend="compare the account's number with the developer's page, and add it anew",
+            mend=_COMPARE[is_sandbox(login)],
         )
     if not reply.accounts:
         return warning(
             check,
             "it answers, and names no account of this login",
-            mend="look at the developer's page whether the account is open and the login's own",
+            mend=_LOOK[is_sandbox(login)],
         )
     return ok(check, f"it answers in {reply.took_s:.2f} s and accepts the key")
 
@@ -165,7 +175,14 @@ def push_finding(login: str, host: str, port: int) -> Finding:
     return ok(f"push {login}", f"{host} port {port} is open")
 
 
+# Without its ports named it takes others where those of the last start are taken.
+def _expected(sandbox: SandboxAddress) -> str:
+    push = f" --push {sandbox.push_port}" if sandbox.push_port else ""
+    port = urlsplit(sandbox.server_url).port or _HTTP_PORT
+    return f"tiger-mcp sandbox --home ITS_FOLDER --http {port}{push}"
+
+
 def _mend_of_way(login: LoginSettings) -> str:
     if login.sandbox is not None:
-        return "start that sandbox again"
+        return f"start that sandbox again, on its own folder: {_expected(login.sandbox)}"
     return "tiger-mcp down, then tiger-mcp up" if is_sandbox(login) else _NETWORK

@@ -33,6 +33,11 @@ RENEW: Final = (
     "make the token anew on the developer's page (docs/regions.md), and put the file in its place"
 )
 ANEW: Final = "download the file anew from the developer's page (docs/regions.md)"
+# Of a sandbox's own login; the developer's page knows none.
+BACK: Final = (
+    "put the login's folder back from a copy, or take another home with --home; never put a file "
+    "of Tiger's there"
+)
 _STAMPS_LENGTH: Final = 27
 
 
@@ -89,6 +94,16 @@ def is_sandbox(login: LoginSettings) -> bool:
     return all(account.environment is Environment.SANDBOX for account in login.accounts)
 
 
+def file_mend(login: LoginSettings) -> str:
+    """Return how a login gets a whole properties file."""
+    return BACK if is_sandbox(login) else ANEW
+
+
+def token_mend(login: LoginSettings) -> str:
+    """Return how a login gets a token that lives."""
+    return BACK if is_sandbox(login) else RENEW
+
+
 def credential_findings(room: Room, login: LoginSettings, reading: Reading) -> Iterator[Finding]:
     """Judge one login's properties file and its token, the token's file by itself."""
     check, token_check = f"credentials {login.name}", f"token {login.name}"
@@ -97,7 +112,7 @@ def credential_findings(room: Room, login: LoginSettings, reading: Reading) -> I
     try:
         objection = private_objection(room, check, path)
     except FileNotFoundError:
-        yield failed(check, f"{path} is not there", mend=ANEW)
+        yield failed(check, f"{path} is not there", mend=file_mend(login))
         return
     for each in (path, token_file):
         if each.exists() and not os.access(each, os.R_OK):
@@ -109,12 +124,12 @@ def credential_findings(room: Room, login: LoginSettings, reading: Reading) -> I
         reading.token(path)
     except ConfigError as error:
         yield not_checked(check, f"see {token_check}", mend="mend the token's file first")
-        yield failed(token_check, str(error), mend=RENEW)
+        yield failed(token_check, str(error), mend=token_mend(login))
         return
     try:
         credentials = _read(room, login, reading)
     except ConfigError as error:
-        yield failed(check, str(error), mend=f"mend that in {path}, or {ANEW}")
+        yield failed(check, str(error), mend=f"mend that in {path}, or {file_mend(login)}")
         return
     if objection is None:
         yield ok(check, f"{path} holds an id and a key that loads")
@@ -122,7 +137,9 @@ def credential_findings(room: Room, login: LoginSettings, reading: Reading) -> I
         objection = (
             private_objection(room, token_check, token_file) if token_file.exists() else None
         )
-        yield objection or token_finding(token_check, credentials.token, now=room.now)
+        yield objection or token_finding(
+            token_check, credentials.token, now=room.now, renew=token_mend(login)
+        )
 
 
 def read_credentials(room: Room, login: LoginSettings, reading: Reading) -> Credentials | None:
@@ -148,19 +165,19 @@ def token_life(token: str) -> tuple[datetime, datetime] | None:
     return made, ends
 
 
-def token_finding(check: str, token: str, *, now: datetime) -> Finding:
-    """Judge a token's life."""
+def token_finding(check: str, token: str, *, now: datetime, renew: str = RENEW) -> Finding:
+    """Judge a token's life; `renew` is how its login gets another."""
     life = token_life(token)
     if life is None:
-        return failed(check, "the token file holds no token", mend=RENEW)
+        return failed(check, "the token file holds no token", mend=renew)
     left = life[1] - now
     if left <= timedelta(0):
-        return failed(check, f"the token ended on {life[1]:%Y-%m-%d %H:%M} UTC", mend=RENEW)
+        return failed(check, f"the token ended on {life[1]:%Y-%m-%d %H:%M} UTC", mend=renew)
     if life[0] > now + timedelta(minutes=5):
         return warning(check, "the token was made in the future", mend="set this machine's clock")
     told = f"the token lives for {left.days} days, until {life[1]:%Y-%m-%d %H:%M} UTC"
     if left < TOKEN_LEFT_MIN:
-        return warning(check, told, mend="tiger-mcp up keeps it alive while it runs; or " + RENEW)
+        return warning(check, told, mend="tiger-mcp up keeps it alive while it runs; or " + renew)
     return ok(check, told)
 
 

@@ -16,21 +16,23 @@ from infra.nats.home_lock import HomeLock, LockOwner, read_owner
 from infra.nats.keys import public_nkey, read_signing_key, read_verify_key
 from infra.nats.layout import NatsHome
 from infra.nats.topology import GATEWAY, role_names
-from infra.supervisor.installation import topology_of
+from infra.supervisor.installation import LIST_LOST_MEND, is_list_lost, topology_of
 from infra.supervisor.status import PROBE, supervisor_lock_path, supervisor_pid
 
 MIB: Final = 1024 * 1024
 FREE_MIB_MIN: Final = 200
 FREE_MIB_GOOD: Final = 2048
 _MAKE_HOME: Final = "tiger-mcp up"
+_ELSEWHERE: Final = "choose another: --home FOLDER"
 _GROUP_OR_OTHERS_WRITE: Final = 0o022
 
 
 def check_disk(room: Room) -> Iterator[Finding]:
     """Look at the room on the home's disk."""
-    place = room.settings.home
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = _nearest(room.settings.home)
+    if place != room.settings.home and not _can_hold_a_home(place):
+        yield not_checked("disk", "the home cannot be made: see home", mend="mend that first")
+        return
     yield disk_finding(place, shutil.disk_usage(place).free)
 
 
@@ -49,13 +51,31 @@ def check_home(room: Room) -> Iterator[Finding]:
     """Look at the home's folder: whose it is, and who may write there."""
     path = room.settings.home
     if not path.exists():
-        yield not_checked("home", f"{path} is not there yet", mend=_MAKE_HOME)
+        place = _nearest(path)
+        if _can_hold_a_home(place):
+            yield not_checked("home", f"{path} is not there yet", mend=_MAKE_HOME)
+        else:
+            seen = f"{path} is not there, and cannot be made in {place}"
+            yield failed("home", seen, mend=_ELSEWHERE)
         return
     if not path.is_dir():
-        yield failed("home", f"{path} is no folder", mend="choose another: --home FOLDER")
+        yield failed("home", f"{path} is no folder", mend=_ELSEWHERE)
         return
     objection = owner_objection(room, "home", path) or _folder_objection(room, path)
     yield objection or ok("home", f"{path} is this user's own")
+
+
+# The folder itself, or the nearest above it that is there.
+def _nearest(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+# What the kernel shows as files (/proc, /sys) has no size at all, and root may write there in vain.
+def _can_hold_a_home(place: Path) -> bool:
+    is_ours = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    return is_ours and shutil.disk_usage(place).total > 0
 
 
 def _folder_objection(room: Room, path: Path) -> Finding | None:
@@ -72,6 +92,10 @@ def _folder_objection(room: Room, path: Path) -> Finding | None:
 def check_installation(room: Room) -> Iterator[Finding]:
     """Look whether the list of accounts can be read; numbers are never told."""
     file = room.home.installation_file
+    if is_list_lost(room.home):
+        seen = f"{file} is missing, and this home served accounts before"
+        yield failed("accounts", seen, mend=LIST_LOST_MEND)
+        return
     if not file.exists():
         yield not_checked("accounts", "no accounts are set up yet", mend=_MAKE_HOME)
         return
@@ -103,17 +127,22 @@ def installation_of(room: Room) -> Installation | None:
 
 def accounts_unknown(room: Room, check: str) -> Finding:
     """Return why a check of accounts cannot be made: there are none yet, or none can be read."""
-    if room.home.installation_file.exists():
+    if _is_list_unreadable(room):
         seen = "the list of accounts cannot be read: see accounts"
         return not_checked(check, seen, mend="mend that first")
     return not_checked(check, "no accounts are set up yet", mend=_MAKE_HOME)
+
+
+# With a list of accounts there is, or was, something to look at.
+def _is_list_unreadable(room: Room) -> bool:
+    return room.home.installation_file.exists() or is_list_lost(room.home)
 
 
 def check_keys(room: Room) -> Iterator[Finding]:
     """Look at the keys of the roles and of those who sign: there, whole, and nobody else's."""
     installation = installation_of(room)
     folder = room.settings.keys
-    if installation is None and room.home.installation_file.exists():
+    if installation is None and _is_list_unreadable(room):
         yield accounts_unknown(room, "keys")
         return
     if installation is None or not folder.is_dir():

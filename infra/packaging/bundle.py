@@ -20,8 +20,10 @@ MANIFEST: Final = "manifest.json"
 ENTRY: Final = "server/main.py"
 PROJECT: Final = "pyproject.toml"
 LOCK: Final = "requirements.lock"
-# What a project file must bring along, because it names them.
-_BESIDE: Final = ("README.md", "LICENSE")
+# What the project file names, and what README and the pages under `docs` link to: the bundle has
+# to say all by itself.
+_BESIDE: Final = ("README.md", "LICENSE", "ARCHITECTURE.md", "CHANGELOG.md", ".env.example")
+_PAGES: Final = "docs"
 # The earliest a zip can say; the same every time.
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o644
@@ -65,6 +67,10 @@ def contents(root: Path) -> Iterator[tuple[str, bytes]]:
         ENTRY: (packaging / "main.py").read_bytes(),
         PROJECT: project_text(root).encode(),
         **{name: (root / name).read_bytes() for name in _BESIDE},
+        **{
+            path.relative_to(root).as_posix(): path.read_bytes()
+            for path in (root / _PAGES).rglob("*.md")
+        },
         **{
             path.relative_to(root).as_posix(): path.read_bytes()
             for package in PACKAGES

@@ -17,6 +17,12 @@ from infra.sandbox.service import Options, serve
 from infra.sandbox.store import StoredBookError
 
 HOME_DEFAULT = Path("~/.tiger-sandbox")
+_PORTS = {
+    "--http": "Tiger port",
+    "--control": "control port",
+    "--push": "push port over TCP",
+    "--push-tls": "push port over TLS",
+}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -50,10 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         default=HOME_DEFAULT,
         help="folder of the sandbox's files; made if it is missing",
     )
-    parser.add_argument("--http", type=int, default=0, help="Tiger port; 0 picks one")
-    parser.add_argument("--control", type=int, default=0, help="control port; 0 picks one")
-    parser.add_argument("--push", type=int, default=0, help="push port over TCP; 0 picks one")
-    parser.add_argument("--push-tls", type=int, default=0, help="push port over TLS; 0 picks one")
+    for option, what in _PORTS.items():
+        words = f"{what}; 0 picks one; without it, that of the last start where it is free"
+        parser.add_argument(option, type=int, default=None, metavar="PORT", help=words)
     parser.add_argument("--seed", type=int, default=1, help="seed of the price process")
     parser.add_argument(
         "--clock",

@@ -30,6 +30,7 @@ from infra.sandbox.home import (
 )
 from infra.sandbox.logins.files import (
     Ports,
+    last_ports,
 )
 from infra.sandbox.logins.gate import Gate, open_gate
 from infra.sandbox.logins.oauth_http import OAuthEndpoints
@@ -49,6 +50,7 @@ from infra.sandbox.wire.http_server import HOST, HttpListener
 TICK_S = 1.0
 
 Port = TypeVar("Port")
+_NOT_TO_BE_HAD = (errno.EADDRINUSE, errno.EACCES)
 
 logger = logging.getLogger("sandbox")
 
@@ -57,10 +59,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a sandbox is to run."""
 
     home: Path
-    http_port: int = 0  # 0: the system picks
-    control_port: int = 0
-    push_port: int = 0
-    push_tls_port: int = 0
+    # 0: the system picks; none: that of the last start where it is free, so that clients find it.
+    http_port: int | None = None
+    control_port: int | None = None
+    push_port: int | None = None
+    push_tls_port: int | None = None
     seed: int = 1
     is_signed: bool = True
     price_drift: bool = True
@@ -122,6 +125,7 @@ class _Service:
         self._tiger_port = HttpListener(self._gateway.answer)
         self._control_port = HttpListener(control.answer)
         self._push_ports = 0, 0  # plain and TLS
+        self._last_ports = last_ports(options.home)
         for login in self._logins:
             for item in login.accounts:
                 self._engine.open_account(
@@ -131,10 +135,10 @@ class _Service:
     async def run(self) -> None:
         stop = _stop_event()
         try:
-            options = self._options
-            await _had(self._tiger_port.open(options.http_port), options.http_port, "--http")
+            options, last = self._options, self._last_ports
+            await _had(self._tiger_port.open, options.http_port, last.http, option="--http")
             await _had(
-                self._control_port.open(options.control_port), options.control_port, "--control"
+                self._control_port.open, options.control_port, last.control, option="--control"
             )
             await self._open_push(options.push_port, options.push_tls_port)
             # What is loaded by now stays: no full collection has to walk it while orders wait.
@@ -174,10 +178,16 @@ class _Service:
         self._engine.prices.listeners.append(push.market.prices_moved)
         return push
 
-    async def _open_push(self, port: int, tls_port: int) -> None:
+    async def _open_push(self, port: int | None, tls_port: int | None) -> None:
         context = tls_context(self._options.home, now=RealClock().now())
-        plain = await _had(self._push.open(port), port, "--push")
-        tls = await _had(self._push.open(tls_port, context), tls_port, "--push-tls")
+        last = self._last_ports
+        plain = await _had(self._push.open, port, last.push, option="--push")
+        tls = await _had(
+            lambda each: self._push.open(each, context),
+            tls_port,
+            last.push_tls,
+            option="--push-tls",
+        )
         self._push_ports = plain, tls
 
     def _announce(self) -> None:
@@ -261,11 +271,25 @@ def _clock(options: Options, engine: Engine) -> Clock:
     return VirtualClock(max((options.clock_start, *known)))
 
 
-async def _had(opening: Awaitable[Port], port: int, option: str) -> Port:
+async def _had(
+    opening: Callable[[int], Awaitable[Port]], asked: int | None, last: int, *, option: str
+) -> Port:
+    if asked is None and last:
+        try:
+            return await opening(last)
+        except OSError as error:
+            if error.errno not in _NOT_TO_BE_HAD:
+                raise
+            logger.warning(
+                "port %d of the last start is not free, so another is taken; who was told of it "
+                "finds this sandbox again with %s %d, once that is free",
+                *(last, option, last),
+            )
+    port = asked or 0
     try:
-        return await opening
+        return await opening(port)
     except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+        if error.errno not in _NOT_TO_BE_HAD:
             raise
         raise PortTakenError(
             f"port {port} is {'in use' if error.errno == errno.EADDRINUSE else 'not allowed'}; "

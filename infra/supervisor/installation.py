@@ -8,7 +8,9 @@ from typing import Final
 
 from core.errors import ConfigError
 from core.modes import Environment, Mode
+from core.subjects import ledger_stream
 from infra.home import AccountSettings, Home, Installation, LoginSettings
+from infra.nats.layout import NatsHome
 from infra.nats.topology import LoginPlan, Topology
 from infra.sandbox.home import (
     AccountSpec,
@@ -23,6 +25,7 @@ from infra.sandbox.logins.files import (
 )
 
 _LEDGER_ID_BYTES: Final = 5
+LIST_LOST_MEND: Final = "put it back from a copy, or take another home with --home"
 DEFAULT_LOGINS: Final = (
     LoginSpec(
         name="alpha",
@@ -41,10 +44,11 @@ def load_or_make(home: Home) -> Installation:
     The caller holds the home's lock.
 
     Raises:
-        ConfigError: the home's files do not decode or do not fit each other.
+        ConfigError: the home's files do not decode or do not fit each other, or its list is lost.
     """
     if home.installation_file.exists():
         return home.load()
+    check_not_lost(home)
     try:
         logins = create_home(home.sandbox, DEFAULT_LOGINS)
     except SandboxHomeError as error:
@@ -55,6 +59,32 @@ def load_or_make(home: Home) -> Installation:
     )
     home.save(installation)
     return installation
+
+
+def is_list_lost(home: Home) -> bool:
+    """Say whether a home has no list of accounts, and served accounts before.
+
+    The list is saved before a server or a worker first starts. So a ledger, or what an account is
+    bound to, is never what a first start left that was cut off.
+    """
+    if home.installation_file.exists():
+        return False
+    ledgers = NatsHome(home.path).store_dir.glob(f"jetstream/*/streams/{ledger_stream('*')}")
+    # A server of somebody else keeps its ledgers elsewhere.
+    return any(ledgers) or any(home.halt.glob("*.bound"))
+
+
+def check_not_lost(home: Home) -> None:
+    """Refuse to make a list of accounts where one was lost: their records are bound to that one.
+
+    Raises:
+        ConfigError: the home served accounts before.
+    """
+    if is_list_lost(home):
+        raise ConfigError(
+            f"the list of accounts {home.installation_file} is missing, and this home served "
+            f"accounts before; {LIST_LOST_MEND}"
+        )
 
 
 def new_ledger_id() -> str:

@@ -182,7 +182,9 @@ def test_wrong_clock_is_found_and_mended(room: Room, control: SandboxControl) ->
 
 def test_barred_address_and_a_proxy_between_are_found(room: Room, control: SandboxControl) -> None:
     control.add_fault(ErrorCode(code=4, message="access forbidden(ip)"), method="accounts")
-    assert "public address" in broker(room)["broker alpha"].mend
+    barred = broker(room)["broker alpha"]
+    assert "white list" in barred.seen
+    assert barred.mend.startswith("tiger-mcp down, then tiger-mcp up")
     control.clear_faults()
     control.add_fault(HttpStatus(status=502), method="accounts")
     found = broker(room)

@@ -261,3 +261,43 @@ def test_push_side_is_looked_at_and_disturbed(sandbox: Sandbox) -> None:
     for word in ("kick", "cut", "pause", "resume", "release"):
         assert asked(sandbox, "push", word) == {"count": 0}
     asked(sandbox, "push", "journal")
+
+
+def test_next_start_listens_where_the_last_one_did(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path) as sandbox:
+        first = sandbox.ports
+        sandbox.stop()
+        sandbox.start()
+        assert sandbox.ports.all == first.all
+        sandbox.stop()
+        with socket.create_server(("127.0.0.1", first.http)):
+            sandbox.start()
+        assert sandbox.ports.http != first.http
+        assert sandbox.ports.all[1:] == first.all[1:]
+
+
+def test_port_of_the_last_start_that_is_taken_is_named(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path) as sandbox:
+        first = sandbox.ports
+    with socket.create_server(("127.0.0.1", first.push)):
+        process = subprocess.Popen(
+            [*ALONE, "--home", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        told = process.communicate(timeout=LIMIT_S)[1]
+    assert (ready["http"], ready["push"] == first.push) == (first.http, False)
+    assert f"port {first.push} of the last start" in told
+
+
+@pytest.mark.parametrize("body", ["{", '{"ready":true,"http":70000,"control":-1,"pid":1}'])
+def test_damaged_file_of_ports_keeps_no_sandbox_from_its_start(tmp_path: Path, body: str) -> None:
+    (tmp_path / "sandbox.json").write_text(body)
+    with running_sandbox(tmp_path) as sandbox:
+        assert sandbox.ports.ready

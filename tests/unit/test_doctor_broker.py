@@ -227,3 +227,32 @@ def test_damaged_list_of_accounts_points_to_its_own_line(room: Room) -> None:
     found = [*check_credentials(room, READING), *check_broker(room, READING), *check_keys(room)]
     assert {each.verdict for each in found} == {Verdict.NOT_CHECKED}
     assert all("see accounts" in each.seen for each in found)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(4, "access forbidden(ip 127.0.0.1 is not on the white list)"),
+        reply(1000, "common param error(failed to verify signature, …)"),
+        reply(1000, "common param error(failed to get developer information)"),
+        reply(2400, "user token error"),
+        reply(0),
+        reply(0, accounts="U123"),
+    ],
+)
+def test_no_mend_of_a_sandboxs_no_points_to_tiger(room: Room, answer: Reply) -> None:
+    found = reply_finding(room.home.load().logins[0], answer)
+    assert found.verdict is not Verdict.OK
+    assert "developer" not in found.mend
+    assert "download" not in found.mend
+
+
+def test_sandbox_that_is_away_is_asked_for_at_its_ports(room: Room) -> None:
+    login = room.home.load().logins[0]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = SandboxAddress(server_url=f"http://127.0.0.1:{port}/gateway", push_port=4711)
+    saved(room, msgspec.structs.replace(login, sandbox=address))
+    found = {each.check: each for each in check_broker(room, READING)}
+    assert found["broker alpha"].verdict is Verdict.FAILED
+    assert f"--http {port} --push 4711" in found["broker alpha"].mend

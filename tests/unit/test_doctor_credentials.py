@@ -238,3 +238,27 @@ def test_login_without_accounts_is_passed_over(room: Room, login: LoginSettings)
     empty = msgspec.structs.replace(login, accounts=())
     room.home.save(msgspec.structs.replace(room.home.load(), logins=(empty,)))
     assert list(check_credentials(room, READING)) == []
+
+
+def test_no_mend_of_a_sandboxs_own_login_points_to_tiger(room: Room) -> None:
+    login = room.home.load().logins[0]
+    path = properties_path(room, login)
+    token = path.with_name(TOKEN_FILE)
+    found = []
+    token.write_text("token=x\n")
+    token.chmod(0o600)
+    found += look(room, login)
+    token.write_bytes(b"\xff\xfe")
+    found += look(room, login)
+    token.unlink()
+    path.write_bytes(b"\xff\xfe\x00")
+    found += look(room, login)
+    path.unlink()
+    found += look(room, login)
+    amiss = [each for each in found if each.verdict is Verdict.FAILED]
+    assert len(amiss) == 4
+    for each in amiss:
+        assert "developer" not in each.mend
+        assert "from a copy" in each.mend
+        assert "never put a file of Tiger's" in each.mend
+        assert "from a copy" in each.seen or "developer" not in each.seen

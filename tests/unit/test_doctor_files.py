@@ -97,6 +97,32 @@ def test_home_that_is_a_file_fails(tmp_path: Path) -> None:
     assert only(check_home(room_of(tmp_path / "home"))).verdict is Verdict.FAILED
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_home_that_cannot_be_made_fails_and_blames_no_disk() -> None:
+    room = room_of(Path("/proc/x"))
+    found = only(check_home(room))
+    assert (found.verdict, found.mend) == (Verdict.FAILED, "choose another: --home FOLDER")
+    assert "/proc" in found.seen
+    assert only(check_disk(room)).verdict is Verdict.NOT_CHECKED
+
+
+def test_home_below_a_file_or_a_folder_that_may_not_be_written_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    assert only(check_home(room_of(tmp_path / "file" / "home"))).verdict is Verdict.FAILED
+    assert only(check_home(room_of(tmp_path / "home"))).verdict is Verdict.NOT_CHECKED
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    found = only(check_home(room_of(tmp_path / "not" / "there")))
+    assert found.verdict is Verdict.FAILED
+    assert str(tmp_path) in found.seen
+
+
+def test_home_that_others_may_read_is_ok(room: Room) -> None:
+    room.settings.home.chmod(0o755)
+    assert only(check_home(room)).verdict is Verdict.OK
+
+
 def test_home_of_another_user_fails(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     assert owner_objection(room, "home", room.settings.home) is None
     monkeypatch.setattr(os, "getuid", lambda: room.settings.home.stat().st_uid + 1)

@@ -1,6 +1,7 @@
 """What is published says the same everywhere, and what the two formats ask for."""
 
 import json
+import posixpath
 import re
 import tomllib
 from pathlib import Path
@@ -81,6 +82,23 @@ def test_entry_point_of_the_manifest_is_in_the_bundle() -> None:
     assert server["entry_point"] in names
     assert server["mcp_config"]["args"][-1] == server["entry_point"]
     assert not [name for name in names if name.startswith("tests/") or name.endswith(".pyc")]
+
+
+def test_what_the_bundles_pages_link_to_is_in_the_bundle() -> None:
+    bodies = dict(contents(ROOT))
+    linked = {
+        (name, posixpath.normpath(posixpath.join(posixpath.dirname(name), target)))
+        for name, body in bodies.items()
+        if name.endswith(".md")
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", body.decode())
+        if "://" not in target
+    }
+    assert ("README.md", "docs/install.md") in linked
+    assert [
+        each
+        for each in sorted(linked)
+        if not any(name == each[1] or name.startswith(f"{each[1]}/") for name in bodies)
+    ] == []
 
 
 def test_project_of_the_bundle_pins_what_runs_and_brings_no_developers_packages() -> None:

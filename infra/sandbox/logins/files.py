@@ -12,6 +12,7 @@ PROPERTIES_FILE = "tiger_openapi_config.properties"
 TOKEN_FILE = "tiger_openapi_token.properties"  # noqa: S105 - a file's name
 LOGIN_FILE = "login.json"
 PORTS_FILE = "sandbox.json"
+PORT_MAX = 65_535
 
 AccountKind = Literal["prime", "paper"]
 # Tiger's Hong Kong licence, the only one whose requests carry a user token besides the signature.
@@ -45,6 +46,11 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     push: int = 0  # protobuf over TCP
     push_tls: int = 0
 
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Return all four."""
+        return self.http, self.control, self.push, self.push_tls
+
 
 def login_folder(path: Path, name: str) -> Path:
     """Return the folder that holds a login's own files."""
@@ -57,3 +63,14 @@ def read_ports(path: Path) -> Ports | None:
         return msgspec.json.decode((path / PORTS_FILE).read_bytes(), type=Ports)
     except FileNotFoundError:
         return None
+
+
+def last_ports(path: Path) -> Ports:
+    """Return where the sandbox of this home listened last, 0 for what is not known."""
+    try:
+        last = read_ports(path)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        last = None  # The next start writes it anew.
+    if last is None or not all(0 <= port <= PORT_MAX for port in last.all):
+        return Ports(ready=False, http=0, control=0, pid=0)
+    return last
