@@ -6,7 +6,10 @@ connection needs is imported by `prepare`'s side of the start, so that `initiali
 
 import argparse
 import asyncio
+import errno
 import importlib
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,13 +71,14 @@ def run_http(settings: Settings, *, rules: "TokenRules", prepare: Prepare | None
         prepare: as `run`.
 
     Raises:
-        ConfigError: a setting does not fit the others.
+        ConfigError: a setting does not fit the others, or the port is taken.
     """
     # Only here: on stdio nobody waits for what checks tokens.
     from adapters.mcp.http_service import serve_http
 
     configure("http", settings.log_level)
     http = http_settings(settings, rules)
+    check_free(http.host, http.port)
     _log.info("http.started", url=http.url)
     asyncio.run(serve_http(home_parts(settings, prepare=prepare), http))
 
@@ -100,6 +104,32 @@ def http_settings(settings: Settings, rules: "TokenRules") -> "HttpSettings":
         tls_key=settings.http_tls_key,
         limits=Limits(per_minute=settings.http_rate_per_min),
     )
+
+
+def check_free(host: str, port: int) -> None:
+    """Refuse a port on which somebody listens; what else may be wrong with it, listening shows.
+
+    Raises:
+        ConfigError: it is taken.
+    """
+    for family, kind, protocol, _, place in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        try:
+            # As the server will ask for it: what a server left that ended is no obstacle.
+            with socket.socket(family, kind, protocol) as probe:
+                if sys.platform != "win32":
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(place)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"port {port} of {host} is taken; end what listens there, or set "
+                    "TIGER_MCP_HTTP_PORT to another"
+                ) from None
+            _log.debug("http.place_unusable", host=host, port=port, reason=error.strerror)
 
 
 def home_parts(settings: Settings, *, prepare: Prepare | None = None) -> Parts:

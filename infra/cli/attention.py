@@ -75,6 +75,9 @@ def account_needs(row: AccountRow, *, now: datetime, ready_s: float) -> Iterator
         yield f"its worker is ready, and still starting: {detail}; type `tiger-mcp doctor`"
     if row.state != "starting" and (row.state != "active" or row.detail):
         typed = f"; {resume}`" if row.state in ("halted", "frozen") else ""
+        if row.state == "stale":
+            log = f"`tiger-mcp logs {worker_role(row.login)}`"
+            typed = f"; type `tiger-mcp doctor`, and {log} says more"
         yield f"{row.state}: {shown(row.detail) or 'no cause is recorded'}{typed}"
     for symbol in row.halted_symbols:
         yield f"{shown(symbol)} is halted; {resume} --symbol {shown(symbol)}`"

@@ -11,6 +11,7 @@ import msgspec
 from core.errors import ServiceError
 from infra.cli.attention import needs
 from infra.cli.context import say_step, warn_of_open_home, with_settings
+from infra.cli.halt_files import stray_halt_files
 from infra.cli.terminal import shown
 from infra.config import Settings
 from infra.home import Home
@@ -34,7 +35,12 @@ def up(settings: Settings) -> None:
     """Start the local cluster, or join it when it runs; wait until it is ready."""
     began_s = time.monotonic()
     warn_of_open_home(Home(settings.home))
-    status = detached.ensure_up(settings, on_step=say_step)
+    try:
+        status = detached.ensure_up(settings, on_step=say_step)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "interrupted, but the cluster goes on starting; `tiger-mcp down` stops it"
+        ) from None
     click.echo(_table(status))
     if status.phase is not Phase.READY:
         raise click.ClickException(f"{status.message}; see `tiger-mcp logs`")
@@ -45,7 +51,13 @@ def up(settings: Settings) -> None:
 @with_settings
 def down(settings: Settings) -> None:
     """Stop the local cluster; open orders stay at the broker."""
-    was_up = detached.stop(settings, on_step=say_step)
+    try:
+        was_up = detached.stop(settings, on_step=say_step)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "interrupted, but the cluster goes on stopping; `tiger-mcp status` shows its end, and "
+            "`tiger-mcp up` starts it again"
+        ) from None
     click.echo("stopped" if was_up else f"nothing ran in {settings.home}")
 
 
@@ -64,26 +76,30 @@ def status(settings: Settings, as_json: bool) -> None:
     elif live is not None:
         click.echo(_table(live))
         click.echo(" ".join(part for part in (live.phase, live.step, live.message) if part))
-        _tell_needs(settings, live)
     else:
         click.echo(_last_words(settings, read_status(home)))
+    if not as_json:
+        _tell_needs(settings, live)
     if live is None or live.phase is not Phase.READY:
         click.get_current_context().exit(1)
 
 
-def _tell_needs(settings: Settings, live: Status) -> None:
-    if live.phase not in (Phase.READY, Phase.DEGRADED):
-        return
-    try:
-        found = asyncio.run(needs(settings, live, now=datetime.now(UTC)))
-    except ServiceError as error:
-        click.echo(f"whether an account needs a person is not known: {shown(str(error))}")
-        return
-    click.echo(
-        "\n".join(("a person is needed:", *(f"  {line}" for line in found)))
-        if found
-        else "no account needs a person"
-    )
+def _tell_needs(settings: Settings, live: Status | None) -> None:
+    # Whatever runs: a mistyped halt must not wait for the views to be found.
+    found = stray_halt_files(Home(settings.home))
+    unknown = ""
+    is_asked = live is not None and live.phase in (Phase.READY, Phase.DEGRADED)
+    if live is not None and is_asked:
+        try:
+            found += asyncio.run(needs(settings, live, now=datetime.now(UTC)))
+        except ServiceError as error:
+            unknown = shown(str(error))
+    if found:
+        click.echo("\n".join(("a person is needed:", *(f"  {line}" for line in found))))
+    if unknown:
+        click.echo(f"whether an account needs a person is not known: {unknown}")
+    elif is_asked and not found:
+        click.echo("no account needs a person")
 
 
 def _last_words(settings: Settings, last: Status | None) -> str:

@@ -23,9 +23,9 @@ from core.commands import (
     ResumeAccount,
     check_scope,
 )
-from core.errors import ServiceError
+from core.errors import ConfigError, ServiceError
 from core.events import OrderRefused, OrderReleased
-from core.ids import file_id
+from core.ids import file_id, is_alias
 from core.views import AccountRow, OrderRow
 from infra.cli.context import with_settings
 from infra.cli.person import (
@@ -52,7 +52,9 @@ _LIFTED: Final = ("halted", "frozen")
 def halt(settings: Settings, account: str, symbol: str | None, detail: str) -> None:
     """Stop sending orders of ACCOUNT and cancel what is open; also works while NATS is down."""
     scope = _scope_of(symbol, otherwise="nothing was halted")
-    check_account(settings, account)
+    unchecked = _unchecked(settings, account)
+    if unchecked:
+        click.echo(unchecked, err=True)
     # A halt is never refused for its words.
     detail = shown(detail)
     # First the file: every worker looks at it directly before it sends.
@@ -69,6 +71,12 @@ def halt(settings: Settings, account: str, symbol: str | None, detail: str) -> N
                     f"`tiger-mcp halt {account}` without --symbol works without NATS", err=True
                 )
             raise
+        if unchecked:
+            # Of another name than an account's it would halt nothing.
+            raise click.ClickException(
+                f"{account}: the halt file is in place, {Home(settings.home).halt_file(account)}, "
+                f"but nobody confirmed that it halts an account ({error})"
+            ) from None
         click.echo(
             f"{account}: the halt file is in place, so no worker sends orders or lets one pass. "
             f"The record could not be reached ({error}); the worker records the halt when it can."
@@ -202,6 +210,27 @@ def _check_shown(account: str, shown_n: int, *, last_n: int) -> None:
             f"nothing was sent: --shown {shown_n} was shown to nobody, the events of {account} go "
             f"to {last_n}; look first, `tiger-mcp status`"
         )
+
+
+# A halt waits for no list: workers read theirs when they began, and go on whatever became of it.
+def _unchecked(settings: Settings, account: str) -> str:
+    """Return what to say where the name of an account cannot be checked, "" where it is one.
+
+    Raises:
+        ConfigError: it is no account's name, or there is no home.
+    """
+    home = Home(settings.home)
+    try:
+        home.load()
+    except (ConfigError, OSError) as error:
+        if not is_alias(account) or not home.path.is_dir():
+            raise
+        return (
+            f"the list of accounts cannot be read ({error}), so it is not checked that {account} "
+            "is one; `tiger-mcp status` must say that it is halted"
+        )
+    check_account(settings, account)
+    return ""
 
 
 def _put_halt_file(settings: Settings, account: str, detail: str) -> bool:

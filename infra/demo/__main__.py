@@ -4,9 +4,12 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +35,7 @@ from infra.sandbox.logins.files import (
     read_ports,
 )
 from infra.supervisor import detached
-from infra.supervisor.status import read_status
+from infra.supervisor.status import Status, read_status, supervisor_pid
 
 SETTLE_WAIT_S: Final = 10.0
 _LOOK_S: Final = 0.1
@@ -50,23 +53,52 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
     begun = time.monotonic()
+    is_good = False
     with tempfile.TemporaryDirectory(prefix="tiger-mcp-demo-") as folder:
         settings = load_settings(home=Path(folder) / "home")
         try:
-            agrees = asyncio.run(_play(settings, console, plant=arguments.plant_difference))
+            is_good = asyncio.run(_whole(settings, console, plant=arguments.plant_difference))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            console.print("\n[bold red]interrupted[/]")
+    console.print(f"\n[dim]{time.monotonic() - begun:.1f} s in all[/]")
+    sys.exit(0 if is_good else 1)
+
+
+async def _whole(settings: Settings, console: Console, *, plant: bool) -> bool:
+    _cancel_when_interrupted()
+    console.print("[bold]tiger-mcp: the way of an order[/]\n")
+    agrees, left = False, list[int]()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="starting") as pool:
+        # An interrupt ends the waiting for it, and never comes amid its start of a process.
+        starting = pool.submit(detached.ensure_up, settings, on_step=_step_of(console))
+        try:
+            await asyncio.wrap_future(starting)
+            agrees = await _play(settings, console, plant=plant)
         except (StoryError, ServiceError, TimeoutError) as error:
             console.print(f"[bold red]the demonstration failed:[/] {error!r}")
-            agrees = False
-        left = _take_down(settings, console)
-    console.print(f"\n[dim]{time.monotonic() - begun:.1f} s in all[/]")
-    sys.exit(0 if agrees and not left else 1)
+        finally:
+            left = _take_down(settings, console, starting)
+    return agrees and not left
+
+
+# Once: whoever is impatient leaves nothing half taken down.
+def _cancel_when_interrupted() -> None:
+    task = asyncio.current_task()
+    assert task is not None, "it runs as a task"
+    if sys.platform == "win32":
+        return  # There the loop takes no signals; Ctrl-C cancels the task all the same.
+    heard: list[int] = []
+
+    def cancel(number: int) -> None:
+        if not heard:
+            task.cancel()
+        heard.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, cancel, number)
 
 
 async def _play(settings: Settings, console: Console, *, plant: bool) -> bool:
-    console.print("[bold]tiger-mcp: the way of an order[/]\n")
-    await asyncio.to_thread(
-        detached.ensure_up, settings, on_step=lambda step: console.print(f"  [dim]{step} …[/]")
-    )
     home = Home(settings.home)
     installation = home.load()
     console.print(f"  the cluster runs on a sandbox broker of its own\n{_TAILED}")
@@ -142,18 +174,35 @@ def _aliases(installation: Installation) -> list[str]:
     return [account.alias for login in installation.logins for account in login.accounts]
 
 
-def _take_down(settings: Settings, console: Console) -> list[int]:
-    home = Home(settings.home)
-    status = read_status(home)
+def _step_of(console: Console) -> Callable[[str], None]:
+    return lambda step: console.print(f"  [dim]{step} …[/]")
+
+
+def _take_down(settings: Settings, console: Console, starting: Future[Status]) -> list[int]:
     console.print("\n[bold cyan]7. Everything is taken down[/]")
-    detached.stop(settings, on_step=lambda step: console.print(f"  [dim]{step} …[/]"))
-    pids = [status.pid, *(p.pid for p in status.processes if p.pid)] if status else []
-    left = [pid for pid in pids if _is_alive(pid)]
+    pids = _pids(settings)
+    # A supervisor that was just started can be told to stop once it holds the home.
+    while not starting.done():
+        if supervisor_pid(Home(settings.home)) is not None:
+            pids |= _pids(settings)
+            # The steps are heard by who waits for the start.
+            detached.stop(settings)
+        wait((starting,), timeout=_LOOK_S)
+    pids |= _pids(settings)
+    detached.stop(settings, on_step=_step_of(console))
+    left = sorted(pid for pid in pids if _is_alive(pid))
     for pid in left:
         console.print(f"  [red]process {pid} still runs[/]")
     if not left:
         console.print(f"  [green]{len(pids)} processes ended, none is left[/]")
     return left
+
+
+def _pids(settings: Settings) -> set[int]:
+    status = read_status(Home(settings.home))
+    if status is None:
+        return set()
+    return {status.pid, *(each.pid for each in status.processes if each.pid)}
 
 
 def _is_alive(pid: int) -> bool:

@@ -222,6 +222,22 @@ async def test_status_shows_what_needs_a_person(world: World) -> None:
     assert f"{QUIET}:" not in said
 
 
+async def test_a_removal_is_refused_while_the_broker_cannot_be_asked(world: World) -> None:
+    def decide(asked: Envelope) -> events.Event:
+        # The worker answers, though the broker does not.
+        world.ledger.add(account_events.AccountStale(gap=1, cause="no answer"), account=QUIET)
+        return account_events.AccountModeSet(
+            command_id=asked.command_id, person="operator", mode=Mode.READ_ONLY
+        )
+
+    _, said = await answered(world, QUIET, "account", "remove", QUIET, decide=decide)
+    assert "orders are open is not known (the account is stale: no answer)" in said
+    assert "it is not removed. `tiger-mcp doctor` says what to do, or say --force" in said
+    home = Home(world.path)
+    assert account_of(home.load(), QUIET).mode is Mode.READ_ONLY
+    home.save(with_mode(home.load(), QUIET, Mode.AUTO))
+
+
 async def test_a_removal_refused_at_its_second_look_says_that_the_account_is_read_only_now(
     world: World,
 ) -> None:

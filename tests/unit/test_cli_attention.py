@@ -46,6 +46,15 @@ def test_an_account_whose_worker_begins_just_now_needs_nobody(ready_s: float) ->
     assert list(account_needs(row, now=NOW, ready_s=ready_s)) == []
 
 
+@pytest.mark.parametrize("detail", ["the broker gave no answer", ""])
+def test_a_stale_account_is_named_with_what_to_type(detail: str) -> None:
+    (line,) = account_needs(account_row(state="stale", detail=detail), now=NOW, ready_s=0.0)
+    assert line == (
+        f"stale: {detail or 'no cause is recorded'}; type `tiger-mcp doctor`, and "
+        "`tiger-mcp logs worker-main` says more"
+    )
+
+
 def test_an_account_that_stays_behind_its_ready_worker_is_named_with_what_to_type() -> None:
     row = account_row(state="starting", detail="not yet reconciled")
     (line,) = account_needs(row, now=NOW, ready_s=STARTING_MAX_S + 0.1)

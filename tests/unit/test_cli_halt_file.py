@@ -114,6 +114,49 @@ def test_halt_names_the_file_that_it_put(typed: Typed) -> None:
     assert command.file == ""
 
 
+def spoil(typed: Typed, how: str) -> None:
+    """Leave the home without a list of accounts that could be read."""
+    file = Home(typed.home).installation_file
+    file.unlink()
+    if how == "damaged":
+        file.write_bytes(b"{")
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_halt_waits_for_no_list_of_accounts_that_can_be_read(typed: Typed, how: str) -> None:
+    spoil(typed, how)
+    result = typed.run("halt", ALIAS)
+    halt = HaltAccount(symbol="", detail="typed by a person", file=_identity(typed.file))
+    assert typed.sent == [(halt, True)]
+    assert "the list of accounts cannot be read" in result.stderr
+    assert f"it is not checked that {ALIAS} is one" in result.stderr
+    assert "`tiger-mcp status` must say that it is halted" in result.stderr
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_halt_that_nobody_checked_and_nobody_heard_is_no_success(tmp_path: Path, how: str) -> None:
+    typed = Typed(tmp_path)
+    spoil(typed, how)
+    result = typed.run("halt", ALIAS)
+    assert result.exit_code == 1
+    assert typed.file.exists()
+    assert f"the halt file is in place, {typed.file}" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["SANDBOX", "../sandbox", "a b"])
+def test_what_names_no_account_anywhere_makes_no_file(typed: Typed, name: str) -> None:
+    spoil(typed, "damaged")
+    assert typed.run("halt", name).exit_code == 1
+    assert typed.sent == []
+    assert not Home(typed.home).halt.exists()
+
+
+def test_halt_in_a_home_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    home = tmp_path / "none"
+    assert CliRunner().invoke(main, ["--home", str(home), "halt", ALIAS]).exit_code == 1
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("word", ["aapl", " AAPL ", "Aapl\n"])
 def test_symbol_is_taken_as_a_person_types_it(typed: Typed, word: str) -> None:
     typed.run("halt", ALIAS, "--symbol", word)
