@@ -28,8 +28,9 @@ ANSWERED_WITHIN_S: Final = 1.0
 FILE_CANCELLED_WITHIN_S: Final = 20.0
 # Longer than two rounds with nothing to watch, and than three while something is unclear.
 SEEN_WITHIN_S: Final = 40.0
-# What a listing lied about is found by a sweep at the latest, so much later.
-SWEPT_S: Final = 45.0
+# What a listing lied about is found by a sweep at the latest, so much later: its own round may last
+# for some seconds more, and the next sweep is a minute and a quiet round after that.
+SWEPT_S: Final = 55.0
 # A token is taken a while before its call.
 COUNTED_S: Final = 45.0
 # A ration of the broker's has to be waited for.
