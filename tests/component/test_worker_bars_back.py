@@ -10,16 +10,10 @@ import msgspec
 import pytest
 
 from adapters.tiger_worker.asks import Asks
-from adapters.tiger_worker.broker import AccountBroker
-from adapters.tiger_worker.rates import NO_BUDGETS, RateBudget
-from adapters.tiger_worker.session import LoginAccess, Session
 from core.asks import AskReply
 from core.market_asks import MarketTable
-from core.modes import Environment
-from infra.clock import SystemClock
-from infra.sandbox.logins.files import PROPERTIES_FILE, login_folder
+from tests.support.market_asks import asks_of
 from tests.support.sandbox import running_sandbox
-from tests.support.worker_parts import WAIT_S
 
 # A Thursday, 14:30 in New York.
 CLOCK: Final = "virtual:2026-11-19T19:30:00Z"
@@ -31,15 +25,7 @@ PAGES_MAX: Final = 60
 @pytest.fixture(scope="module")
 def asks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asks]:
     with running_sandbox(tmp_path_factory.mktemp("bars"), "--clock", CLOCK) as sandbox:
-        access = LoginAccess(
-            properties=login_folder(sandbox.home, "desk") / PROPERTIES_FILE,
-            environment=Environment.SANDBOX,
-            server_url=sandbox.url,
-            gateway_key=sandbox.login().tiger_public_key,
-        )
-        session = Session(access, timeout_s=WAIT_S)
-        broker = AccountBroker(session, number=sandbox.account(), clock=SystemClock())
-        yield Asks(broker, budget=RateBudget(NO_BUDGETS))
+        yield asks_of(sandbox)
 
 
 def bars(asks: Asks, **question: Any) -> MarketTable:
