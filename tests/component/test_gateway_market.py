@@ -259,7 +259,7 @@ NOTHING_IN_US: Final = "nothing was found (in market=US, the default; there are 
         (
             "get_fundamentals",
             "fundamentals",
-            {"what": "exchange_rate", "symbols": ["XXX"]},
+            {"what": "exchange_rate", "symbols": ["ZZZ"]},
             "nothing was found",
         ),
         (

@@ -115,22 +115,12 @@ async def test_clients_that_come_all_at_once_are_given_time_to_show_a_token(
         assert [await listed(gateway, client, token) for client in clients] == [200] * 3 * PLACES
 
 
-async def test_where_every_place_is_held_the_oldest_without_a_token_goes(tmp_path: Path) -> None:
-    limits = ConnectionLimits(places=Places(per_address_max=PLACES, unknown_s=0.0))
-    async with (
-        http_gateway(tmp_path, connections=limits) as gateway,
-        contextlib.AsyncExitStack() as held,
-    ):
-        token = gateway.issuer.token("ann", "sandbox:viewer")
-        oldest, *_ = [await hold(held, gateway) for _ in range(PLACES)]
-        async with connected(gateway) as new:
-            assert await listed(gateway, new, token) == 200
-            assert await end_of(oldest) == b""
-
-
-async def test_who_opens_and_drops_fast_keeps_out_nobody_who_has_a_token(tmp_path: Path) -> None:
-    """Every place is taken, and by connections that are all too young to be late."""
-    limits = ConnectionLimits(places=Places(per_address_max=PLACES, unknown_s=600.0))
+# Also where they are all too young to be late: whoever opens and drops fast keeps nobody out.
+@pytest.mark.parametrize("unknown_s", [0.0, 600.0])
+async def test_where_every_place_is_held_the_oldest_without_a_token_goes(
+    tmp_path: Path, unknown_s: float
+) -> None:
+    limits = ConnectionLimits(places=Places(per_address_max=PLACES, unknown_s=unknown_s))
     async with (
         http_gateway(tmp_path, connections=limits) as gateway,
         contextlib.AsyncExitStack() as held,
