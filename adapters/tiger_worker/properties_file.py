@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytz  # type: ignore[import-untyped]  # the SDK's own need, without types
+import pytz  # type: ignore[import-untyped]  # it has no types
 from jproperties import Properties, PropertyError  # type: ignore[import-untyped]  # likewise
 from tigeropen.tiger_open_config import TigerOpenClientConfig
 
